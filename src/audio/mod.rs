@@ -1,0 +1,1 @@
+//! Songs as samples: decode, resample, normalise, frame.

@@ -1,0 +1,1 @@
+//! Folders of songs as labelled examples.

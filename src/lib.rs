@@ -1,0 +1,5 @@
+//! GenreRecognizer: a music genre recogniser on a from-scratch GPU compute engine.
+#![forbid(unsafe_op_in_unsafe_fn)]
+
+pub mod audio;
+pub mod dataset;
