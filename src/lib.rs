@@ -3,3 +3,7 @@
 
 pub mod audio;
 pub mod dataset;
+pub mod device;
+pub mod graph;
+pub mod ops;
+pub mod plan;
