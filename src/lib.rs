@@ -3,3 +3,4 @@
 
 pub mod audio;
 pub mod dataset;
+pub mod rng;

@@ -1,1 +1,3 @@
 //! Songs as samples: decode, resample, normalise, frame.
+
+pub mod wav;

@@ -1,1 +1,3 @@
 //! Folders of songs as labelled examples.
+
+pub mod demo;
