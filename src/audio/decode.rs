@@ -38,10 +38,7 @@ pub struct Decoded {
 /// [`AudioError`] names the file and the [`AudioFault`]. A panic inside a decoder is one of them
 /// ([`AudioFault::Corrupt`]).
 pub fn decode(path: &Path) -> Result<Decoded, AudioError> {
-    let mut decoded = Decoded {
-        rate: 0,
-        channels: Vec::new(),
-    };
+    let mut decoded = Decoded { rate: 0, channels: Vec::new() };
     stream(path, &mut |rate, planes| {
         decoded.rate = rate;
         decoded.channels.resize_with(planes.len(), Vec::new);
@@ -49,11 +46,7 @@ pub fn decode(path: &Path) -> Result<Decoded, AudioError> {
             channel.extend_from_slice(plane);
         }
         let samples: usize = decoded.channels.iter().map(Vec::len).sum();
-        if samples > limits::SAMPLES {
-            Err(AudioFault::TooLong)
-        } else {
-            Ok(())
-        }
+        if samples > limits::SAMPLES { Err(AudioFault::TooLong) } else { Ok(()) }
     })?;
     Ok(decoded)
 }
@@ -73,9 +66,7 @@ fn stream_file(path: &Path, sink: &mut Sink) -> Result<(), AudioFault> {
     }
     let mut file = File::open(path)?;
     let mut head = Vec::with_capacity(SNIFF);
-    Read::by_ref(&mut file)
-        .take(SNIFF as u64)
-        .read_to_end(&mut head)?;
+    Read::by_ref(&mut file).take(SNIFF as u64).read_to_end(&mut head)?;
     file.rewind()?;
     if head.is_empty() {
         return Err(AudioFault::Empty("the file has no bytes"));
@@ -94,9 +85,7 @@ fn stream_file(path: &Path, sink: &mut Sink) -> Result<(), AudioFault> {
         .probe(&Hint::new(), source, FormatOptions::default(), metadata)
         .map_err(|e| match e {
             Symphonia::Unsupported(why) if why.starts_with("core (probe)") => {
-                AudioFault::NotAudio {
-                    found: is_text(&head).then_some("text"),
-                }
+                AudioFault::NotAudio { found: is_text(&head).then_some("text") }
             }
             Symphonia::IoError(e) if e.kind() == ErrorKind::UnexpectedEof => {
                 AudioFault::Corrupt("the file ends inside its header".to_owned())
@@ -171,10 +160,7 @@ impl Packets {
                         check_spec(spec.0, spec.1)?;
                     }
                     if *self.spec.get_or_insert(spec) != spec {
-                        self.fail(format!(
-                            "rate and channels change midway to {} Hz, {}",
-                            spec.0, spec.1
-                        ));
+                        self.fail(format!("rate and channels change midway to {} Hz, {}", spec.0, spec.1));
                         continue;
                     }
                     audio.copy_to_vecs_planar(&mut self.planes);
@@ -185,9 +171,7 @@ impl Packets {
                     }
                     sink(spec.0, &self.planes)?;
                 }
-                Err(e @ (Symphonia::DecodeError(_) | Symphonia::IoError(_))) => {
-                    self.fail(e.to_string())
-                }
+                Err(e @ (Symphonia::DecodeError(_) | Symphonia::IoError(_))) => self.fail(e.to_string()),
                 Err(e) => return Err(fault_of(e)),
             }
         }
@@ -195,10 +179,7 @@ impl Packets {
     }
 
     /// Opens a decoder for the default audio track, after its limits have been checked.
-    fn open(
-        &mut self,
-        format: &dyn FormatReader,
-    ) -> Result<(u32, Box<dyn AudioDecoder>), AudioFault> {
+    fn open(&mut self, format: &dyn FormatReader) -> Result<(u32, Box<dyn AudioDecoder>), AudioFault> {
         let track = format
             .default_track(TrackType::Audio)
             .or_else(|| format.first_track(TrackType::Audio))
@@ -207,22 +188,16 @@ impl Packets {
             .codec_params
             .as_ref()
             .and_then(|p| p.audio())
-            .ok_or_else(|| {
-                AudioFault::Unsupported("a track without codec parameters".to_owned())
-            })?;
+            .ok_or_else(|| AudioFault::Unsupported("a track without codec parameters".to_owned()))?;
         check_declared(params)?;
-        if let (None, Some(frames), Some(rate)) =
-            (self.declared, track.num_frames, params.sample_rate)
-        {
+        if let (None, Some(frames), Some(rate)) = (self.declared, track.num_frames, params.sample_rate) {
             self.declared = Some(frames as f64 / f64::from(rate.max(1)));
         }
         let codecs = symphonia::default::get_codecs();
         if codecs.get_audio_decoder(params.codec).is_none() {
             return Err(AudioFault::Unsupported(codec_name(params.codec)));
         }
-        let decoder = codecs
-            .make_audio_decoder(params, &AudioDecoderOptions::default())
-            .map_err(fault_of)?;
+        let decoder = codecs.make_audio_decoder(params, &AudioDecoderOptions::default()).map_err(fault_of)?;
         Ok((track.id, decoder))
     }
 
@@ -267,9 +242,7 @@ fn check_declared(params: &AudioCodecParameters) -> Result<(), AudioFault> {
 
 fn check_spec(rate: u32, channels: usize) -> Result<(), AudioFault> {
     if channels == 0 {
-        return Err(AudioFault::Corrupt(
-            "its header declares no channels".to_owned(),
-        ));
+        return Err(AudioFault::Corrupt("its header declares no channels".to_owned()));
     }
     if channels > limits::CHANNELS {
         return Err(AudioFault::TooManyChannels(channels));
@@ -307,10 +280,7 @@ fn catch_quietly<T>(work: impl FnOnce() -> Result<T, AudioFault>) -> Result<T, A
             .or_else(|| panic.downcast_ref::<String>().cloned())
             .unwrap_or_default();
         // One line an error, whatever the panic says.
-        Err(AudioFault::Corrupt(format!(
-            "the decoder gave up ({})",
-            why.replace(['\n', '\r'], " ")
-        )))
+        Err(AudioFault::Corrupt(format!("the decoder gave up ({})", why.replace(['\n', '\r'], " "))))
     })
 }
 

@@ -16,10 +16,7 @@ pub struct AudioError {
 
 impl AudioError {
     pub(crate) fn new(path: &Path, fault: AudioFault) -> Self {
-        Self {
-            path: path.to_owned(),
-            fault,
-        }
+        Self { path: path.to_owned(), fault }
     }
 }
 

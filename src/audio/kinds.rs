@@ -17,11 +17,7 @@ pub(super) const SNIFF: usize = 16;
 /// (offset, bytes, kind): checked before probing, because a probe that searches for MPEG sync words finds false ones
 /// in the middle of compressed data of other kinds.
 const SIGNATURES: &[(usize, &[u8], Kind)] = &[
-    (
-        0,
-        b"\x30\x26\xb2\x75\x8e\x66\xcf\x11",
-        Kind::Unsupported("WMA (ASF)"),
-    ),
+    (0, b"\x30\x26\xb2\x75\x8e\x66\xcf\x11", Kind::Unsupported("WMA (ASF)")),
     (0, b"\x1a\x45\xdf\xa3", Kind::Unsupported("Matroska/WebM")),
     (0, b"caff", Kind::Unsupported("Core Audio Format (CAF)")),
     (0, b"MAC ", Kind::Unsupported("Monkey's Audio")),
@@ -63,19 +59,13 @@ const SIGNATURES: &[(usize, &[u8], Kind)] = &[
 pub(super) fn kind_of(head: &[u8]) -> Option<Kind> {
     SIGNATURES
         .iter()
-        .find(|(offset, bytes, _)| {
-            head.get(*offset..)
-                .is_some_and(|rest| rest.starts_with(bytes))
-        })
+        .find(|(offset, bytes, _)| head.get(*offset..).is_some_and(|rest| rest.starts_with(bytes)))
         .map(|&(_, _, kind)| kind)
 }
 
 /// Whether a file that is no known format reads as text, from its first bytes.
 pub(super) fn is_text(head: &[u8]) -> bool {
-    !head.is_empty()
-        && head
-            .iter()
-            .all(|b| matches!(b, b'\t' | b'\n' | b'\r' | 0x20..=0x7e))
+    !head.is_empty() && head.iter().all(|b| matches!(b, b'\t' | b'\n' | b'\r' | 0x20..=0x7e))
 }
 
 const CODECS: &[(AudioCodecId, &str)] = &[

@@ -22,11 +22,7 @@ pub struct AudioSpec {
 
 impl Default for AudioSpec {
     fn default() -> Self {
-        Self {
-            sample_rate: 44_100,
-            channels: 1,
-            normalise: Normalise::Peak,
-        }
+        Self { sample_rate: 44_100, channels: 1, normalise: Normalise::Peak }
     }
 }
 
@@ -109,20 +105,14 @@ pub fn load(path: &Path, spec: &AudioSpec, min_seconds: f64) -> Result<Song, Aud
         None => Vec::new(),
     };
     channels.iter_mut().for_each(Vec::shrink_to_fit);
-    let mut song = Song {
-        channels,
-        sample_rate: spec.sample_rate,
-    };
+    let mut song = Song { channels, sample_rate: spec.sample_rate };
     if song.is_empty() {
         return Err(fail(AudioFault::Empty("the file has no samples")));
     }
     let minimum = min_seconds * f64::from(spec.sample_rate);
     // Half a sample of tolerance: both lengths were rounded.
     if (song.len() as f64) < minimum - 0.5 {
-        return Err(fail(AudioFault::TooShort {
-            seconds: song.seconds(),
-            minimum: min_seconds,
-        }));
+        return Err(fail(AudioFault::TooShort { seconds: song.seconds(), minimum: min_seconds }));
     }
     if mixer.is_silent() {
         return Err(fail(AudioFault::Silent));
@@ -155,10 +145,7 @@ struct Mixer {
 
 impl Mixer {
     fn new(channels: usize) -> Self {
-        Self {
-            mixed: vec![Vec::new(); channels],
-            range: vec![(f32::INFINITY, f32::NEG_INFINITY); channels],
-        }
+        Self { mixed: vec![Vec::new(); channels], range: vec![(f32::INFINITY, f32::NEG_INFINITY); channels] }
     }
 
     /// Mixes planar samples. The result stays valid until the next call.
@@ -182,18 +169,14 @@ impl Mixer {
             if !mixed.iter().all(|s| s.is_finite()) {
                 return Err(AudioFault::NonFinite);
             }
-            *range = mixed
-                .iter()
-                .fold(*range, |(lo, hi), &s| (lo.min(s), hi.max(s)));
+            *range = mixed.iter().fold(*range, |(lo, hi), &s| (lo.min(s), hi.max(s)));
         }
         Ok(&self.mixed)
     }
 
     /// Whether no channel moves by more than ±[`limits::SILENCE`] about one value.
     fn is_silent(&self) -> bool {
-        self.range
-            .iter()
-            .all(|&(lo, hi)| hi - lo <= 2.0 * limits::SILENCE)
+        self.range.iter().all(|&(lo, hi)| hi - lo <= 2.0 * limits::SILENCE)
     }
 }
 
@@ -207,29 +190,17 @@ mod tests {
         let mono = Mixer::new(1).mix(&planes[..2]).unwrap().to_vec();
         assert_eq!(mono, [[0.5, 0.0]]);
         assert_eq!(Mixer::new(2).mix(&planes[..2]).unwrap(), &planes[..2]);
-        assert_eq!(
-            Mixer::new(2).mix(&planes[..1]).unwrap(),
-            [[1.0, 0.5], [1.0, 0.5]]
-        );
+        assert_eq!(Mixer::new(2).mix(&planes[..1]).unwrap(), [[1.0, 0.5], [1.0, 0.5]]);
         let three = Mixer::new(2).mix(&planes).unwrap().to_vec();
         assert_eq!(three[0], three[1]);
         assert!((three[0][0] - 0.2).abs() < 1e-7 && (three[0][1] - 0.1).abs() < 1e-7);
-        assert!(matches!(
-            Mixer::new(1).mix(&[vec![0.0, f32::NAN]]),
-            Err(AudioFault::NonFinite)
-        ));
-        assert!(matches!(
-            Mixer::new(1).mix(&[vec![f32::INFINITY], vec![0.0]]),
-            Err(AudioFault::NonFinite)
-        ));
+        assert!(matches!(Mixer::new(1).mix(&[vec![0.0, f32::NAN]]), Err(AudioFault::NonFinite)));
+        assert!(matches!(Mixer::new(1).mix(&[vec![f32::INFINITY], vec![0.0]]), Err(AudioFault::NonFinite)));
     }
 
     #[test]
     fn frames_are_planar_and_padded() {
-        let song = Song {
-            channels: vec![vec![1.0, 2.0, 3.0], vec![4.0, 5.0, 6.0]],
-            sample_rate: 3,
-        };
+        let song = Song { channels: vec![vec![1.0, 2.0, 3.0], vec![4.0, 5.0, 6.0]], sample_rate: 3 };
         let mut out = [9.0; 4];
         song.write_frame(1, &mut out);
         assert_eq!(out, [2.0, 3.0, 5.0, 6.0]);

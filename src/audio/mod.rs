@@ -9,7 +9,7 @@ mod kinds;
 pub mod limits;
 mod load;
 mod resample;
-mod wav;
+pub mod wav;
 
 pub use decode::{Decoded, decode};
 pub use error::{AudioError, AudioFault};
@@ -21,8 +21,8 @@ pub use wav::write_wav;
 /// File name extensions (lower case) that audio files go by. A hint for finding files only: what a file is, its
 /// bytes decide. Those that are known but not decoded are listed too, so that such files are named, not overlooked.
 pub const EXTENSIONS: &[&str] = &[
-    "aac", "aif", "aifc", "aiff", "alac", "caf", "flac", "m4a", "m4b", "mka", "mp1", "mp2", "mp3",
-    "mp4", "oga", "ogg", "opus", "wav", "wave", "webm", "wma",
+    "aac", "aif", "aifc", "aiff", "alac", "caf", "flac", "m4a", "m4b", "mka", "mp1", "mp2", "mp3", "mp4",
+    "oga", "ogg", "opus", "wav", "wave", "webm", "wma",
 ];
 
 /// Whether `path` has one of [`EXTENSIONS`], in any case.

@@ -37,9 +37,7 @@ impl Resampler {
             }
             let divisor = gcd(from, to);
             // Both sides of a block even: only then is the filter's delay a whole number of samples on each.
-            let blocks = BLOCK
-                .div_ceil((from.min(to) / divisor) as usize)
-                .next_multiple_of(2);
+            let blocks = BLOCK.div_ceil((from.min(to) / divisor) as usize).next_multiple_of(2);
             let chunk = blocks * (from / divisor) as usize;
             let fft = Fft::new_custom(
                 from as usize,
@@ -50,20 +48,11 @@ impl Resampler {
                 WindowFunction::BlackmanHarris2,
                 FixedSync::Both,
             )
-            .map_err(|e| {
-                AudioFault::Unsupported(format!("resampling from {from} to {to} Hz ({e})"))
-            })?;
+            .map_err(|e| AudioFault::Unsupported(format!("resampling from {from} to {to} Hz ({e})")))?;
             Some(fft)
         };
         let planes = || vec![Vec::new(); channels];
-        Ok(Self {
-            from,
-            to,
-            fft,
-            pending: planes(),
-            output: planes(),
-            received: 0,
-        })
+        Ok(Self { from, to, fft, pending: planes(), output: planes(), received: 0 })
     }
 
     /// Takes planar samples, one slice a channel, all of equal length.
@@ -73,16 +62,10 @@ impl Resampler {
     pub fn push<P: AsRef<[f32]>>(&mut self, planes: &[P]) -> Result<(), AudioFault> {
         let length = planes.first().map_or(0, |p| p.as_ref().len());
         if planes.len() != self.output.len() || planes.iter().any(|p| p.as_ref().len() != length) {
-            return Err(AudioFault::Corrupt(
-                "its channels differ in number or length".to_owned(),
-            ));
+            return Err(AudioFault::Corrupt("its channels differ in number or length".to_owned()));
         }
         self.received += length as u64;
-        let into = if self.fft.is_some() {
-            &mut self.pending
-        } else {
-            &mut self.output
-        };
+        let into = if self.fft.is_some() { &mut self.pending } else { &mut self.output };
         for (channel, plane) in into.iter_mut().zip(planes) {
             channel.extend_from_slice(plane.as_ref());
         }
@@ -111,11 +94,7 @@ impl Resampler {
         let (from, to) = (u128::from(self.from), u128::from(self.to));
         let wanted = ((u128::from(self.received) * to * 2 + from) / (from * 2)) as usize;
         let mut left = self.pending.first().map_or(0, Vec::len);
-        while self
-            .output
-            .first()
-            .is_some_and(|c| c.len() < wanted + delay)
-        {
+        while self.output.first().is_some_and(|c| c.len() < wanted + delay) {
             self.process(0, Some(left))?;
             left = 0;
         }
@@ -131,8 +110,7 @@ impl Resampler {
         let Some(fft) = &mut self.fft else {
             return Ok(());
         };
-        let failed =
-            |e: &dyn std::fmt::Display| AudioFault::Corrupt(format!("resampling failed: {e}"));
+        let failed = |e: &dyn std::fmt::Display| AudioFault::Corrupt(format!("resampling failed: {e}"));
         let channels = self.output.len();
         let written = self.output.first().map_or(0, Vec::len);
         let total = written + fft.output_frames_next();
@@ -142,17 +120,15 @@ impl Resampler {
         let available = self.pending.first().map_or(0, Vec::len);
         let input = SequentialSliceOfVecs::new(self.pending.as_slice(), channels, available)
             .map_err(|e| failed(&e))?;
-        let mut output =
-            SequentialSliceOfVecs::new_mut(self.output.as_mut_slice(), channels, total)
-                .map_err(|e| failed(&e))?;
+        let mut output = SequentialSliceOfVecs::new_mut(self.output.as_mut_slice(), channels, total)
+            .map_err(|e| failed(&e))?;
         let indexing = Indexing {
             input_offset: start,
             output_offset: written,
             partial_len: partial,
             active_channels_mask: None,
         };
-        fft.process_into_buffer(&input, &mut output, Some(&indexing))
-            .map_err(|e| failed(&e))?;
+        fft.process_into_buffer(&input, &mut output, Some(&indexing)).map_err(|e| failed(&e))?;
         Ok(())
     }
 }
@@ -162,11 +138,7 @@ impl Resampler {
 ///
 /// # Errors
 /// [`AudioFault::Rate`] where a rate is 0; [`AudioFault::Corrupt`] where lengths differ.
-pub fn resample<P: AsRef<[f32]>>(
-    channels: &[P],
-    from: u32,
-    to: u32,
-) -> Result<Vec<Vec<f32>>, AudioFault> {
+pub fn resample<P: AsRef<[f32]>>(channels: &[P], from: u32, to: u32) -> Result<Vec<Vec<f32>>, AudioFault> {
     let mut resampler = Resampler::new(from, to, channels.len())?;
     resampler.push(channels)?;
     resampler.finish()

@@ -74,22 +74,8 @@ impl Batches {
         let (used, used_receiver) = channel();
         let worker = std::thread::Builder::new()
             .name("batches".to_owned())
-            .spawn(move || {
-                produce(
-                    &library,
-                    &songs,
-                    &plan,
-                    epoch,
-                    batch,
-                    &ready_sender,
-                    &used_receiver,
-                )
-            })?;
-        Ok(Self {
-            ready: Some(ready),
-            used,
-            worker: Some(worker),
-        })
+            .spawn(move || produce(&library, &songs, &plan, epoch, batch, &ready_sender, &used_receiver))?;
+        Ok(Self { ready: Some(ready), used, worker: Some(worker) })
     }
 
     /// Gives back a batch that is no longer needed, so that its memory is used again.
@@ -150,9 +136,7 @@ fn order(songs: &[usize], plan: &BatchPlan, epoch: usize) -> Vec<usize> {
     let wanted = plan.batches_per_epoch(songs.len()) * plan.batch_size;
     let mut order = Vec::with_capacity(wanted);
     while order.len() < wanted {
-        let mut round: Vec<usize> = (0..plan.frames_per_song)
-            .flat_map(|_| songs.iter().copied())
-            .collect();
+        let mut round: Vec<usize> = (0..plan.frames_per_song).flat_map(|_| songs.iter().copied()).collect();
         rng.shuffle(&mut round);
         round.truncate(wanted - order.len());
         order.append(&mut round);
@@ -164,14 +148,7 @@ fn epoch_rng(plan: &BatchPlan, epoch: usize) -> Rng {
     Rng::new(plan.seed).split(epoch as u64)
 }
 
-fn fill(
-    batch: &mut Batch,
-    library: &Library,
-    plan: &BatchPlan,
-    drawn: &[usize],
-    epoch: usize,
-    index: usize,
-) {
+fn fill(batch: &mut Batch, library: &Library, plan: &BatchPlan, drawn: &[usize], epoch: usize, index: usize) {
     let size = library.spec.channels * plan.frame_length;
     let genres = library.dataset.genres.len();
     batch.epoch = epoch;

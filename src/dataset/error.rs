@@ -60,9 +60,7 @@ pub enum DatasetError {
         reason: String,
     },
     /// The share of validation songs is not in [0, 1).
-    #[error(
-        "a validation share of {0} leaves nothing to train on; give one from 0 to below 1, such as 0.2"
-    )]
+    #[error("a validation share of {0} leaves nothing to train on; give one from 0 to below 1, such as 0.2")]
     ValidationFraction(f64),
 }
 
@@ -97,9 +95,6 @@ impl fmt::Display for Problem {
 
 impl From<AudioError> for Problem {
     fn from(error: AudioError) -> Self {
-        Self {
-            reason: error.fault.to_string(),
-            path: error.path,
-        }
+        Self { reason: error.fault.to_string(), path: error.path }
     }
 }

@@ -13,13 +13,7 @@ pub fn genres() -> Vec<String> {
 pub fn parse_genres(text: &str) -> Vec<String> {
     let mut names: Vec<String> = Vec::new();
     for line in text.trim_start_matches('\u{feff}').lines() {
-        let name = line
-            .split('#')
-            .next()
-            .unwrap_or_default()
-            .trim()
-            .trim_end_matches(',')
-            .trim_end();
+        let name = line.split('#').next().unwrap_or_default().trim().trim_end_matches(',').trim_end();
         if !name.is_empty() && !names.iter().any(|n| n == name) {
             names.push(name.to_owned());
         }
@@ -35,10 +29,7 @@ mod tests {
     fn thirty_genres() {
         let names = genres();
         assert_eq!(names.len(), 30);
-        assert_eq!(
-            (names[0].as_str(), names[29].as_str()),
-            ("alternativerock", "world")
-        );
+        assert_eq!((names[0].as_str(), names[29].as_str()), ("alternativerock", "world"));
     }
 
     #[test]

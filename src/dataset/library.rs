@@ -53,10 +53,7 @@ impl Library {
             .collect();
 
         let mut library = Self {
-            dataset: Dataset {
-                songs: Vec::new(),
-                ..dataset.clone()
-            },
+            dataset: Dataset { songs: Vec::new(), ..dataset.clone() },
             songs: Vec::new(),
             spec: spec.clone(),
             problems: dataset.problems.clone(),
@@ -80,19 +77,13 @@ impl Library {
         let counts = self.dataset.counts();
         let mut kept = Vec::new();
         let mut index = vec![0; counts.len()];
-        for (old, name) in std::mem::take(&mut self.dataset.genres)
-            .into_iter()
-            .enumerate()
-        {
+        for (old, name) in std::mem::take(&mut self.dataset.genres).into_iter().enumerate() {
             if counts[old] > 0 {
                 index[old] = kept.len();
                 kept.push(name);
             } else {
                 let path = self.dataset.root.join(name);
-                self.problems.push(Problem {
-                    path,
-                    reason: "no usable song: genre left out".to_owned(),
-                });
+                self.problems.push(Problem { path, reason: "no usable song: genre left out".to_owned() });
             }
         }
         self.dataset.genres = kept;

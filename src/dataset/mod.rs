@@ -4,6 +4,7 @@
 //! only: no tensors.
 
 mod batches;
+pub mod demo;
 mod error;
 mod genres;
 mod library;

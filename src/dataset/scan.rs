@@ -57,10 +57,7 @@ pub fn scan(root: &Path) -> Result<Dataset, DatasetError> {
     if !root.is_dir() {
         return Err(DatasetError::NoSuchFolder(root.to_owned()));
     }
-    let entries = list(root).map_err(|source| DatasetError::Io {
-        path: root.to_owned(),
-        source,
-    })?;
+    let entries = list(root).map_err(|source| DatasetError::Io { path: root.to_owned(), source })?;
     let mut data = Dataset {
         root: root.to_owned(),
         genres: Vec::new(),
@@ -73,10 +70,7 @@ pub fn scan(root: &Path) -> Result<Dataset, DatasetError> {
         if !path.is_dir() {
             if has_audio_extension(&path) {
                 loose += 1;
-                data.problems.push(Problem {
-                    path,
-                    reason: "not in a genre folder".to_owned(),
-                });
+                data.problems.push(Problem { path, reason: "not in a genre folder".to_owned() });
             } else if name != TRACKS {
                 data.other_files += 1;
             }
@@ -93,13 +87,9 @@ pub fn scan(root: &Path) -> Result<Dataset, DatasetError> {
         }
     }
     if data.genres.is_empty() {
-        return Err(DatasetError::NoGenres {
-            root: root.to_owned(),
-            loose,
-        });
+        return Err(DatasetError::NoGenres { root: root.to_owned(), loose });
     }
-    data.songs
-        .sort_by(|a, b| a.name.cmp(&b.name).then_with(|| a.path.cmp(&b.path)));
+    data.songs.sort_by(|a, b| a.name.cmp(&b.name).then_with(|| a.path.cmp(&b.path)));
     let csv = root.join(TRACKS);
     if csv.is_file() {
         data.apply(&csv, read_tracks(&csv)?)?;
@@ -122,20 +112,13 @@ impl Dataset {
     /// Adds the songs under `folder`, whose name relative to the root is `name`. `visited` holds the real paths of
     /// the folders seen, so that a loop of links ends.
     fn collect(&mut self, folder: &Path, name: &str, genre: usize, visited: &mut HashSet<PathBuf>) {
-        let entries = match fs::canonicalize(folder).and_then(|real| {
-            if visited.insert(real) {
-                list(folder)
-            } else {
-                Ok(Vec::new())
-            }
-        }) {
+        let entries = match fs::canonicalize(folder)
+            .and_then(|real| if visited.insert(real) { list(folder) } else { Ok(Vec::new()) })
+        {
             Ok(entries) => entries,
             Err(error) => {
                 let reason = format!("cannot be read: {error}");
-                return self.problems.push(Problem {
-                    path: folder.to_owned(),
-                    reason,
-                });
+                return self.problems.push(Problem { path: folder.to_owned(), reason });
             }
         };
         for (entry, path) in entries {
@@ -143,13 +126,7 @@ impl Dataset {
             if path.is_dir() {
                 self.collect(&path, &name, genre, visited);
             } else if has_audio_extension(&path) {
-                self.songs.push(Entry {
-                    path,
-                    name,
-                    genre,
-                    artist: None,
-                    fold: None,
-                });
+                self.songs.push(Entry { path, name, genre, artist: None, fold: None });
             } else {
                 self.other_files += 1;
             }
@@ -168,22 +145,17 @@ impl Dataset {
                     "\"{}\" is of genre \"{genre}\" here, and in folder \"{folder}\"; move the file or mend the line",
                     song.name
                 );
-                return Err(DatasetError::Tracks {
-                    path: csv.to_owned(),
-                    line: track.line,
-                    reason,
-                });
+                return Err(DatasetError::Tracks { path: csv.to_owned(), line: track.line, reason });
             }
             song.artist = track.artist;
             song.fold = track.fold;
         }
         let mut missing: Vec<_> = tracks.into_iter().collect();
         missing.sort_by_key(|(_, track)| track.line);
-        self.problems
-            .extend(missing.into_iter().map(|(name, track)| Problem {
-                path: self.root.join(name),
-                reason: format!("listed in {TRACKS}, line {}, but not there", track.line),
-            }));
+        self.problems.extend(missing.into_iter().map(|(name, track)| Problem {
+            path: self.root.join(name),
+            reason: format!("listed in {TRACKS}, line {}, but not there", track.line),
+        }));
         Ok(())
     }
 
@@ -192,11 +164,7 @@ impl Dataset {
         if self.genres.len() >= 2 {
             return Ok(());
         }
-        Err(DatasetError::TooFewGenres {
-            root: self.root.clone(),
-            genres: self.genres.clone(),
-            problems,
-        })
+        Err(DatasetError::TooFewGenres { root: self.root.clone(), genres: self.genres.clone(), problems })
     }
 
     /// Number of songs of each genre.

@@ -32,11 +32,7 @@ struct Group {
 ///
 /// # Errors
 /// [`DatasetError::ValidationFraction`] unless 0 ≤ `validation_fraction` < 1.
-pub fn split(
-    dataset: &Dataset,
-    validation_fraction: f64,
-    seed: u64,
-) -> Result<Split, DatasetError> {
+pub fn split(dataset: &Dataset, validation_fraction: f64, seed: u64) -> Result<Split, DatasetError> {
     if !(0.0..1.0).contains(&validation_fraction) {
         return Err(DatasetError::ValidationFraction(validation_fraction));
     }
@@ -45,16 +41,9 @@ pub fn split(
     if validation_fraction > 0.0 {
         balance.search(&mut groups);
     }
-    let mut split = Split {
-        train: Vec::new(),
-        validation: Vec::new(),
-    };
+    let mut split = Split { train: Vec::new(), validation: Vec::new() };
     for group in groups {
-        let side = if group.validation {
-            &mut split.validation
-        } else {
-            &mut split.train
-        };
+        let side = if group.validation { &mut split.validation } else { &mut split.train };
         side.extend(group.songs);
     }
     split.train.sort_unstable();
@@ -75,13 +64,7 @@ fn groups(dataset: &Dataset, seed: u64) -> Vec<Group> {
     let root = Rng::new(seed);
     let mut keyed: Vec<_> = by_key
         .into_iter()
-        .map(|(key, songs)| {
-            (
-                root.split(u64::from(key.0)).split_str(&key.1).next_u64(),
-                key,
-                songs,
-            )
-        })
+        .map(|(key, songs)| (root.split(u64::from(key.0)).split_str(&key.1).next_u64(), key, songs))
         .collect();
     keyed.sort();
     keyed
@@ -95,11 +78,7 @@ fn groups(dataset: &Dataset, seed: u64) -> Vec<Group> {
                     None => counts.push((genre, 1)),
                 }
             }
-            Group {
-                songs,
-                counts,
-                validation: false,
-            }
+            Group { songs, counts, validation: false }
         })
         .collect()
 }
@@ -129,20 +108,13 @@ impl Balance {
         let target = total
             .iter()
             .zip(&divisible)
-            .map(|(&n, &divisible)| {
-                if divisible {
-                    ((n as f64 * fraction).round() as i64).clamp(1, n - 1)
-                } else {
-                    0
-                }
-            })
+            .map(
+                |(&n, &divisible)| {
+                    if divisible { ((n as f64 * fraction).round() as i64).clamp(1, n - 1) } else { 0 }
+                },
+            )
             .collect();
-        Self {
-            have: vec![0; total.len()],
-            target,
-            total,
-            divisible,
-        }
+        Self { have: vec![0; total.len()], target, total, divisible }
     }
 
     /// Squared deviation of one genre whose validation side had `have` songs.
@@ -154,11 +126,7 @@ impl Balance {
     /// Change of the total cost if `group` changed sides, beside the changes of `with`.
     fn gain(&self, group: &Group, with: Option<&Group>) -> i64 {
         let delta = |g: &Group, genre| {
-            let n = g
-                .counts
-                .iter()
-                .find(|(k, _)| *k == genre)
-                .map_or(0, |&(_, n)| n);
+            let n = g.counts.iter().find(|(k, _)| *k == genre).map_or(0, |&(_, n)| n);
             if g.validation { -n } else { n }
         };
         let mut genres: Vec<usize> = group.counts.iter().map(|&(genre, _)| genre).collect();
@@ -202,19 +170,14 @@ impl Balance {
 
     /// Exchanges the first pair of groups, one of each side, that lowers the cost.
     fn exchange(&mut self, groups: &mut [Group]) -> bool {
-        let exact = |b: &Self, g: &Group| {
-            g.counts
-                .iter()
-                .all(|&(genre, _)| b.have[genre] == b.target[genre])
-        };
+        let exact = |b: &Self, g: &Group| g.counts.iter().all(|&(genre, _)| b.have[genre] == b.target[genre]);
         for i in 0..groups.len() {
             // Where all the group's genres are on target, no exchange betters them.
             if exact(self, &groups[i]) {
                 continue;
             }
             for j in 0..groups.len() {
-                if groups[i].validation != groups[j].validation
-                    && self.gain(&groups[i], Some(&groups[j])) < 0
+                if groups[i].validation != groups[j].validation && self.gain(&groups[i], Some(&groups[j])) < 0
                 {
                     self.flip(&mut groups[i]);
                     self.flip(&mut groups[j]);
