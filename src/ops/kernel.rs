@@ -111,6 +111,16 @@ pub struct Launch {
     pub workgroups: [u32; 3],
 }
 
+/// The largest number of workgroups in one dimension that every adapter allows.
+const MAX_WORKGROUPS: usize = 65_535;
+
+/// A grid of at least `groups` workgroups, folded into y where they are too many for x. A shader finds its own number
+/// as `workgroup_id.x + workgroup_id.y * num_workgroups.x`, and must do nothing where that is `groups` or more.
+pub fn grid(groups: usize) -> [u32; 3] {
+    let x = groups.clamp(1, MAX_WORKGROUPS);
+    [x as u32, groups.div_ceil(x).max(1) as u32, 1]
+}
+
 /// The dispatches that compute one operation, in order.
 #[derive(Clone, Debug, Default)]
 pub struct GpuKernel {
