@@ -4,7 +4,11 @@
 pub mod audio;
 pub mod dataset;
 pub mod device;
+pub mod files;
 pub mod graph;
+pub mod model;
 pub mod ops;
 pub mod plan;
+pub mod recognize;
 pub mod rng;
+pub mod train;
