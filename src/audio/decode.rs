@@ -211,10 +211,8 @@ impl Packets {
                 AudioFault::Unsupported("a track without codec parameters".to_owned())
             })?;
         check_declared(params)?;
-        if let (None, Some(frames), Some(rate)) =
-            (self.declared, track.num_frames, params.sample_rate)
-        {
-            self.declared = Some(frames as f64 / f64::from(rate.max(1)));
+        if self.declared.is_none() {
+            self.declared = declared_seconds(params, track.num_frames);
         }
         let codecs = symphonia::default::get_codecs();
         if codecs.get_audio_decoder(params.codec).is_none() {
@@ -248,15 +246,30 @@ impl Packets {
         }
         let seconds = self.frames as f64 / f64::from(rate);
         match self.declared {
-            // A length past the limit is a placeholder, as writers to pipes leave it in the header.
-            Some(declared) if declared <= limits::SECONDS as f64 && seconds < declared / 2.0 => {
-                Err(AudioFault::Corrupt(format!(
-                    "only {seconds:.1} s of the {declared:.1} s that its header declares are there{because}"
-                )))
-            }
+            Some(declared) if seconds < declared / 2.0 => Err(AudioFault::Corrupt(format!(
+                "only {seconds:.1} s of the {declared:.1} s that its header declares are there{because}"
+            ))),
             _ => Ok(()),
         }
     }
+}
+
+/// The length that the header declares, unless it is a placeholder as writers to pipes leave it: 2 or 4 GiB of PCM
+/// (less at most 64 KiB), or more than the longest song.
+fn declared_seconds(params: &AudioCodecParameters, frames: Option<u64>) -> Option<f64> {
+    const PLACEHOLDER: u64 = 0x7fff_0000;
+    let frames = frames?;
+    let bits = params
+        .bits_per_coded_sample
+        .or(params.bits_per_sample)
+        .unwrap_or(0);
+    let channels = params.channels.as_ref().map_or(1, |c| c.count());
+    let bytes = frames
+        .saturating_mul(channels as u64)
+        .saturating_mul(u64::from(bits))
+        / 8;
+    let seconds = frames as f64 / f64::from(params.sample_rate?.max(1));
+    (bytes < PLACEHOLDER && seconds <= limits::SECONDS as f64).then_some(seconds)
 }
 
 /// Refuses what the header declares past the limits, before a decoder allocates for it.
