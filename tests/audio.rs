@@ -509,6 +509,7 @@ const FORMATS: &[(&str, &[&str], i64, f64)] = &[
     ("alac.m4a", &["-c:a", "alac"], 0, -80.0),
     ("a.mp3", &["-c:a", "libmp3lame", "-b:a", "192k"], 0, -25.0),
     ("vbr.mp3", &["-c:a", "libmp3lame", "-q:a", "2"], 0, -25.0),
+    ("a.mp2", &["-c:a", "mp2", "-b:a", "256k"], 600, -25.0),
     ("a.ogg", &["-c:a", "libvorbis", "-q:a", "6"], 0, -25.0),
     ("flac.ogg", &["-c:a", "flac", "-f", "ogg"], 0, -80.0),
     // The format reader does not trim AAC's encoder delay.
@@ -549,6 +550,16 @@ fn every_format_decodes_to_the_source() {
             );
             println!("{name}: lag {lag}, noise {level:.1} dB, {extra} samples more");
         }
+    }
+    if let Ok(bytes) = fs::read(folder.path("alac.m4a")) {
+        // The index stands at the end of the file.
+        let fault = fault(&folder.file("cut.m4a", &bytes[..bytes.len() / 2]));
+        assert!(matches!(fault, AudioFault::Corrupt(_)), "{fault}");
+    }
+    let film = folder.path("film.mp4");
+    let silent_film = ["-f", "lavfi", "-i", "testsrc=d=1:s=64x64", "-map", "1:v"];
+    if encode(&source, &film, &silent_film).is_some() {
+        assert!(fault(&film).to_string().contains("a film without sound"));
     }
     let opus = folder.path("a.opus");
     if encode(&source, &opus, &["-c:a", "libopus"]).is_some() {
