@@ -332,7 +332,7 @@ const HIP_HOP: Genre = Genre {
     chord_notes: 4,
     beats: &[
         beat(
-            KICK_LIVE,
+            KICK_808,
             0.0,
             &["X..x......x.x...", "X......x..x.....", "X.x....x..X..x.."],
         ),
