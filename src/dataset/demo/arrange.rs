@@ -29,10 +29,7 @@ impl Score {
         let beats = seconds * tempo / 60.0;
         Self {
             genre: *genre,
-            harmony: harmony.unwrap_or(Harmony {
-                scale: super::theory::MAJOR,
-                degrees: &[0],
-            }),
+            harmony: harmony.unwrap_or(Harmony { scale: super::theory::MAJOR, degrees: &[0] }),
             tonic: rng.below(12) as i32,
             tempo,
             ratio: between(rng, ratios),
@@ -57,11 +54,7 @@ impl Score {
         let (pattern, length) = steps(pattern, per_bar);
         let repeats = self.bars.div_ceil(length.max(1));
         (0..repeats)
-            .flat_map(|r| {
-                pattern
-                    .iter()
-                    .map(move |s| (s.beat + (r * length * per_bar) as f32, s.velocity))
-            })
+            .flat_map(|r| pattern.iter().map(move |s| (s.beat + (r * length * per_bar) as f32, s.velocity)))
             .filter(|(beat, _)| *beat < (self.bars * per_bar) as f32)
             .collect()
     }
@@ -70,10 +63,7 @@ impl Score {
     fn root(&self, beat: f32) -> i32 {
         let degrees = self.harmony.degrees;
         let index = (beat + 1e-3) as usize / self.genre.chord_beats.max(1);
-        degrees
-            .get(index % degrees.len().max(1))
-            .copied()
-            .unwrap_or(0)
+        degrees.get(index % degrees.len().max(1)).copied().unwrap_or(0)
     }
 
     fn scale(&self) -> &Scale {
@@ -93,19 +83,11 @@ impl Score {
             if !chance(rng, part.played) {
                 continue;
             }
-            let held = if part.hold > 0.0 {
-                part.hold
-            } else {
-                0.97 * gap
-            };
+            let held = if part.hold > 0.0 { part.hold } else { 0.97 * gap };
             let held = (held * self.beat_seconds() * SR) as usize;
             let start = self.sample(beat, rng);
             let velocity = (velocity * (1.0 + spread(rng, 0.08))).clamp(0.1, 1.0);
-            let bend = if chance(rng, 0.3) {
-                between(rng, (-part.slide, part.slide * 0.5))
-            } else {
-                0.0
-            };
+            let bend = if chance(rng, 0.3) { between(rng, (-part.slide, part.slide * 0.5)) } else { 0.0 };
             notes.extend(pitches.iter().map(|&pitch| Note {
                 start,
                 held,
@@ -133,9 +115,7 @@ struct Player {
 impl Player {
     fn new(part: &Part, rng: &mut Rng) -> Self {
         let degrees = [0, 0, 0, 0, 1, 2, 4, 6, 7, -7, 7, -1];
-        let riff = (0..16)
-            .map(|_| pick(rng, &degrees).copied().unwrap_or(0))
-            .collect();
+        let riff = (0..16).map(|_| pick(rng, &degrees).copied().unwrap_or(0)).collect();
         let register = part.register + (rng.below(5) as i32 - 2);
         Self {
             line: part.line,
@@ -185,19 +165,14 @@ impl Player {
                 if within >= beats - 1.0 {
                     return vec![next + if chance(rng, 0.5) { 1 } else { -1 }];
                 }
-                self.place +=
-                    if self.upwards { 1 } else { -1 } * if chance(rng, 0.6) { 2 } else { 1 };
+                self.place += if self.upwards { 1 } else { -1 } * if chance(rng, 0.6) { 2 } else { 1 };
                 vec![bass + degree(scale, root + self.place) - degree(scale, root)]
             }
             Line::Arpeggio => {
                 let notes = tones.len().max(1);
                 let period = 2 * notes;
                 let at = self.count % (2 * period);
-                let at = if self.upwards || at < period {
-                    at % period
-                } else {
-                    2 * period - 1 - at
-                };
+                let at = if self.upwards || at < period { at % period } else { 2 * period - 1 - at };
                 vec![bass + tones[at % notes] - tones[0] + 12 * (at / notes) as i32]
             }
             Line::Alberti => {

@@ -37,10 +37,7 @@ pub fn rms(x: &[f32]) -> f32 {
 pub fn loudness(x: &[f32]) -> f32 {
     let blocks: Vec<f32> = x.chunks(samples(0.1)).map(rms).collect();
     let gate = 0.1 * blocks.iter().fold(0.0f32, |a, &b| a.max(b));
-    let (sum, count) = blocks
-        .iter()
-        .filter(|&&b| b > gate)
-        .fold((0.0, 0), |(s, n), b| (s + b * b, n + 1));
+    let (sum, count) = blocks.iter().filter(|&&b| b > gate).fold((0.0, 0), |(s, n), b| (s + b * b, n + 1));
     (sum / count.max(1) as f32).sqrt()
 }
 
@@ -155,12 +152,7 @@ pub struct Adsr {
 
 impl Adsr {
     pub const fn new(attack: f32, decay: f32, sustain: f32, release: f32) -> Self {
-        Self {
-            attack,
-            decay,
-            sustain,
-            release,
-        }
+        Self { attack, decay, sustain, release }
     }
 
     pub fn start(&self, held: usize) -> Envelope {

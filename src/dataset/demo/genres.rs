@@ -105,29 +105,15 @@ pub struct Genre {
 const STRAIGHT: (f32, (f32, f32)) = (4.0, (0.5, 0.5));
 
 const fn beat(drum: Drum, level: f32, patterns: &'static [&'static str]) -> Beat {
-    Beat {
-        drum,
-        level,
-        patterns,
-    }
+    Beat { drum, level, patterns }
 }
 
 const fn harmony(scale: [i32; 7], degrees: &'static [i32]) -> Harmony {
     Harmony { scale, degrees }
 }
 
-pub const GENRES: &[Genre] = &[
-    AMBIENT,
-    CLASSICAL,
-    DRUM_AND_BASS,
-    HIP_HOP,
-    HOUSE,
-    JAZZ,
-    PIANO_SOLO,
-    REGGAE,
-    ROCK,
-    TECHNO,
-];
+pub const GENRES: &[Genre] =
+    &[AMBIENT, CLASSICAL, DRUM_AND_BASS, HIP_HOP, HOUSE, JAZZ, PIANO_SOLO, REGGAE, ROCK, TECHNO];
 
 const AMBIENT: Genre = Genre {
     name: "ambient",
@@ -162,12 +148,8 @@ const AMBIENT: Genre = Genre {
             ..Part::BASE
         },
         Part {
-            instruments: &[BELL, VIBRAPHONE, PIANO],
-            patterns: &[
-                "x.......|....x...",
-                "...x....|.x......",
-                "x.....x.|........",
-            ],
+            instruments: &[BELL, VIBRAPHONE],
+            patterns: &["x.......|....x...", "...x....|.x......", "x.....x.|........"],
             line: Line::Melody,
             register: 79,
             hold: 2.0,
@@ -176,6 +158,15 @@ const AMBIENT: Genre = Genre {
             echo: 0.5,
             present: 0.6,
             played: 0.8,
+            ..Part::BASE
+        },
+        Part {
+            instruments: &[WIND],
+            patterns: &["X...|....|....|...."],
+            line: Line::Root(0.5),
+            register: 84,
+            level: -9.0,
+            room: 0.8,
             ..Part::BASE
         },
     ],
@@ -200,12 +191,7 @@ const CLASSICAL: Genre = Genre {
     parts: &[
         Part {
             instruments: &[VIOLINS, OBOE, VIOLINS],
-            patterns: &[
-                "x.x.xxx.|x...x.x.",
-                "x..xx.x.|x.x.x...",
-                "xxxxx.x.|x.x.xxx.",
-                "x...x.x.|xxxxx...",
-            ],
+            patterns: &["x.x.xxx.|x...x.x.", "x..xx.x.|x.x.x...", "xxxxx.x.|x.x.xxx.", "x...x.x.|xxxxx..."],
             line: Line::Melody,
             register: 74,
             room: 0.5,
@@ -249,11 +235,7 @@ const DRUM_AND_BASS: Genre = Genre {
     beats_per_bar: 4,
     swing: STRAIGHT,
     loose: 0.002,
-    harmonies: &[
-        harmony(MINOR, &[0, 5]),
-        harmony(DORIAN, &[0, 0, 6, 0]),
-        harmony(MINOR, &[0, 0, 5, 6]),
-    ],
+    harmonies: &[harmony(MINOR, &[0, 5]), harmony(DORIAN, &[0, 0, 6, 0]), harmony(MINOR, &[0, 0, 5, 6])],
     chord_beats: 4,
     chord_notes: 4,
     beats: &[
@@ -275,22 +257,8 @@ const DRUM_AND_BASS: Genre = Genre {
                 "....X..x.o..X.......X..x.o....X.",
             ],
         ),
-        beat(
-            HAT,
-            -8.0,
-            &[
-                "X.x.X.x.X.x.X.x.X.x.X.x.X.x.X.x.",
-                "XoxoXoxoXoxoXoxoXoxoXoxoXoxoXoxo",
-            ],
-        ),
-        beat(
-            RIDE,
-            -14.0,
-            &[
-                "X...X...X...X...X...X...X...X...",
-                "................................",
-            ],
-        ),
+        beat(HAT, -8.0, &["X.x.X.x.X.x.X.x.X.x.X.x.X.x.X.x.", "XoxoXoxoXoxoXoxoXoxoXoxoXoxoXoxo"]),
+        beat(RIDE, -14.0, &["X...X...X...X...X...X...X...X...", "................................"]),
     ],
     parts: &[
         Part {
@@ -323,37 +291,17 @@ const HIP_HOP: Genre = Genre {
     beats_per_bar: 4,
     swing: (4.0, (0.54, 0.64)),
     loose: 0.008,
-    harmonies: &[
-        harmony(MINOR, &[0, 5]),
-        harmony(DORIAN, &[0, 3]),
-        harmony(MINOR, &[0, 3, 0, 4]),
-    ],
+    harmonies: &[harmony(MINOR, &[0, 5]), harmony(DORIAN, &[0, 3]), harmony(MINOR, &[0, 3, 0, 4])],
     chord_beats: 4,
     chord_notes: 4,
     beats: &[
-        beat(
-            KICK_808,
-            0.0,
-            &["X..x......x.x...", "X......x..x.....", "X.x....x..X..x.."],
-        ),
-        beat(
-            SNARE,
-            -1.0,
-            &["....X.......X...", "....X.......X..o", "....X..o....X..."],
-        ),
-        beat(
-            HAT,
-            -9.0,
-            &["x.x.x.x.x.x.x.x.", "x.xxx.x.x.xxx.x.", "x.x.x.xxx.x.x.x."],
-        ),
+        beat(KICK_808, 0.0, &["X..x......x.x...", "X......x..x.....", "X.x....x..X..x.."]),
+        beat(SNARE, -1.0, &["....X.......X...", "....X.......X..o", "....X..o....X..."]),
+        beat(HAT, -4.0, &["x.x.x.x.x.x.x.x.", "x.xxx.x.x.xxx.x.", "x.x.x.xxx.x.x.x."]),
         beat(
             SCRATCH,
             -9.0,
-            &[
-                "..............x.|...........x..x.",
-                "................|......x.x.......",
-                "................",
-            ],
+            &["..............x.|...........x..x.", "................|......x.x.......", "................"],
         ),
     ],
     parts: &[
@@ -414,21 +362,12 @@ const HOUSE: Genre = Genre {
         beat(KICK_909, 0.0, &["X...X...X...X..."]),
         beat(CLAP, -4.0, &["....X.......X...", "....X.......X..o"]),
         beat(OPEN_HAT, -7.0, &["..X...X...X...X."]),
-        beat(
-            SHAKER,
-            -12.0,
-            &["xoxoxoxoxoxoxoxo", "x.xox.xox.xox.xo", "................"],
-        ),
+        beat(SHAKER, -12.0, &["xoxoxoxoxoxoxoxo", "x.xox.xox.xox.xo", "................"]),
     ],
     parts: &[
         Part {
             instruments: &[PIANO, ORGAN, SAW_STAB, ELECTRIC_PIANO],
-            patterns: &[
-                "x..x..x...x..x..",
-                "..x..x....x..x..",
-                "x..x...x..x...x.",
-                "..x...xx..x...x.",
-            ],
+            patterns: &["x..x..x...x..x..", "..x..x....x..x..", "x..x...x..x...x.", "..x...xx..x...x."],
             register: 65,
             hold: 0.3,
             level: -3.0,
@@ -475,15 +414,7 @@ const JAZZ: Genre = Genre {
     beats: &[
         beat(RIDE, -3.0, &["x.xxx.xx", "x.xxx.xx", "x.x.x.xx"]),
         beat(HAT, -7.0, &["..x...x."]),
-        beat(
-            BRUSH,
-            -8.0,
-            &[
-                "o..o.o..|.o.x...o",
-                "o.o.o.o.|o.xoo.ox",
-                "...x....|.x...o..",
-            ],
-        ),
+        beat(BRUSH, -8.0, &["o..o.o..|.o.x...o", "o.o.o.o.|o.xoo.ox", "...x....|.x...o.."]),
         beat(KICK_LIVE, -12.0, &["o.o.o.o.", "........|.....o.."]),
     ],
     parts: &[
@@ -498,11 +429,7 @@ const JAZZ: Genre = Genre {
         },
         Part {
             instruments: &[PIANO, NYLON_GUITAR, PIANO],
-            patterns: &[
-                "...x....|.x..x...",
-                "x..x....|...x..x.",
-                ".x...x..|..x....x",
-            ],
+            patterns: &["...x....|.x..x...", "x..x....|...x..x.", ".x...x..|..x....x"],
             register: 62,
             hold: 0.45,
             level: -4.0,
@@ -511,11 +438,7 @@ const JAZZ: Genre = Genre {
         },
         Part {
             instruments: &[SAXOPHONE, VIBRAPHONE, SAXOPHONE, PIANO],
-            patterns: &[
-                "xx.xxx.x|.xxxx...",
-                "x.xxxxxx|x..x....",
-                ".xxx.xxx|xxx.x..x",
-            ],
+            patterns: &["xx.xxx.x|.xxxx...", "x.xxxxxx|x..x....", ".xxx.xxx|xxx.x..x"],
             line: Line::Melody,
             register: 70,
             level: -1.0,
@@ -556,12 +479,7 @@ const PIANO_SOLO: Genre = Genre {
         },
         Part {
             instruments: &[PIANO],
-            patterns: &[
-                "x.x.x...|x..xx...",
-                "x...x.xx|x.......",
-                "x..xx..x|x...x.x.",
-                "xxxxx.x.|x...x...",
-            ],
+            patterns: &["x.x.x...|x..xx...", "x...x.xx|x.......", "x..xx..x|x...x.x.", "xxxxx.x.|x...x..."],
             line: Line::Melody,
             register: 74,
             level: 0.0,
@@ -598,16 +516,8 @@ const REGGAE: Genre = Genre {
     chord_notes: 3,
     beats: &[
         beat(KICK_LIVE, -1.0, &["....X.......X..."]),
-        beat(
-            RIM,
-            -2.0,
-            &["....X.......X...", "....X.......X..x", "....X..o....X..."],
-        ),
-        beat(
-            HAT,
-            -9.0,
-            &["x.x.x.x.x.x.x.x.", "x.xxx.xxx.xxx.xx", "..x...x...x...x."],
-        ),
+        beat(RIM, -2.0, &["....X.......X...", "....X.......X..x", "....X..o....X..."]),
+        beat(HAT, -9.0, &["x.x.x.x.x.x.x.x.", "x.xxx.xxx.xxx.xx", "..x...x...x...x."]),
     ],
     parts: &[
         Part {
@@ -639,10 +549,7 @@ const REGGAE: Genre = Genre {
         },
         Part {
             instruments: &[TOASTER, SAXOPHONE],
-            patterns: &[
-                "x..xx.x.x...x...|................",
-                "..x.x.xxx.x.....|....x.x.x.......",
-            ],
+            patterns: &["x..xx.x.x...x...|................", "..x.x.xxx.x.....|....x.x.x......."],
             line: Line::Melody,
             register: 60,
             level: -4.0,
@@ -671,33 +578,16 @@ const ROCK: Genre = Genre {
     chord_beats: 4,
     chord_notes: 3,
     beats: &[
-        beat(
-            KICK_LIVE,
-            0.0,
-            &["x.......x.x.....", "x.x.....x.......", "x.....x.x.x....."],
-        ),
+        beat(KICK_LIVE, 0.0, &["x.......x.x.....", "x.x.....x.......", "x.....x.x.x....."]),
         beat(SNARE_BIG, 0.0, &["....X.......X..."]),
         beat(HAT, -8.0, &["X.x.X.x.X.x.X.x.", "................"]),
-        beat(
-            CRASH,
-            -8.0,
-            &["X...............|................", "X...X...X...X..."],
-        ),
-        beat(
-            TOM,
-            -5.0,
-            &["................|............x.xx", "................"],
-        ),
+        beat(CRASH, -8.0, &["X...............|................", "X...X...X...X..."]),
+        beat(TOM, -5.0, &["................|............x.xx", "................"]),
     ],
     parts: &[
         Part {
             instruments: &[ROCK_GUITAR],
-            patterns: &[
-                "XxxxXxxx",
-                "X..x..x.x.x.x.x.",
-                "X.xxX.xxX.xxX.xx",
-                "X...x..xX...x.x.",
-            ],
+            patterns: &["XxxxXxxx", "X..x..x.x.x.x.x.", "X.xxX.xxX.xxX.xx", "X...x..xX...x.x."],
             line: Line::Power,
             register: 45,
             level: 0.0,
@@ -749,21 +639,13 @@ const TECHNO: Genre = Genre {
     beats_per_bar: 4,
     swing: STRAIGHT,
     loose: 0.0,
-    harmonies: &[
-        harmony(PHRYGIAN, &[0]),
-        harmony(MINOR, &[0]),
-        harmony(MINOR, &[0, 0, 0, 6]),
-    ],
+    harmonies: &[harmony(PHRYGIAN, &[0]), harmony(MINOR, &[0]), harmony(MINOR, &[0, 0, 0, 6])],
     chord_beats: 8,
     chord_notes: 3,
     beats: &[
         beat(KICK_HARD, 1.0, &["X...X...X...X..."]),
         beat(HAT, -8.0, &["xxXxxxXxxxXxxxXx", "x.Xxx.Xxx.Xxx.Xx"]),
-        beat(
-            CLANK,
-            -8.0,
-            &["...x..x....x..x.", "......x..x......", "x..x..x...x..x.."],
-        ),
+        beat(CLANK, -8.0, &["...x..x....x..x.", "......x..x......", "x..x..x...x..x.."]),
         beat(RIDE, -13.0, &["..x...x...x...x.", "................"]),
     ],
     parts: &[
@@ -782,11 +664,7 @@ const TECHNO: Genre = Genre {
         },
         Part {
             instruments: &[SAW_STAB],
-            patterns: &[
-                "...x............|......x.........",
-                "......x.........",
-                "...x..x.........",
-            ],
+            patterns: &["...x............|......x.........", "......x.........", "...x..x........."],
             register: 58,
             hold: 0.15,
             level: -5.0,

@@ -138,6 +138,16 @@ pub const BREATHY_PAD: Instrument = A(Analog {
     wobble: (0.23, 1.6),
     ..Analog::BASE
 });
+/// Noise through a filter that wanders.
+pub const WIND: Instrument = A(Analog {
+    detune: &[],
+    breath: 1.0,
+    cutoff: 1.0,
+    q: 9.0,
+    amp: Adsr::new(1.5, 4.0, 0.9, 2.5),
+    wobble: (0.31, 1.2),
+    ..Analog::BASE
+});
 pub const VIOLINS: Instrument = A(Analog {
     detune: &[-5.0, 6.0],
     breath: 0.12,
@@ -176,70 +186,22 @@ pub const SAXOPHONE: Instrument = A(Analog {
     ..Analog::BASE
 });
 
-pub const NYLON_GUITAR: Instrument = P(Pluck {
-    pick: 0.5,
-    string: 0.72,
-    ring: 3.0,
-    damped: 0.15,
-    position: 0.2,
-    body: (190.0, 0.8),
-});
-pub const SKANK_GUITAR: Instrument = P(Pluck {
-    pick: 0.8,
-    string: 0.85,
-    ring: 1.2,
-    damped: 0.04,
-    position: 0.13,
-    body: (350.0, 0.3),
-});
-pub const ROCK_GUITAR: Instrument = P(Pluck {
-    pick: 0.9,
-    string: 0.9,
-    ring: 5.0,
-    damped: 0.05,
-    position: 0.15,
-    body: (240.0, 0.2),
-});
-pub const UPRIGHT_BASS: Instrument = P(Pluck {
-    pick: 0.3,
-    string: 0.5,
-    ring: 1.2,
-    damped: 0.08,
-    position: 0.25,
-    body: (110.0, 1.0),
-});
-pub const PICKED_BASS: Instrument = P(Pluck {
-    pick: 0.7,
-    string: 0.7,
-    ring: 2.0,
-    damped: 0.06,
-    position: 0.12,
-    body: (90.0, 0.5),
-});
-pub const DUB_BASS: Instrument = P(Pluck {
-    pick: 0.2,
-    string: 0.4,
-    ring: 1.6,
-    damped: 0.08,
-    position: 0.3,
-    body: (80.0, 1.2),
-});
+pub const NYLON_GUITAR: Instrument =
+    P(Pluck { pick: 0.5, string: 0.72, ring: 3.0, damped: 0.15, position: 0.2, body: (190.0, 0.8) });
+pub const SKANK_GUITAR: Instrument =
+    P(Pluck { pick: 0.8, string: 0.85, ring: 1.2, damped: 0.04, position: 0.13, body: (350.0, 0.3) });
+pub const ROCK_GUITAR: Instrument =
+    P(Pluck { pick: 0.9, string: 0.9, ring: 5.0, damped: 0.05, position: 0.15, body: (240.0, 0.2) });
+pub const UPRIGHT_BASS: Instrument =
+    P(Pluck { pick: 0.3, string: 0.5, ring: 1.2, damped: 0.08, position: 0.25, body: (110.0, 1.0) });
+pub const PICKED_BASS: Instrument =
+    P(Pluck { pick: 0.7, string: 0.7, ring: 2.0, damped: 0.06, position: 0.12, body: (90.0, 0.5) });
+pub const DUB_BASS: Instrument =
+    P(Pluck { pick: 0.2, string: 0.4, ring: 1.6, damped: 0.08, position: 0.3, body: (80.0, 1.2) });
 
-pub const RAPPER: Instrument = S(Singer {
-    fall: 3.0,
-    vibrato: 0.0,
-    consonant: 2.0,
-    amp: Adsr::new(0.012, 0.5, 0.7, 0.06),
-});
-pub const TOASTER: Instrument = S(Singer {
-    fall: 1.0,
-    vibrato: 15.0,
-    consonant: 0.8,
-    amp: Adsr::new(0.03, 1.0, 0.8, 0.12),
-});
-pub const CHOIR: Instrument = S(Singer {
-    fall: 0.0,
-    vibrato: 20.0,
-    consonant: 0.0,
-    amp: Adsr::new(0.5, 3.0, 0.9, 1.2),
-});
+pub const RAPPER: Instrument =
+    S(Singer { fall: 3.0, vibrato: 0.0, consonant: 2.0, amp: Adsr::new(0.012, 0.5, 0.7, 0.06) });
+pub const TOASTER: Instrument =
+    S(Singer { fall: 1.0, vibrato: 15.0, consonant: 0.8, amp: Adsr::new(0.03, 1.0, 0.8, 0.12) });
+pub const CHOIR: Instrument =
+    S(Singer { fall: 0.0, vibrato: 20.0, consonant: 0.0, amp: Adsr::new(0.5, 3.0, 0.9, 1.2) });

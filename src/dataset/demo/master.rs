@@ -33,10 +33,7 @@ fn measure(x: &[f32], planner: &mut RealFftPlanner<f32>) -> [f32; BANDS] {
         }
         // the lengths are the plan's own, so this cannot fail
         if fft.process(&mut frame, &mut bins).is_ok() {
-            power
-                .iter_mut()
-                .zip(&bins)
-                .for_each(|(p, b)| *p += b.norm_sqr());
+            power.iter_mut().zip(&bins).for_each(|(p, b)| *p += b.norm_sqr());
         }
     }
     let mut bands = [(0.0f32, 0.0f32); BANDS];
@@ -58,10 +55,7 @@ fn equalise(x: &mut [f32], gains: &[f32; BANDS], planner: &mut RealFftPlanner<f3
     let scale = 1.0 / FFT as f32;
     for (bin, b) in bins.iter_mut().enumerate() {
         let at = position(bin as f32 * SR * scale).clamp(0.0, (BANDS - 1) as f32);
-        let (low, part) = (
-            (at as usize).min(BANDS - 2),
-            at - (at as usize).min(BANDS - 2) as f32,
-        );
+        let (low, part) = ((at as usize).min(BANDS - 2), at - (at as usize).min(BANDS - 2) as f32);
         *b = Complex::new(gain(gains[low] + (gains[low + 1] - gains[low]) * part), 0.0);
     }
     // the wanted response's impulse, centred, cut to TAPS by a Hann window
@@ -86,16 +80,11 @@ fn equalise(x: &mut [f32], gains: &[f32; BANDS], planner: &mut RealFftPlanner<f3
         if forward.process(&mut time, &mut bins).is_err() {
             return;
         }
-        bins.iter_mut()
-            .zip(&filter)
-            .for_each(|(s, f)| *s *= f * scale);
+        bins.iter_mut().zip(&filter).for_each(|(s, f)| *s *= f * scale);
         if inverse.process(&mut bins, &mut time).is_err() {
             return;
         }
-        out[b * block..]
-            .iter_mut()
-            .zip(&time)
-            .for_each(|(o, t)| *o += t);
+        out[b * block..].iter_mut().zip(&time).for_each(|(o, t)| *o += t);
     }
     x.copy_from_slice(&out[TAPS / 2..TAPS / 2 + x.len()]);
 }
@@ -108,11 +97,7 @@ fn background(x: &mut [f32], rng: &mut Rng) {
     let mut colour = Svf::new(between(rng, (300.0, 9_000.0)), 0.5);
     for v in x {
         let hiss = noise.next();
-        let crack = if crackling && noise.next() > 0.9996 {
-            40.0 * noise.next()
-        } else {
-            0.0
-        };
+        let crack = if crackling && noise.next() > 0.9996 { 40.0 * noise.next() } else { 0.0 };
         *v += level * (hiss + 1.5 * colour.low(hiss) + crack);
     }
 }
@@ -132,9 +117,8 @@ pub fn master(x: &mut [f32], rng: &mut Rng) {
     let mean = |curve: &[f32]| curve.iter().sum::<f32>() / curve.len() as f32;
     let lift = mean(&measured) - mean(&target);
     let strength = between(rng, (0.55, 0.85));
-    let gains: [f32; BANDS] = std::array::from_fn(|band| {
-        (strength * (target[band] + lift - measured[band])).clamp(-24.0, 14.0)
-    });
+    let gains: [f32; BANDS] =
+        std::array::from_fn(|band| (strength * (target[band] + lift - measured[band])).clamp(-24.0, 14.0));
     equalise(x, &gains, &mut planner);
 
     let level = rms(x).max(1e-6);

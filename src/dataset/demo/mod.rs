@@ -38,11 +38,7 @@ pub struct Spec {
 
 impl Default for Spec {
     fn default() -> Self {
-        Self {
-            seed: 1,
-            songs_per_genre: 20,
-            seconds: (10.0, 13.0),
-        }
+        Self { seed: 1, songs_per_genre: 20, seconds: (10.0, 13.0) }
     }
 }
 

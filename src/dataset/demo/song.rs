@@ -28,35 +28,21 @@ impl Song {
         let total = skipped + length;
         let score = Score::new(genre, total as f32 / super::RATE as f32, &mut rng);
 
-        let mut mix = Mix {
-            dry: vec![0.0; total],
-            wet: vec![0.0; total],
-        };
+        let mut mix = Mix { dry: vec![0.0; total], wet: vec![0.0; total] };
         for part in genre.parts {
             let mut rng = Rng::new(rng.next_u64());
             if chance(&mut rng, part.present) {
-                mix.add(
-                    perform(part, &score, total, &mut rng),
-                    part.level,
-                    part.room,
-                    &mut rng,
-                );
+                mix.add(perform(part, &score, total, &mut rng), part.level, part.room, &mut rng);
             }
         }
         if !genre.beats.is_empty() {
             let kit = drums(genre, &score, total, &mut rng);
-            mix.add(kit, 1.5, 0.1, &mut rng);
+            mix.add(kit, 4.0, 0.1, &mut rng);
         }
-        let mut out = mix.finish(
-            between(&mut rng, genre.room),
-            between(&mut rng, (0.15, 0.5)),
-        );
+        let mut out = mix.finish(between(&mut rng, genre.room), between(&mut rng, (0.15, 0.5)));
         out.drain(..skipped);
         master(&mut out, &mut rng);
-        Self {
-            samples: out,
-            tempo: score.tempo,
-        }
+        Self { samples: out, tempo: score.tempo }
     }
 }
 
@@ -84,9 +70,7 @@ impl Mix {
     fn finish(self, seconds: f32, level: f32) -> Vec<f32> {
         let mut out = self.dry;
         let wet = reverb(&self.wet, seconds);
-        out.iter_mut()
-            .zip(wet)
-            .for_each(|(dry, wet)| *dry += level * wet);
+        out.iter_mut().zip(wet).for_each(|(dry, wet)| *dry += level * wet);
         out
     }
 }
@@ -94,14 +78,10 @@ impl Mix {
 /// A part's samples, its effects included.
 fn perform(part: &Part, score: &Score, total: usize, rng: &mut Rng) -> Vec<f32> {
     let mut out = vec![0.0; total];
-    let (Some(instrument), Some(pattern)) = (pick(rng, part.instruments), pick(rng, part.patterns))
-    else {
+    let (Some(instrument), Some(pattern)) = (pick(rng, part.instruments), pick(rng, part.patterns)) else {
         return out;
     };
-    let patch = Patch {
-        bright: between(rng, (-0.6, 0.6)).exp2(),
-        long: between(rng, (-0.4, 0.4)).exp2(),
-    };
+    let patch = Patch { bright: between(rng, (-0.6, 0.6)).exp2(), long: between(rng, (-0.4, 0.4)).exp2() };
     for note in score.play(part, pattern, rng) {
         instrument.play(&note, &patch, rng, &mut out);
     }
@@ -109,8 +89,7 @@ fn perform(part: &Part, score: &Score, total: usize, rng: &mut Rng) -> Vec<f32> 
         let push = part.drive * between(rng, (0.6, 1.5)) / (4.0 * loudness(&out)).max(1e-6);
         // a loudspeaker cabinet has no treble to speak of
         let mut cabinet = Svf::new(4_500.0 * patch.bright, 0.8);
-        out.iter_mut()
-            .for_each(|v| *v = cabinet.low((*v * push).tanh()));
+        out.iter_mut().for_each(|v| *v = cabinet.low((*v * push).tanh()));
     }
     if part.echo > 0.0 {
         echo(&mut out, 0.75 * score.beat_seconds(), part.echo);
@@ -130,10 +109,7 @@ fn drums(genre: &Genre, score: &Score, total: usize, rng: &mut Rng) -> Vec<f32> 
         for (at, velocity) in score.hits(pattern) {
             let start = score.sample(at, rng).min(total);
             let loud = level * velocity * (1.0 + spread(rng, 0.05));
-            out[start..]
-                .iter_mut()
-                .zip(&hit)
-                .for_each(|(o, h)| *o += loud * h);
+            out[start..].iter_mut().zip(&hit).for_each(|(o, h)| *o += loud * h);
         }
     }
     out

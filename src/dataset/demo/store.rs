@@ -36,10 +36,7 @@ pub enum DemoError {
 }
 
 fn at(path: &Path) -> impl FnOnce(io::Error) -> DemoError + '_ {
-    move |source| DemoError::Io {
-        path: path.to_owned(),
-        source,
-    }
+    move |source| DemoError::Io { path: path.to_owned(), source }
 }
 
 /// What a complete set says of itself.
@@ -90,12 +87,7 @@ pub fn is_complete(spec: &Spec, dir: &Path) -> bool {
     let sizes: Option<u64> = GENRES
         .iter()
         .flat_map(|genre| (0..spec.songs_per_genre).map(|i| song_path(dir, genre.name, i)))
-        .map(|path| {
-            fs::metadata(path)
-                .ok()
-                .filter(fs::Metadata::is_file)
-                .map(|m| m.len())
-        })
+        .map(|path| fs::metadata(path).ok().filter(fs::Metadata::is_file).map(|m| m.len()))
         .sum();
     sizes.is_some_and(|bytes| found == Manifest::new(spec, bytes))
 }
@@ -112,14 +104,10 @@ pub fn render(
     refuse_foreign(dir)?;
     let name = dir.file_name().and_then(|n| n.to_str()).unwrap_or("demo");
     let prefix = format!(".{name}-partial-");
-    let parent = dir
-        .parent()
-        .filter(|p| !p.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
+    let parent = dir.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     // hidden, so that no scan takes it for a genre; one's own, so that two programs do not write into one
     let scratch = parent.join(format!("{prefix}{}", std::process::id()));
-    let result =
-        write(spec, &scratch, progress).and_then(|songs| publish(&scratch, dir).map(|()| songs));
+    let result = write(spec, &scratch, progress).and_then(|songs| publish(&scratch, dir).map(|()| songs));
     match result {
         Ok(songs) => {
             sweep(parent, &prefix);
@@ -129,21 +117,13 @@ pub fn render(
             // best effort: the error matters more
             let _ = fs::remove_dir_all(&scratch);
             // another program may have been faster
-            if is_complete(spec, dir) {
-                Ok(Outcome::Found)
-            } else {
-                Err(error)
-            }
+            if is_complete(spec, dir) { Ok(Outcome::Found) } else { Err(error) }
         }
     }
 }
 
 /// Renders all songs, and the manifest when they are written.
-fn write(
-    spec: &Spec,
-    dir: &Path,
-    progress: &(impl Fn(usize, usize) + Sync),
-) -> Result<usize, DemoError> {
+fn write(spec: &Spec, dir: &Path, progress: &(impl Fn(usize, usize) + Sync)) -> Result<usize, DemoError> {
     if dir.exists() {
         fs::remove_dir_all(dir).map_err(at(dir))?;
     }
@@ -169,14 +149,10 @@ fn write(
         .try_reduce(|| 0, |a, b| Ok(a + b))?;
 
     let path = dir.join(MANIFEST);
-    let text = toml::to_string(&Manifest::new(spec, bytes)).map_err(|e| DemoError::Io {
-        path: path.clone(),
-        source: io::Error::other(e),
-    })?;
+    let text = toml::to_string(&Manifest::new(spec, bytes))
+        .map_err(|e| DemoError::Io { path: path.clone(), source: io::Error::other(e) })?;
     let mut file = File::create(&path).map_err(at(&path))?;
-    file.write_all(text.as_bytes())
-        .and_then(|()| file.sync_all())
-        .map_err(at(&path))?;
+    file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(at(&path))?;
     Ok(total)
 }
 
@@ -192,11 +168,7 @@ fn publish(scratch: &Path, dir: &Path) -> Result<(), DemoError> {
 /// Removes what interrupted runs left beside the set.
 fn sweep(parent: &Path, prefix: &str) {
     for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
-        if entry
-            .file_name()
-            .to_str()
-            .is_some_and(|name| name.starts_with(prefix))
-        {
+        if entry.file_name().to_str().is_some_and(|name| name.starts_with(prefix)) {
             // best effort: a folder left over costs only space
             let _ = fs::remove_dir_all(entry.path());
         }
@@ -205,12 +177,7 @@ fn sweep(parent: &Path, prefix: &str) {
 
 /// A set is replaced whole, so nothing may stand in its folder that is not of a set's making.
 fn refuse_foreign(dir: &Path) -> Result<(), DemoError> {
-    let foreign = |file: PathBuf| {
-        Err(DemoError::Foreign {
-            dir: dir.to_owned(),
-            file,
-        })
-    };
+    let foreign = |file: PathBuf| Err(DemoError::Foreign { dir: dir.to_owned(), file });
     if !dir.exists() {
         return Ok(());
     }
@@ -219,11 +186,7 @@ fn refuse_foreign(dir: &Path) -> Result<(), DemoError> {
     }
     for entry in fs::read_dir(dir).map_err(at(dir))? {
         let path = entry.map_err(at(dir))?.path();
-        let name = path
-            .file_name()
-            .and_then(|n| n.to_str())
-            .unwrap_or_default()
-            .to_owned();
+        let name = path.file_name().and_then(|n| n.to_str()).unwrap_or_default().to_owned();
         if name == MANIFEST {
             continue;
         }
@@ -232,11 +195,7 @@ fn refuse_foreign(dir: &Path) -> Result<(), DemoError> {
         }
         for song in fs::read_dir(&path).map_err(at(&path))? {
             let song = song.map_err(at(&path))?.path();
-            if !song
-                .file_name()
-                .and_then(|n| n.to_str())
-                .is_some_and(|file| is_song_of(file, &name))
-            {
+            if !song.file_name().and_then(|n| n.to_str()).is_some_and(|file| is_song_of(file, &name)) {
                 return foreign(song);
             }
         }

@@ -24,9 +24,7 @@ pub fn degree(scale: &Scale, degree: i32) -> i32 {
 
 /// Semitones above the tonic of the chord on degree `root`, stacked in thirds: 3 notes are a triad, 4 a seventh chord.
 pub fn chord(scale: &Scale, root: i32, notes: i32) -> Vec<i32> {
-    (0..notes)
-        .map(|third| degree(scale, root + 2 * third))
-        .collect()
+    (0..notes).map(|third| degree(scale, root + 2 * third)).collect()
 }
 
 /// The pitch of `pitch`'s class nearest to `centre`: chords voiced with it move little from one to the next.
@@ -70,11 +68,7 @@ pub fn steps(pattern: &str, beats_per_bar: usize) -> (Vec<Step>, usize) {
 pub fn swing(beat: f32, unit: f32, ratio: f32) -> f32 {
     let pairs = beat * unit / 2.0;
     let (whole, part) = (pairs.floor(), pairs - pairs.floor());
-    let moved = if part < 0.5 {
-        2.0 * part * ratio
-    } else {
-        ratio + (2.0 * part - 1.0) * (1.0 - ratio)
-    };
+    let moved = if part < 0.5 { 2.0 * part * ratio } else { ratio + (2.0 * part - 1.0) * (1.0 - ratio) };
     (whole + moved) * 2.0 / unit
 }
 

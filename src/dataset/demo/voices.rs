@@ -83,13 +83,8 @@ impl Analog {
     };
 
     fn play(&self, note: &Note, patch: &Patch, rng: &mut Rng, out: &mut [f32]) {
-        let mut envelope = Adsr {
-            decay: self.amp.decay * patch.long,
-            ..self.amp
-        }
-        .start(note.held);
-        let mut oscillators: Vec<Phase> =
-            self.detune.iter().map(|_| Phase(rng.uniform())).collect();
+        let mut envelope = Adsr { decay: self.amp.decay * patch.long, ..self.amp }.start(note.held);
+        let mut oscillators: Vec<Phase> = self.detune.iter().map(|_| Phase(rng.uniform())).collect();
         let mut steps = vec![0.0; oscillators.len()];
         let (mut sub, mut sub_step) = (Phase::default(), 0.0);
         let mut noise = Noise::new(rng.next_u64());
@@ -110,10 +105,7 @@ impl Analog {
                 }
                 sub_step = 0.5 * f / SR;
                 let wobble = self.wobble.1 * sine(wobble_phase + self.wobble.0 * t);
-                filter.tune(
-                    f * self.cutoff * patch.bright * (sweep + wobble).exp2(),
-                    self.q,
-                );
+                filter.tune(f * self.cutoff * patch.bright * (sweep + wobble).exp2(), self.q);
                 sweep *= fall.powi(CONTROL as i32);
             }
             let mut x = 0.0;
@@ -152,10 +144,7 @@ pub struct Fm {
 
 impl Fm {
     fn play(&self, note: &Note, patch: &Patch, out: &mut [f32]) {
-        let amp = Adsr {
-            decay: self.amp.decay * patch.long,
-            ..self.amp
-        };
+        let amp = Adsr { decay: self.amp.decay * patch.long, ..self.amp };
         let mut envelope = amp.start(note.held);
         let (mut carrier, mut modulator) = (Phase::default(), Phase::default());
         let fall = falloff(self.index_decay * patch.long);
@@ -213,9 +202,7 @@ impl Modal {
                 1.0
             };
             // soft notes are duller, as felt hammers make them
-            let dull = (note.velocity * patch.bright)
-                .min(1.5)
-                .powf(0.25 * k as f32);
+            let dull = (note.velocity * patch.bright).min(1.5).powf(0.25 * k as f32);
             let phase = TAU * rng.uniform();
             a[k] = 2.0 * r * w.cos();
             b[k] = r * r;
@@ -267,10 +254,7 @@ impl Pluck {
         let whole = (period.floor() as usize).max(2);
         let fraction = (period - whole as f32).clamp(0.0, 1.0);
         let mut noise = Noise::new(rng.next_u64());
-        let (mut soft, pick) = (
-            0.0,
-            (self.pick * patch.bright * (0.4 + 0.6 * note.velocity)).min(1.0),
-        );
+        let (mut soft, pick) = (0.0, (self.pick * patch.bright * (0.4 + 0.6 * note.velocity)).min(1.0));
         let mut line: Vec<f32> = (0..whole + 1)
             .map(|_| {
                 soft += pick * (noise.next() - soft);
@@ -284,10 +268,7 @@ impl Pluck {
             *v -= burst[(i + offset) % burst.len()];
         }
         let ring = self.ring * patch.long * (261.6 / f).powf(0.4);
-        let (open, damped) = (
-            falloff(ring).powf(period),
-            falloff(self.damped).powf(period),
-        );
+        let (open, damped) = (falloff(ring).powf(period), falloff(self.damped).powf(period));
         let mut body = Svf::new(self.body.0, 2.0);
         let (mut at, mut dull) = (0, 0.0);
         for (i, y) in out.iter_mut().enumerate() {
@@ -324,10 +305,7 @@ const VOWELS: [[f32; 3]; 5] = [
 
 impl Singer {
     fn play(&self, note: &Note, patch: &Patch, rng: &mut Rng, out: &mut [f32]) {
-        let (from, to) = (
-            VOWELS[rng.below(VOWELS.len())],
-            VOWELS[rng.below(VOWELS.len())],
-        );
+        let (from, to) = (VOWELS[rng.below(VOWELS.len())], VOWELS[rng.below(VOWELS.len())]);
         let size = 0.9 + 0.2 * patch.bright;
         let mut noise = Noise::new(rng.next_u64());
         let mut envelope = self.amp.start(note.held);
@@ -340,9 +318,8 @@ impl Singer {
                 let t = i as f32 / SR;
                 let part = (i as f32 / note.held.max(1) as f32).min(1.0);
                 let vibrato = self.vibrato / 100.0 * (3.0 * t).min(1.0) * sine(5.6 * t);
-                step = hertz(
-                    note.pitch + note.bend * (1.0 - 8.0 * t).max(0.0) - self.fall * part + vibrato,
-                ) / SR;
+                step = hertz(note.pitch + note.bend * (1.0 - 8.0 * t).max(0.0) - self.fall * part + vibrato)
+                    / SR;
                 for (k, formant) in formants.iter_mut().enumerate() {
                     formant.tune(size * (from[k] + (to[k] - from[k]) * part), 9.0);
                 }
@@ -371,10 +348,7 @@ impl Instrument {
 
     /// Adds `note` to `out`, a song's samples; what lies beyond its end is cut.
     pub fn play(&self, note: &Note, patch: &Patch, rng: &mut Rng, out: &mut [f32]) {
-        let end = note
-            .start
-            .saturating_add(self.span(note.held))
-            .min(out.len());
+        let end = note.start.saturating_add(self.span(note.held)).min(out.len());
         let Some(out) = out.get_mut(note.start..end) else {
             return;
         };
