@@ -3,4 +3,8 @@
 
 pub mod audio;
 pub mod dataset;
+pub mod device;
+pub mod graph;
+pub mod ops;
+pub mod plan;
 pub mod rng;

@@ -24,24 +24,20 @@ fn mix(mut z: u64) -> u64 {
 impl Rng {
     /// A generator whose stream depends on `seed` alone.
     pub fn new(seed: u64) -> Self {
-        Self {
-            state: mix(seed.wrapping_add(GAMMA)),
-        }
+        Self { state: mix(seed.wrapping_add(GAMMA)) }
     }
 
     /// An independent stream labelled `stream`. Does not advance `self`; the same label gives the same stream.
     pub fn split(&self, stream: u64) -> Self {
-        Self {
-            state: mix(self.state ^ mix(stream.wrapping_mul(GAMMA).wrapping_add(1))),
-        }
+        Self { state: mix(self.state ^ mix(stream.wrapping_mul(GAMMA).wrapping_add(1))) }
     }
 
     /// An independent stream labelled by text, for example a song's path.
     pub fn split_str(&self, label: &str) -> Self {
         // FNV-1a; `split` mixes it.
-        let hash = label.bytes().fold(0xCBF2_9CE4_8422_2325_u64, |h, b| {
-            (h ^ u64::from(b)).wrapping_mul(0x0000_0100_0000_01B3)
-        });
+        let hash = label
+            .bytes()
+            .fold(0xCBF2_9CE4_8422_2325_u64, |h, b| (h ^ u64::from(b)).wrapping_mul(0x0000_0100_0000_01B3));
         self.split(hash)
     }
 
@@ -167,15 +163,9 @@ mod tests {
             assert!((0.0..1.0).contains(&u));
             f64::from(u)
         });
-        assert!(
-            (mean - 0.5).abs() < 0.005 && (variance - 1.0 / 12.0).abs() < 0.002,
-            "{mean} {variance}"
-        );
+        assert!((mean - 0.5).abs() < 0.005 && (variance - 1.0 / 12.0).abs() < 0.002, "{mean} {variance}");
         let (mean, variance) = mean_of(&mut || f64::from(rng.normal()));
-        assert!(
-            mean.abs() < 0.015 && (variance - 1.0).abs() < 0.02,
-            "{mean} {variance}"
-        );
+        assert!(mean.abs() < 0.015 && (variance - 1.0).abs() < 0.02, "{mean} {variance}");
     }
 
     #[test]
@@ -185,10 +175,7 @@ mod tests {
         for _ in 0..70_000 {
             counts[rng.below(7)] += 1;
         }
-        assert!(
-            counts.iter().all(|&c| c.abs_diff(10_000) < 400),
-            "{counts:?}"
-        );
+        assert!(counts.iter().all(|&c| c.abs_diff(10_000) < 400), "{counts:?}");
         assert_eq!(rng.below(0), 0);
         assert_eq!(rng.below(1), 0);
         let bound = usize::MAX / 2 + 2;

@@ -1,3 +1,33 @@
-//! Songs as samples: decode, resample, normalise, frame.
+//! From a file to normalised samples: decode → mix → resample → normalise → frame.
+//!
+//! This module knows samples only: no tensors, no genres.
 
+mod decode;
+mod error;
+mod frames;
+mod kinds;
+pub mod limits;
+mod load;
+mod resample;
 pub mod wav;
+
+pub use decode::{Decoded, decode};
+pub use error::{AudioError, AudioFault};
+pub use frames::{frame_count, frame_starts};
+pub use load::{AudioSpec, Normalise, Song, load};
+pub use resample::{Resampler, resample};
+pub use wav::write_wav;
+
+/// File name extensions (lower case) that audio files go by. A hint for finding files only: what a file is, its
+/// bytes decide. Those that are known but not decoded are listed too, so that such files are named, not overlooked.
+pub const EXTENSIONS: &[&str] = &[
+    "aac", "aif", "aifc", "aiff", "alac", "caf", "flac", "m4a", "m4b", "mka", "mp1", "mp2", "mp3", "mp4",
+    "oga", "ogg", "opus", "wav", "wave", "webm", "wma",
+];
+
+/// Whether `path` has one of [`EXTENSIONS`], in any case.
+pub fn has_audio_extension(path: &std::path::Path) -> bool {
+    path.extension()
+        .and_then(|e| e.to_str())
+        .is_some_and(|e| EXTENSIONS.iter().any(|known| known.eq_ignore_ascii_case(e)))
+}

@@ -12,26 +12,14 @@ use std::path::Path;
 /// [`io::ErrorKind::InvalidInput`] where there is no channel, where lengths differ, or where the file would pass
 /// the 4 GiB of a RIFF header; otherwise whatever writing the file gives.
 pub fn write_wav(path: &Path, rate: u32, channels: &[&[f32]]) -> io::Result<()> {
-    let invalid = |why: &str| {
-        io::Error::new(
-            io::ErrorKind::InvalidInput,
-            format!("{}: {why}", path.display()),
-        )
-    };
-    let length = channels
-        .first()
-        .ok_or_else(|| invalid("a WAV file needs at least one channel"))?
-        .len();
+    let invalid =
+        |why: &str| io::Error::new(io::ErrorKind::InvalidInput, format!("{}: {why}", path.display()));
+    let length = channels.first().ok_or_else(|| invalid("a WAV file needs at least one channel"))?.len();
     if channels.iter().any(|c| c.len() != length) {
-        return Err(invalid(
-            "the channels of a WAV file must have equal lengths",
-        ));
+        return Err(invalid("the channels of a WAV file must have equal lengths"));
     }
-    let count =
-        u16::try_from(channels.len()).map_err(|_| invalid("too many channels for a WAV file"))?;
-    let block = count
-        .checked_mul(2)
-        .ok_or_else(|| invalid("too many channels for a WAV file"))?;
+    let count = u16::try_from(channels.len()).map_err(|_| invalid("too many channels for a WAV file"))?;
+    let block = count.checked_mul(2).ok_or_else(|| invalid("too many channels for a WAV file"))?;
     let data = u32::try_from(length)
         .ok()
         .and_then(|n| n.checked_mul(u32::from(block)))
@@ -61,7 +49,5 @@ pub fn write_wav(path: &Path, rate: u32, channels: &[&[f32]]) -> io::Result<()> 
             out.write_all(&value.to_le_bytes())?;
         }
     }
-    out.into_inner()
-        .map_err(io::IntoInnerError::into_error)?
-        .sync_all()
+    out.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()
 }

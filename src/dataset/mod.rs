@@ -1,3 +1,20 @@
-//! Folders of songs as labelled examples.
+//! Folders of songs to training batches: scan → split → load → batches.
+//!
+//! A dataset is a folder whose subfolders are genres; see `dataset/README.md`. This module knows samples and labels
+//! only: no tensors.
 
+mod batches;
 pub mod demo;
+mod error;
+mod genres;
+mod library;
+mod scan;
+mod split;
+mod tracks;
+
+pub use batches::{Batch, BatchPlan, Batches};
+pub use error::{DatasetError, Problem};
+pub use genres::{GENRES, genres, parse_genres};
+pub use library::Library;
+pub use scan::{DEMO, Dataset, Entry, scan};
+pub use split::{Split, split};

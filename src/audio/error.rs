@@ -1,0 +1,71 @@
+//! Why an audio file could not be used.
+
+use std::path::{Path, PathBuf};
+
+use super::limits;
+
+/// An audio file that could not be used, and why. Prints as one line: `path: reason`.
+#[derive(Debug, thiserror::Error)]
+#[error("{}: {fault}", path.display())]
+pub struct AudioError {
+    /// The file.
+    pub path: PathBuf,
+    /// What is wrong with it.
+    pub fault: AudioFault,
+}
+
+impl AudioError {
+    pub(crate) fn new(path: &Path, fault: AudioFault) -> Self {
+        Self { path: path.to_owned(), fault }
+    }
+}
+
+/// What is wrong with an audio file.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum AudioFault {
+    /// Opening or reading failed.
+    #[error("cannot be read: {0}")]
+    Io(#[from] std::io::Error),
+    /// A directory, device, pipe or the like.
+    #[error("not a regular file")]
+    NotAFile,
+    /// Zero bytes, or a container without one sample.
+    #[error("empty: {0}")]
+    Empty(&'static str),
+    /// No audio format was recognised in the bytes.
+    #[error("not an audio file{}", found.map(|f| format!(" (it looks like {f})")).unwrap_or_default())]
+    NotAudio {
+        /// What the first bytes look like, where that is known.
+        found: Option<&'static str>,
+    },
+    /// Audio, but of a kind that is not decoded here.
+    #[error("{0} is not supported; convert it, for example: ffmpeg -i INPUT OUTPUT.flac")]
+    Unsupported(String),
+    /// Damaged or cut off.
+    #[error("damaged: {0}")]
+    Corrupt(String),
+    /// Shorter than what one frame needs.
+    #[error("too short: {seconds:.3} s, and at least {minimum:.3} s are needed")]
+    TooShort {
+        /// Length of the song in seconds.
+        seconds: f64,
+        /// What the caller needs.
+        minimum: f64,
+    },
+    /// Longer than [`limits::SECONDS`].
+    #[error("too long: more than {} h of audio (or 4 GiB of samples); split it into songs", limits::SECONDS / 3600)]
+    TooLong,
+    /// More channels than [`limits::CHANNELS`].
+    #[error("{0} channels, and at most {max} are accepted", max = limits::CHANNELS)]
+    TooManyChannels(usize),
+    /// Sample rate outside [`limits::RATES`].
+    #[error("sample rate {0} Hz is outside {lo} to {hi} Hz", lo = limits::RATES.start(), hi = limits::RATES.end())]
+    Rate(u32),
+    /// No sample moves by more than [`limits::SILENCE`].
+    #[error("silent: no sample rises above {:.0} dBFS", 20.0 * limits::SILENCE.log10())]
+    Silent,
+    /// NaN or infinity among the samples.
+    #[error("has samples that are not finite numbers (NaN or infinity)")]
+    NonFinite,
+}

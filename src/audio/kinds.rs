@@ -1,0 +1,99 @@
+//! Names for what is not decoded, so that an error can say what a file is.
+
+use symphonia::core::codecs::audio::{AudioCodecId, well_known as codec};
+
+/// What a file's first bytes show it to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// Audio (or video with audio) in a container or codec that is not decoded here.
+    Unsupported(&'static str),
+    /// Not audio.
+    Other(&'static str),
+}
+
+/// How many bytes [`kind_of`] looks at.
+pub(super) const SNIFF: usize = 16;
+
+/// (offset, bytes, kind): checked before probing, because a probe that searches for MPEG sync words finds false ones
+/// in the middle of compressed data of other kinds.
+const SIGNATURES: &[(usize, &[u8], Kind)] = &[
+    (0, b"\x30\x26\xb2\x75\x8e\x66\xcf\x11", Kind::Unsupported("WMA (ASF)")),
+    (0, b"\x1a\x45\xdf\xa3", Kind::Unsupported("Matroska/WebM")),
+    (0, b"caff", Kind::Unsupported("Core Audio Format (CAF)")),
+    (0, b"MAC ", Kind::Unsupported("Monkey's Audio")),
+    (0, b"wvpk", Kind::Unsupported("WavPack")),
+    (0, b"MPCK", Kind::Unsupported("Musepack")),
+    (0, b"MP+", Kind::Unsupported("Musepack")),
+    (0, b"TTA1", Kind::Unsupported("True Audio (TTA)")),
+    (0, b"DSD ", Kind::Unsupported("DSD (DSF)")),
+    (0, b"FRM8", Kind::Unsupported("DSD (DSDIFF)")),
+    (0, b"#!AMR", Kind::Unsupported("AMR")),
+    (0, b".RMF", Kind::Unsupported("RealAudio")),
+    (0, b".ra\xfd", Kind::Unsupported("RealAudio")),
+    (0, b".snd", Kind::Unsupported("Sun/NeXT AU")),
+    (0, b"FLV\x01", Kind::Unsupported("Flash video")),
+    (0, b"RF64", Kind::Unsupported("RF64 WAV (over 4 GiB)")),
+    (0, b"MThd", Kind::Unsupported("MIDI (notes, not sound)")),
+    (8, b"AVI ", Kind::Unsupported("AVI")),
+    (0, b"\xff\xd8\xff", Kind::Other("a JPEG picture")),
+    (0, b"\x89PNG", Kind::Other("a PNG picture")),
+    (0, b"GIF8", Kind::Other("a GIF picture")),
+    (8, b"WEBP", Kind::Other("a WebP picture")),
+    (0, b"%PDF", Kind::Other("a PDF document")),
+    (0, b"PK\x03\x04", Kind::Other("a ZIP archive")),
+    (0, b"\x1f\x8b", Kind::Other("a gzip archive")),
+    (0, b"\xfd7zXZ\0", Kind::Other("an xz archive")),
+    (0, b"7z\xbc\xaf", Kind::Other("a 7z archive")),
+    (0, b"Rar!", Kind::Other("a RAR archive")),
+    (0, b"\x7fELF", Kind::Other("a program")),
+    (0, b"MZ", Kind::Other("a program")),
+    (0, b"<!DOCTYPE", Kind::Other("a web page")),
+    (0, b"<!doctype", Kind::Other("a web page")),
+    (0, b"<html", Kind::Other("a web page")),
+    (0, b"<?xml", Kind::Other("XML")),
+    (0, b"#EXTM3U", Kind::Other("a playlist")),
+    (0, b"[playlist]", Kind::Other("a playlist")),
+];
+
+/// What the first [`SNIFF`] bytes of a file show it to be, where that is neither decodable audio nor unknown.
+pub(super) fn kind_of(head: &[u8]) -> Option<Kind> {
+    SIGNATURES
+        .iter()
+        .find(|(offset, bytes, _)| head.get(*offset..).is_some_and(|rest| rest.starts_with(bytes)))
+        .map(|&(_, _, kind)| kind)
+}
+
+/// Whether a file that is no known format reads as text, from its first bytes.
+pub(super) fn is_text(head: &[u8]) -> bool {
+    !head.is_empty() && head.iter().all(|b| matches!(b, b'\t' | b'\n' | b'\r' | 0x20..=0x7e))
+}
+
+const CODECS: &[(AudioCodecId, &str)] = &[
+    (codec::CODEC_ID_OPUS, "Opus"),
+    (codec::CODEC_ID_SPEEX, "Speex"),
+    (codec::CODEC_ID_MUSEPACK, "Musepack"),
+    (codec::CODEC_ID_MP1, "MPEG layer 1"),
+    (codec::CODEC_ID_MP2, "MPEG layer 2"),
+    (codec::CODEC_ID_AC3, "AC-3"),
+    (codec::CODEC_ID_EAC3, "E-AC-3"),
+    (codec::CODEC_ID_AC4, "AC-4"),
+    (codec::CODEC_ID_DCA, "DTS"),
+    (codec::CODEC_ID_ATRAC3, "ATRAC3"),
+    (codec::CODEC_ID_WMA, "WMA"),
+    (codec::CODEC_ID_TRUEHD, "TrueHD"),
+    (codec::CODEC_ID_WAVPACK, "WavPack"),
+    (codec::CODEC_ID_TTA, "True Audio (TTA)"),
+    (codec::CODEC_ID_ADPCM_MS, "Microsoft ADPCM"),
+    (codec::CODEC_ID_ADPCM_IMA_WAV, "IMA ADPCM"),
+    (codec::CODEC_ID_ADPCM_IMA_QT, "IMA ADPCM"),
+    (codec::CODEC_ID_ADPCM_G722, "G.722"),
+    (codec::CODEC_ID_ADPCM_G726, "G.726"),
+];
+
+/// A name for a codec that there is no decoder for.
+pub(super) fn codec_name(id: AudioCodecId) -> String {
+    match CODECS.iter().find(|(known, _)| *known == id) {
+        Some((_, name)) => format!("the codec {name}"),
+        None => format!("the codec {id}"),
+    }
+}

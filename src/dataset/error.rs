@@ -1,0 +1,100 @@
+//! What can be wrong with a dataset, each with its cure.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use crate::audio::AudioError;
+
+/// A dataset that cannot be used. Prints as one line with the cure.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DatasetError {
+    /// The root does not exist or is no folder.
+    #[error("{}: no such folder; name an existing one with --dataset, with one subfolder of songs for each genre", .0.display())]
+    NoSuchFolder(PathBuf),
+    /// A folder or file could not be read.
+    #[error("{}: cannot be read: {source}; check its permissions", path.display())]
+    Io {
+        /// The folder or file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// No subfolder has an audio file in it.
+    #[error(
+        "{}: no genre folders: put the songs into one subfolder for each genre, such as {}{}",
+        root.display(),
+        root.join("rock").join("song.mp3").display(),
+        loose_note(*loose)
+    )]
+    NoGenres {
+        /// The dataset's root.
+        root: PathBuf,
+        /// Audio files that lie in the root itself.
+        loose: usize,
+    },
+    /// Fewer than two genres have songs that can be used.
+    #[error(
+        "{}: songs of at least two genres are needed, and {}{}; add a second folder of songs{}",
+        root.display(),
+        match genres.as_slice() { [] => "no genre has any".to_owned(), names => format!("only \"{}\" has any", names.join("\", \"")) },
+        problem_note(*problems),
+        if *problems > 0 { ", or mend or convert the files" } else { "" }
+    )]
+    TooFewGenres {
+        /// The dataset's root.
+        root: PathBuf,
+        /// Genres that do have songs.
+        genres: Vec<String>,
+        /// Files that could not be used.
+        problems: usize,
+    },
+    /// A line of `tracks.csv` is not what it must be.
+    #[error("{}, line {line}: {reason}", path.display())]
+    Tracks {
+        /// The csv file.
+        path: PathBuf,
+        /// Line, from 1.
+        line: u64,
+        /// What is wrong, and the cure.
+        reason: String,
+    },
+    /// The share of validation songs is not in [0, 1).
+    #[error("a validation share of {0} leaves nothing to train on; give one from 0 to below 1, such as 0.2")]
+    ValidationFraction(f64),
+}
+
+fn loose_note(loose: usize) -> String {
+    match loose {
+        0 => String::new(),
+        n => format!(" (audio files in the folder itself, {n} of them, have no genre)"),
+    }
+}
+
+fn problem_note(problems: usize) -> String {
+    match problems {
+        0 => String::new(),
+        n => format!(" ({n} files cannot be used)"),
+    }
+}
+
+/// A file or folder that was passed over, and why. Prints as one line: `path: reason`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// The file or folder.
+    pub path: PathBuf,
+    /// What is wrong with it.
+    pub reason: String,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.path.display(), self.reason)
+    }
+}
+
+impl From<AudioError> for Problem {
+    fn from(error: AudioError) -> Self {
+        Self { reason: error.fault.to_string(), path: error.path }
+    }
+}

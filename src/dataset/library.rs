@@ -1,0 +1,94 @@
+//! The decoded songs of a dataset.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use rayon::prelude::*;
+
+use super::error::{DatasetError, Problem};
+use super::scan::Dataset;
+use crate::audio::{self, AudioSpec, Song};
+
+/// Songs in memory, with what is known about them.
+#[derive(Clone, Debug)]
+pub struct Library {
+    /// What the library holds: the songs that could be used, and the genres that have any.
+    pub dataset: Dataset,
+    /// One for each of `dataset.songs`.
+    pub songs: Vec<Arc<Song>>,
+    /// What every song was made into.
+    pub spec: AudioSpec,
+    /// Files that were passed over.
+    pub problems: Vec<Problem>,
+}
+
+impl Library {
+    /// Decodes all songs of `dataset` on rayon's threads. Songs that cannot be used, or are shorter than `min_seconds`,
+    /// are passed over and listed in [`Library::problems`]; so is a genre that has no other song.
+    ///
+    /// `progress` is called after each song, from any thread, with the number of songs done, that of all songs, and
+    /// the song's path.
+    ///
+    /// # Errors
+    /// [`DatasetError::TooFewGenres`] where fewer than two genres have a song that can be used.
+    pub fn load(
+        dataset: &Dataset,
+        spec: &AudioSpec,
+        min_seconds: f64,
+        progress: impl Fn(usize, usize, &Path) + Sync,
+    ) -> Result<Self, DatasetError> {
+        let total = dataset.songs.len();
+        let done = AtomicUsize::new(0);
+        let loaded: Vec<_> = dataset
+            .songs
+            .par_iter()
+            // Songs differ in length, so threads take one at a time.
+            .with_max_len(1)
+            .map(|entry| {
+                let song = audio::load(&entry.path, spec, min_seconds);
+                progress(done.fetch_add(1, Ordering::Relaxed) + 1, total, &entry.path);
+                song
+            })
+            .collect();
+
+        let mut library = Self {
+            dataset: Dataset { songs: Vec::new(), ..dataset.clone() },
+            songs: Vec::new(),
+            spec: spec.clone(),
+            problems: dataset.problems.clone(),
+        };
+        for (entry, song) in dataset.songs.iter().zip(loaded) {
+            match song {
+                Ok(song) => {
+                    library.dataset.songs.push(entry.clone());
+                    library.songs.push(Arc::new(song));
+                }
+                Err(error) => library.problems.push(error.into()),
+            }
+        }
+        library.drop_empty_genres();
+        library.dataset.require_two_genres(library.problems.len())?;
+        Ok(library)
+    }
+
+    /// Removes the genres that no song is left of.
+    fn drop_empty_genres(&mut self) {
+        let counts = self.dataset.counts();
+        let mut kept = Vec::new();
+        let mut index = vec![0; counts.len()];
+        for (old, name) in std::mem::take(&mut self.dataset.genres).into_iter().enumerate() {
+            if counts[old] > 0 {
+                index[old] = kept.len();
+                kept.push(name);
+            } else {
+                let path = self.dataset.root.join(name);
+                self.problems.push(Problem { path, reason: "no usable song: genre left out".to_owned() });
+            }
+        }
+        self.dataset.genres = kept;
+        for song in &mut self.dataset.songs {
+            song.genre = index[song.genre];
+        }
+    }
+}

@@ -1,0 +1,178 @@
+//! Finds the genres and songs of a dataset folder.
+
+use std::collections::HashSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::error::{DatasetError, Problem};
+use super::tracks::{Tracks, read_tracks};
+use crate::audio::has_audio_extension;
+
+/// The folder of synthesised songs under a dataset's root. It is a dataset of its own, never a genre.
+pub const DEMO: &str = "demo";
+
+/// The name of the optional table of artists and folds in a dataset's root.
+const TRACKS: &str = "tracks.csv";
+
+/// The songs of a folder, by genre.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Dataset {
+    /// The folder.
+    pub root: PathBuf,
+    /// Labels: the names of the genre folders, sorted.
+    pub genres: Vec<String>,
+    /// Songs, sorted by [`Entry::name`].
+    pub songs: Vec<Entry>,
+    /// Files that were passed over because their extension is not one of audio.
+    pub other_files: usize,
+    /// What could not be read, and rows of `tracks.csv` without a file.
+    pub problems: Vec<Problem>,
+}
+
+/// A song of a [`Dataset`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Where the file is (the root included).
+    pub path: PathBuf,
+    /// The path relative to the root with `/` between folders: the same wherever the dataset lies.
+    pub name: String,
+    /// Index into [`Dataset::genres`].
+    pub genre: usize,
+    /// Who made it, where `tracks.csv` says so.
+    pub artist: Option<String>,
+    /// The fold of a cross-validation that it belongs to, where `tracks.csv` says so.
+    pub fold: Option<u32>,
+}
+
+/// Scans `root`: its subfolders are genres, and the audio files in them, at any depth, are songs.
+///
+/// Hidden files and folders, the folder [`DEMO`] directly under the root, and folders without an audio file are passed
+/// over. Links are followed, each folder once a genre. Files are recognised by their extension; what they hold is
+/// not looked at. Genres and songs are sorted, so that the result does not depend on the file system's order.
+///
+/// # Errors
+/// [`DatasetError`]: the root is missing or unreadable, no genre folder, fewer than two genres, or a malformed
+/// `tracks.csv`.
+pub fn scan(root: &Path) -> Result<Dataset, DatasetError> {
+    if !root.is_dir() {
+        return Err(DatasetError::NoSuchFolder(root.to_owned()));
+    }
+    let entries = list(root).map_err(|source| DatasetError::Io { path: root.to_owned(), source })?;
+    let mut data = Dataset {
+        root: root.to_owned(),
+        genres: Vec::new(),
+        songs: Vec::new(),
+        other_files: 0,
+        problems: Vec::new(),
+    };
+    let mut loose = 0;
+    for (name, path) in entries {
+        if !path.is_dir() {
+            if has_audio_extension(&path) {
+                loose += 1;
+                data.problems.push(Problem { path, reason: "not in a genre folder".to_owned() });
+            } else if name != TRACKS {
+                data.other_files += 1;
+            }
+            continue;
+        }
+        if name == DEMO {
+            continue;
+        }
+        let songs = data.songs.len();
+        let genre = data.genres.len();
+        data.collect(&path, &name, genre, &mut HashSet::new());
+        if data.songs.len() > songs {
+            data.genres.push(name);
+        }
+    }
+    if data.genres.is_empty() {
+        return Err(DatasetError::NoGenres { root: root.to_owned(), loose });
+    }
+    data.songs.sort_by(|a, b| a.name.cmp(&b.name).then_with(|| a.path.cmp(&b.path)));
+    let csv = root.join(TRACKS);
+    if csv.is_file() {
+        data.apply(&csv, read_tracks(&csv)?)?;
+    }
+    data.require_two_genres(0)?;
+    Ok(data)
+}
+
+/// The visible entries of a folder, (name, path), sorted by name.
+fn list(folder: &Path) -> std::io::Result<Vec<(String, PathBuf)>> {
+    let mut entries = fs::read_dir(folder)?
+        .map(|entry| entry.map(|e| (e.file_name().to_string_lossy().into_owned(), e.path())))
+        .collect::<Result<Vec<_>, _>>()?;
+    entries.retain(|(name, _)| !name.starts_with('.'));
+    entries.sort();
+    Ok(entries)
+}
+
+impl Dataset {
+    /// Adds the songs under `folder`, whose name relative to the root is `name`. `visited` holds the real paths of
+    /// the folders seen, so that a loop of links ends.
+    fn collect(&mut self, folder: &Path, name: &str, genre: usize, visited: &mut HashSet<PathBuf>) {
+        let entries = match fs::canonicalize(folder)
+            .and_then(|real| if visited.insert(real) { list(folder) } else { Ok(Vec::new()) })
+        {
+            Ok(entries) => entries,
+            Err(error) => {
+                let reason = format!("cannot be read: {error}");
+                return self.problems.push(Problem { path: folder.to_owned(), reason });
+            }
+        };
+        for (entry, path) in entries {
+            let name = format!("{name}/{entry}");
+            if path.is_dir() {
+                self.collect(&path, &name, genre, visited);
+            } else if has_audio_extension(&path) {
+                self.songs.push(Entry { path, name, genre, artist: None, fold: None });
+            } else {
+                self.other_files += 1;
+            }
+        }
+    }
+
+    /// Adds what `tracks.csv` says.
+    fn apply(&mut self, csv: &Path, mut tracks: Tracks) -> Result<(), DatasetError> {
+        for song in &mut self.songs {
+            let Some(track) = tracks.remove(&song.name) else {
+                continue;
+            };
+            let folder = &self.genres[song.genre];
+            if let Some(genre) = track.genre.filter(|genre| genre != folder) {
+                let reason = format!(
+                    "\"{}\" is of genre \"{genre}\" here, and in folder \"{folder}\"; move the file or mend the line",
+                    song.name
+                );
+                return Err(DatasetError::Tracks { path: csv.to_owned(), line: track.line, reason });
+            }
+            song.artist = track.artist;
+            song.fold = track.fold;
+        }
+        let mut missing: Vec<_> = tracks.into_iter().collect();
+        missing.sort_by_key(|(_, track)| track.line);
+        self.problems.extend(missing.into_iter().map(|(name, track)| Problem {
+            path: self.root.join(name),
+            reason: format!("listed in {TRACKS}, line {}, but not there", track.line),
+        }));
+        Ok(())
+    }
+
+    /// Fails where fewer than two genres are left.
+    pub(super) fn require_two_genres(&self, problems: usize) -> Result<(), DatasetError> {
+        if self.genres.len() >= 2 {
+            return Ok(());
+        }
+        Err(DatasetError::TooFewGenres { root: self.root.clone(), genres: self.genres.clone(), problems })
+    }
+
+    /// Number of songs of each genre.
+    pub fn counts(&self) -> Vec<usize> {
+        let mut counts = vec![0; self.genres.len()];
+        for song in &self.songs {
+            counts[song.genre] += 1;
+        }
+        counts
+    }
+}

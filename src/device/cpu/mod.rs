@@ -1,0 +1,158 @@
+//! The CPU device: prepared kernels, run one after another, each on all threads.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::{Device, DeviceError, Executable, LoadOptions, visible};
+use crate::graph::NodeId;
+use crate::ops::Op;
+use crate::ops::kernel::{CpuRun, Io};
+use crate::plan::{Contents, Place, Program, Target, Work};
+
+/// The machine's processor.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Cpu;
+
+impl Target for Cpu {
+    fn workspace(&self, op: &Op, io: &Io<'_>) -> usize {
+        op.cpu(io).workspace
+    }
+
+    fn in_place(&self, op: &Op) -> Option<usize> {
+        op.cpu_in_place()
+    }
+
+    fn alignment(&self) -> usize {
+        1
+    }
+}
+
+impl Device for Cpu {
+    fn describe(&self) -> String {
+        format!("CPU, {} threads", rayon::current_num_threads())
+    }
+
+    fn load(&self, program: Arc<Program>, options: LoadOptions) -> Result<Box<dyn Executable>, DeviceError> {
+        let kernels = program
+            .steps
+            .iter()
+            .map(|step| match &step.work {
+                Work::Run { op, .. } => Some(step.with_io(|io| op.cpu(io).run)),
+                Work::Copy => None,
+            })
+            .collect();
+        Ok(Box::new(Loaded {
+            buffers: program.buffers.iter().map(|buffer| vec![0.0; buffer.len]).collect(),
+            seconds: vec![0.0; if options.profile { program.steps.len() } else { 0 }],
+            kernels,
+            program,
+            options,
+            finished: VecDeque::new(),
+        }))
+    }
+}
+
+struct Loaded {
+    program: Arc<Program>,
+    options: LoadOptions,
+    kernels: Vec<Option<CpuRun>>,
+    buffers: Vec<Vec<f32>>,
+    seconds: Vec<f64>,
+    finished: VecDeque<Vec<Vec<f32>>>,
+}
+
+impl Loaded {
+    fn slice(&self, place: Place) -> &[f32] {
+        &self.buffers[place.buffer][place.offset..][..place.len]
+    }
+
+    fn step(&mut self, index: usize) {
+        let program = self.program.clone();
+        let step = &program.steps[index];
+        let to = step.output.1;
+        // The plan never lets a step read a buffer that it writes, so the written ones can be taken out whole.
+        let mut target = std::mem::take(&mut self.buffers[to.buffer]);
+        let output = &mut target[to.offset..][..to.len];
+        match (&step.work, &self.kernels[index]) {
+            (Work::Run { in_place, workspace, .. }, Some(kernel)) => {
+                let mut scratch =
+                    workspace.map_or(Vec::new(), |place| std::mem::take(&mut self.buffers[place.buffer]));
+                let inputs: Vec<&[f32]> = step
+                    .inputs
+                    .iter()
+                    .enumerate()
+                    .map(|(i, (_, place))| if *in_place == Some(i) { &[] } else { self.slice(*place) })
+                    .collect();
+                let scratch_len = workspace.map_or(0, |place| place.len);
+                kernel(&inputs, output, &mut scratch[..scratch_len]);
+                if let Some(place) = workspace {
+                    self.buffers[place.buffer] = scratch;
+                }
+            }
+            _ => {
+                let from = step.inputs[0].1;
+                if from.buffer == to.buffer {
+                    target.copy_within(from.offset..from.offset + from.len, to.offset);
+                } else {
+                    output.copy_from_slice(self.slice(from));
+                }
+            }
+        }
+        self.buffers[to.buffer] = target;
+    }
+
+    fn poison(&mut self) {
+        let kept: Vec<usize> = self.program.visible.values().map(|place| place.buffer).collect();
+        for (i, buffer) in self.program.buffers.iter().enumerate() {
+            if buffer.contents == Contents::Scratch && !kept.contains(&i) {
+                self.buffers[i].fill(f32::NAN);
+            }
+        }
+    }
+}
+
+impl Executable for Loaded {
+    fn write(&mut self, node: NodeId, data: &[f32]) -> Result<(), DeviceError> {
+        let place = visible(&self.program, node, Some(data.len()))?;
+        self.buffers[place.buffer][place.offset..][..place.len].copy_from_slice(data);
+        Ok(())
+    }
+
+    fn run(&mut self) -> Result<(), DeviceError> {
+        if self.options.poison {
+            self.poison();
+        }
+        for index in 0..self.program.steps.len() {
+            let start = Instant::now();
+            self.step(index);
+            if let Some(seconds) = self.seconds.get_mut(index) {
+                *seconds += start.elapsed().as_secs_f64();
+            }
+        }
+        let outputs = self.program.outputs.iter().map(|node| self.program.visible[node]);
+        let outputs = outputs.map(|place| self.slice(place).to_vec()).collect();
+        self.finished.push_back(outputs);
+        Ok(())
+    }
+
+    fn pending(&self) -> usize {
+        self.finished.len()
+    }
+
+    fn outputs(&mut self) -> Result<Vec<Vec<f32>>, DeviceError> {
+        self.finished.pop_front().ok_or(DeviceError::NothingPending)
+    }
+
+    fn read(&mut self, node: NodeId) -> Result<Vec<f32>, DeviceError> {
+        Ok(self.slice(visible(&self.program, node, None)?).to_vec())
+    }
+
+    fn allocated(&self) -> u64 {
+        self.buffers.iter().map(|buffer| 4 * buffer.len() as u64).sum()
+    }
+
+    fn timings(&mut self) -> Result<Vec<f64>, DeviceError> {
+        Ok(self.seconds.clone())
+    }
+}

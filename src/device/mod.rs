@@ -1,0 +1,86 @@
+//! Devices run programs; they know no networks.
+
+pub mod cpu;
+mod error;
+pub mod reference;
+
+pub use error::DeviceError;
+
+use std::sync::Arc;
+
+use crate::graph::NodeId;
+use crate::plan::{Program, Target};
+
+/// How a program is loaded.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct LoadOptions {
+    /// Fill memory with NaN before every run wherever nothing has to be kept, so that a kernel that reads what it
+    /// should not is seen.
+    pub poison: bool,
+    /// Measure the time of every step; see [`Executable::timings`].
+    pub profile: bool,
+}
+
+/// Something that runs programs. A plan is made for one device: [`Target`] is its supertrait.
+pub trait Device: Target + Send + Sync {
+    /// The device in words, with its adapter and driver where it has one.
+    fn describe(&self) -> String;
+
+    /// Allocates the program's memory and prepares its kernels.
+    ///
+    /// # Errors
+    /// [`DeviceError`] where memory or a limit of the device is exceeded.
+    fn load(&self, program: Arc<Program>, options: LoadOptions) -> Result<Box<dyn Executable>, DeviceError>;
+}
+
+/// A program in a device's memory, with its state.
+pub trait Executable: Send {
+    /// Writes an input or a variable of the program; runs that follow see it.
+    ///
+    /// # Errors
+    /// [`DeviceError::NotVisible`] where the program does not read the node or it is no input or variable, and
+    /// [`DeviceError::Length`] where the number of elements differs.
+    fn write(&mut self, node: NodeId, data: &[f32]) -> Result<(), DeviceError>;
+
+    /// Starts a run. The device may still be at it on return; its outputs queue up for [`Executable::outputs`].
+    fn run(&mut self) -> Result<(), DeviceError>;
+
+    /// How many runs' outputs have not been taken yet.
+    fn pending(&self) -> usize;
+
+    /// Waits for the earliest run whose outputs were not taken yet and takes them, in the program's order.
+    ///
+    /// # Errors
+    /// [`DeviceError::NothingPending`] where every run's outputs were taken, and whatever went wrong in the run.
+    fn outputs(&mut self) -> Result<Vec<Vec<f32>>, DeviceError>;
+
+    /// Waits for all runs and reads an input, a variable or an output.
+    ///
+    /// # Errors
+    /// [`DeviceError::NotVisible`] where the node is none of the three.
+    fn read(&mut self, node: NodeId) -> Result<Vec<f32>, DeviceError>;
+
+    /// The memory allocated for the program, in bytes; what the plan says ([`Program::memory`]).
+    fn allocated(&self) -> u64;
+
+    /// Seconds that every step of the program took, summed over all runs; empty without
+    /// [`LoadOptions::profile`].
+    fn timings(&mut self) -> Result<Vec<f64>, DeviceError>;
+}
+
+/// The place of a visible node, with its length checked.
+pub(crate) fn visible(
+    program: &Program,
+    node: NodeId,
+    len: Option<usize>,
+) -> Result<crate::plan::Place, DeviceError> {
+    let place = *program.visible.get(&node).ok_or(DeviceError::NotVisible { node: node.index() })?;
+    match len {
+        Some(len) if len != place.len => Err(DeviceError::Length {
+            node: program.names.get(&node).cloned().unwrap_or_default(),
+            wanted: place.len,
+            given: len,
+        }),
+        _ => Ok(place),
+    }
+}

@@ -1,0 +1,78 @@
+use serde::{Deserialize, Serialize};
+
+/// What a mel filter bank is made from.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MelSpec {
+    /// Hz.
+    pub sample_rate: u32,
+    pub n_fft: usize,
+    /// H, the number of filters.
+    pub mels: usize,
+    /// Hz; where the first filter begins.
+    pub low: f64,
+    /// Hz; where the last filter ends.
+    pub high: f64,
+}
+
+/// Triangular filters of unit area on the HTK mel scale, `mel = 2595·log10(1 + f/700)`: a matrix [H, F].
+#[derive(Clone, Debug)]
+pub struct FilterBank {
+    pub spec: MelSpec,
+    weights: Vec<f32>,
+}
+
+fn to_mel(hz: f64) -> f64 {
+    2595.0 * (1.0 + hz / 700.0).log10()
+}
+
+fn to_hz(mel: f64) -> f64 {
+    700.0 * (10f64.powf(mel / 2595.0) - 1.0)
+}
+
+impl FilterBank {
+    /// # Errors
+    /// In words, where a frequency is out of range.
+    pub fn new(spec: MelSpec) -> Result<Self, String> {
+        let nyquist = f64::from(spec.sample_rate) / 2.0;
+        if spec.mels == 0 {
+            return Err("there must be at least one mel filter".into());
+        }
+        if !(0.0 <= spec.low && spec.low < spec.high && spec.high <= nyquist) {
+            return Err(format!(
+                "mel filters need 0 <= low < high <= {nyquist} Hz, not {} to {} Hz",
+                spec.low, spec.high
+            ));
+        }
+        let (low, high) = (to_mel(spec.low), to_mel(spec.high));
+        let step = (high - low) / (spec.mels + 1) as f64;
+        let edges: Vec<f64> = (0..spec.mels + 2).map(|i| to_hz(low + step * i as f64)).collect();
+        let bins = spec.n_fft / 2 + 1;
+        let mut weights = Vec::with_capacity(spec.mels * bins);
+        for edge in edges.windows(3) {
+            let (left, centre, right) = (edge[0], edge[1], edge[2]);
+            for bin in 0..bins {
+                let hz = bin as f64 * f64::from(spec.sample_rate) / spec.n_fft as f64;
+                let rise = (hz - left) / (centre - left);
+                let fall = (right - hz) / (right - centre);
+                let area = 2.0 / (right - left);
+                weights.push((rise.min(fall).max(0.0) * area) as f32);
+            }
+        }
+        Ok(Self { spec, weights })
+    }
+
+    /// H.
+    pub fn mels(&self) -> usize {
+        self.spec.mels
+    }
+
+    /// F.
+    pub fn bins(&self) -> usize {
+        self.spec.n_fft / 2 + 1
+    }
+
+    /// The weight of frequency bin `bin` in filter `mel`.
+    pub fn weight(&self, mel: usize, bin: usize) -> f32 {
+        self.weights[mel * self.bins() + bin]
+    }
+}

@@ -1,0 +1,144 @@
+//! The global gradient norm, and optimizers that update all parameters in one operation.
+//!
+//! An optimizer's state is one tensor whose first row holds the parameters and whose further rows hold the moments,
+//! so that parameters are views of its first row and an update is one pass in place.
+
+mod reference;
+
+use super::kernel::{GpuKernel, Io, Operand, Real};
+use super::{Operation, arity};
+use crate::graph::Shape;
+
+/// Gradients [P] → [2]: their Euclidean norm, and how many of them are not finite.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct GlobalNorm;
+
+/// What all optimizers share.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Common {
+    /// Gradients whose global norm is larger are scaled down to it; infinite for no clipping.
+    pub max_norm: f32,
+    pub weight_decay: f32,
+    /// Weight decay applies to the first `decayed` parameters (weights), not to the rest (scale, shift, bias).
+    pub decayed: usize,
+}
+
+/// Stochastic gradient descent with momentum.
+///
+/// (state [2, P]: parameters θ and velocity v; gradients [P]; norm [2]; schedule [3]: learning rate, –, –) →
+/// new state: `g' = clip(g) + weight_decay·θ`, `v' = momentum·v + g'`, `θ' = θ − rate·v'`.
+/// Where a gradient is not finite, the state stays as it is.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Sgd {
+    pub momentum: f32,
+    pub common: Common,
+}
+
+/// Adam (Kingma and Ba 2015), or with `decoupled` weight decay AdamW (Loshchilov and Hutter 2019).
+///
+/// (state [3, P]: parameters θ, first moment m, second moment s; gradients [P]; norm [2];
+/// schedule [3]: learning rate, 1 − β₁ᵗ, 1 − β₂ᵗ) → new state: `m' = β₁·m + (1 − β₁)·g'`,
+/// `s' = β₂·s + (1 − β₂)·g'²`, `θ' = θ − rate·(m'/(1 − β₁ᵗ))/(√(s'/(1 − β₂ᵗ)) + ε)`. Decoupled, θ is first
+/// multiplied by `1 − rate·weight_decay`; else `g' = clip(g) + weight_decay·θ`.
+/// Where a gradient is not finite, the state stays as it is.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Adam {
+    pub beta1: f32,
+    pub beta2: f32,
+    pub epsilon: f32,
+    pub decoupled: bool,
+    pub common: Common,
+}
+
+impl Common {
+    /// The factor of the gradients, from their norm; as PyTorch's `clip_grad_norm_`.
+    pub fn clip<T: Real>(&self, norm: T) -> T {
+        if self.max_norm.is_finite() {
+            (T::of(f64::from(self.max_norm)) / (norm + T::of(1e-6))).min(T::one())
+        } else {
+            T::one()
+        }
+    }
+}
+
+fn update_shape(inputs: &[&Shape], rows: usize) -> Result<Shape, String> {
+    let [state, gradients, norm, schedule] = arity(inputs)?;
+    let [p] = gradients.dims("the gradients [P]")?;
+    if **state != [rows, p] {
+        return Err(format!("the state of {p} parameters must be [{rows}, {p}], not {state}"));
+    }
+    if **norm != [2] || **schedule != [3] {
+        return Err(format!("norm [2] and schedule [3] are wanted, not {norm} and {schedule}"));
+    }
+    Ok(state.clone())
+}
+
+impl Operation for GlobalNorm {
+    fn name(&self) -> &'static str {
+        "global_norm"
+    }
+
+    fn shape(&self, inputs: &[&Shape]) -> Result<Shape, String> {
+        let [gradients] = arity(inputs)?;
+        gradients.dims::<1>("the gradients [P]")?;
+        Ok(Shape::from([2]))
+    }
+
+    fn reference<T: Real>(&self, inputs: &[Operand<'_, T>], output: &mut [T], _: &Shape) {
+        output[0] = inputs[0].data.iter().map(|&g| g * g).sum::<T>().sqrt();
+        let broken = inputs[0].data.iter().filter(|g| !g.is_finite()).count();
+        output[1] = T::of(broken as f64);
+    }
+
+    fn gpu(&self, _: &Io<'_>) -> GpuKernel {
+        GpuKernel::default()
+    }
+
+    fn operations(&self, io: &Io<'_>) -> u64 {
+        2 * io.inputs[0].elements() as u64
+    }
+}
+
+impl Operation for Sgd {
+    fn name(&self) -> &'static str {
+        "sgd"
+    }
+
+    fn shape(&self, inputs: &[&Shape]) -> Result<Shape, String> {
+        update_shape(inputs, 2)
+    }
+
+    fn reference<T: Real>(&self, inputs: &[Operand<'_, T>], output: &mut [T], _: &Shape) {
+        reference::sgd(self, inputs, output);
+    }
+
+    fn gpu(&self, _: &Io<'_>) -> GpuKernel {
+        GpuKernel::default()
+    }
+
+    fn operations(&self, io: &Io<'_>) -> u64 {
+        6 * io.inputs[1].elements() as u64
+    }
+}
+
+impl Operation for Adam {
+    fn name(&self) -> &'static str {
+        if self.decoupled { "adamw" } else { "adam" }
+    }
+
+    fn shape(&self, inputs: &[&Shape]) -> Result<Shape, String> {
+        update_shape(inputs, 3)
+    }
+
+    fn reference<T: Real>(&self, inputs: &[Operand<'_, T>], output: &mut [T], _: &Shape) {
+        reference::adam(self, inputs, output);
+    }
+
+    fn gpu(&self, _: &Io<'_>) -> GpuKernel {
+        GpuKernel::default()
+    }
+
+    fn operations(&self, io: &Io<'_>) -> u64 {
+        14 * io.inputs[1].elements() as u64
+    }
+}

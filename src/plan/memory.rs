@@ -1,0 +1,297 @@
+//! Lifetimes and buffers.
+//!
+//! Every tensor lies in a slot: its own, or another tensor's (a view in its input's, a packed tensor's input in the
+//! packed tensor's, an updated variable in the variable's, an operation in place in its input's). A slot lives from
+//! the first step that writes it to the last that reads it; slots whose lives do not overlap share a buffer, the
+//! largest slots choosing first (Pisarchyk and Lee 2020, "greedy by size").
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use super::{Buffer, Contents, Place, Program, Request, Step, Target, Work};
+use crate::graph::{GraphOp, NodeId, Shape};
+use crate::ops::kernel::Io;
+use crate::ops::{Graph, Op};
+
+struct Slot {
+    len: usize,
+    first: usize,
+    last: usize,
+    /// Whether the slot keeps its buffer for itself, because its contents outlive a run.
+    exclusive: bool,
+}
+
+struct Memory<'a> {
+    graph: &'a Graph,
+    target: &'a dyn Target,
+    /// Position in the order of every node that runs.
+    position: HashMap<NodeId, usize>,
+    consumers: HashMap<NodeId, Vec<NodeId>>,
+    outputs: BTreeSet<NodeId>,
+    slots: Vec<Slot>,
+    /// Slot and offset of every node.
+    homes: HashMap<NodeId, (usize, usize)>,
+    /// The nodes that lie in each slot.
+    tenants: Vec<Vec<NodeId>>,
+}
+
+pub fn assign(graph: &Graph, request: &Request, order: &[NodeId], target: &dyn Target) -> Program {
+    let mut consumers: HashMap<NodeId, Vec<NodeId>> = HashMap::new();
+    for &id in order {
+        for &input in &graph.node(id).inputs {
+            consumers.entry(input).or_default().push(id);
+        }
+    }
+    let mut memory = Memory {
+        graph,
+        target,
+        position: order.iter().enumerate().map(|(i, &id)| (id, i)).collect(),
+        consumers,
+        outputs: request.outputs.iter().copied().collect(),
+        slots: Vec::new(),
+        homes: HashMap::new(),
+        tenants: Vec::new(),
+    };
+    memory.program(request, order)
+}
+
+impl Memory<'_> {
+    fn program(&mut self, request: &Request, order: &[NodeId]) -> Program {
+        let packed = self.packed_inputs(order, request);
+        let mut copies = Vec::new(); // (after position, from, to)
+        let mut steps: Vec<(usize, NodeId, Work)> = Vec::new();
+        for (position, &id) in order.iter().enumerate() {
+            match &self.graph.node(id).op {
+                Op::Input(_) | Op::Variable(_) => self.settle_alone(id, position, true),
+                Op::View(view) => {
+                    let (slot, offset) = self.homes[&self.graph.node(id).inputs[0]];
+                    if (offset + view.offset).is_multiple_of(self.target.alignment()) {
+                        self.settle(id, slot, offset + view.offset, position);
+                    } else {
+                        self.settle_alone(id, position, false);
+                        copies.push((position, id));
+                    }
+                }
+                Op::Pack(_) => {
+                    // Made with its first input; exclusive, so that what lies between the inputs stays zero.
+                    if !self.homes.contains_key(&id) {
+                        self.settle_alone(id, position, true);
+                    }
+                    copies.push((position, id));
+                }
+                op => {
+                    let in_place = self.home_of_result(id, op, position, request, &packed);
+                    steps.push((position, id, Work::Run { op: op.clone(), in_place, workspace: None }));
+                }
+            }
+        }
+        self.extend_lives(order.len());
+        let workspaces = self.add_workspaces(&mut steps);
+        let (buffers, of_slot) = self.share();
+        let place = |(slot, offset): (usize, usize), len| Place { buffer: of_slot[slot], offset, len };
+        let of = |id: NodeId| {
+            let shape = self.graph.shape(id).clone();
+            let place = place(self.homes[&id], shape.elements());
+            (shape, place)
+        };
+        let mut timed: Vec<(usize, Step)> = Vec::new();
+        for (i, (position, id, mut work)) in steps.into_iter().enumerate() {
+            if let (Work::Run { workspace, .. }, Some(&slot)) = (&mut work, workspaces.get(&i)) {
+                *workspace = Some(place((slot, 0), self.slots[slot].len));
+            }
+            let node = self.graph.node(id);
+            let inputs = node.inputs.iter().map(|&input| of(input)).collect();
+            timed.push((position, Step { name: node.name.clone(), work, inputs, output: of(id) }));
+        }
+        for (position, id) in copies {
+            timed.extend(self.copy_steps(id, &of).into_iter().map(|step| (position, step)));
+        }
+        timed.sort_by_key(|(position, _)| *position);
+        let mut steps: Vec<Step> = timed.into_iter().map(|(_, step)| step).collect();
+        for &(variable, value) in &request.updates {
+            let ((shape, to), (_, from)) = (of(variable), of(value));
+            if to != from {
+                let name = format!("{}:update", self.graph.node(variable).name);
+                let (inputs, output) = (vec![(shape.clone(), from)], (shape, to));
+                steps.push(Step { name, work: Work::Copy, inputs, output });
+            }
+        }
+        let is_leaf = |id: NodeId| matches!(self.graph.node(id).op, Op::Input(_) | Op::Variable(_));
+        let visible: BTreeMap<NodeId, Place> = order
+            .iter()
+            .filter(|&&id| is_leaf(id) || self.outputs.contains(&id))
+            .map(|&id| (id, of(id).1))
+            .collect();
+        let names = visible.keys().map(|&id| (id, self.graph.node(id).name.clone())).collect();
+        Program { steps, buffers, outputs: request.outputs.clone(), visible, names }
+    }
+
+    fn settle(&mut self, id: NodeId, slot: usize, offset: usize, position: usize) {
+        self.slots[slot].first = self.slots[slot].first.min(position);
+        self.homes.insert(id, (slot, offset));
+        self.tenants[slot].push(id);
+    }
+
+    fn settle_alone(&mut self, id: NodeId, position: usize, exclusive: bool) {
+        let len = self.graph.shape(id).elements();
+        self.slots.push(Slot { len, first: position, last: position, exclusive });
+        self.tenants.push(Vec::new());
+        self.settle(id, self.slots.len() - 1, 0, position);
+    }
+
+    /// Which nodes are computed directly into which pack, and where in it.
+    fn packed_inputs(&self, order: &[NodeId], request: &Request) -> HashMap<NodeId, (NodeId, usize)> {
+        let mut packed: HashMap<NodeId, (NodeId, usize)> = HashMap::new();
+        for &pack in order {
+            let node = self.graph.node(pack);
+            let Op::Pack(op) = &node.op else { continue };
+            for (&input, &offset) in node.inputs.iter().zip(&op.offsets) {
+                let computed = !matches!(
+                    self.graph.node(input).op,
+                    Op::Input(_) | Op::Variable(_) | Op::View(_) | Op::Pack(_)
+                );
+                let free = !packed.contains_key(&input)
+                    && !self.outputs.contains(&input)
+                    && request.updates.iter().all(|&(_, value)| value != input);
+                // No kernel may read one part of a buffer and write another, be it through a view.
+                let viewed = |c: &NodeId| matches!(self.graph.node(*c).op, Op::View(_));
+                let free = free && !self.consumers[&input].iter().any(viewed);
+                let apart = |other: NodeId| packed.get(&other).is_none_or(|&(of, _)| of != pack);
+                let clear = self.consumers[&input].iter().all(|&c| apart(c))
+                    && self.graph.node(input).inputs.iter().all(|&i| apart(i));
+                if computed && free && clear && offset.is_multiple_of(self.target.alignment()) {
+                    packed.insert(input, (pack, offset));
+                }
+            }
+        }
+        packed
+    }
+
+    /// Finds a home for an operation's result; returns the input in whose place it lies, if any.
+    fn home_of_result(
+        &mut self,
+        id: NodeId,
+        op: &Op,
+        position: usize,
+        request: &Request,
+        packed: &HashMap<NodeId, (NodeId, usize)>,
+    ) -> Option<usize> {
+        if let Some(&(pack, offset)) = packed.get(&id) {
+            if !self.homes.contains_key(&pack) {
+                self.settle_alone(pack, position, true);
+            }
+            let slot = self.homes[&pack].0;
+            self.settle(id, slot, offset, position);
+            return None;
+        }
+        if let Some(i) = self.target.in_place(op) {
+            let input = self.graph.node(id).inputs[i];
+            let (slot, offset) = self.homes[&input];
+            let updated = request.updates.iter().any(|&(variable, value)| variable == input && value == id);
+            let mutable = updated || !self.slots[slot].exclusive;
+            if mutable && self.is_last_reader(id, input, slot, position) {
+                self.settle(id, slot, offset, position);
+                return Some(i);
+            }
+        }
+        self.settle_alone(id, position, false);
+        None
+    }
+
+    /// Whether node `id` reads `input` once, and nobody reads anything in its slot from then on.
+    fn is_last_reader(&self, id: NodeId, input: NodeId, slot: usize, position: usize) -> bool {
+        let inputs = &self.graph.node(id).inputs;
+        let once = inputs.iter().filter(|i| self.homes[i].0 == slot).count() == 1;
+        let whole = self.slots[slot].len == self.graph.shape(id).elements();
+        let unread = self.tenants[slot].iter().all(|&tenant| {
+            let kept = self.outputs.contains(&tenant);
+            let later = |c: &NodeId| self.position[c] > position;
+            !kept && !self.consumers.get(&tenant).is_some_and(|c| c.iter().any(later))
+        });
+        once && whole && unread && self.graph.shape(input).elements() == self.slots[slot].len
+    }
+
+    fn extend_lives(&mut self, end: usize) {
+        for (slot, tenants) in self.slots.iter_mut().zip(&self.tenants) {
+            for tenant in tenants {
+                let readers = self.consumers.get(tenant).into_iter().flatten();
+                let last = readers.map(|reader| self.position[reader]).max().unwrap_or(0);
+                slot.last = slot.last.max(last);
+                if self.outputs.contains(tenant) {
+                    slot.last = end;
+                }
+            }
+        }
+    }
+
+    /// A slot for every step that needs scratch memory, by the step's index.
+    fn add_workspaces(&mut self, steps: &mut [(usize, NodeId, Work)]) -> HashMap<usize, usize> {
+        let mut workspaces = HashMap::new();
+        for (i, (position, id, work)) in steps.iter().enumerate() {
+            let Work::Run { op, in_place, .. } = work else { continue };
+            let node = self.graph.node(*id);
+            let inputs: Vec<&Shape> = node.inputs.iter().map(|&input| self.graph.shape(input)).collect();
+            let io = Io { inputs: &inputs, output: &node.shape, in_place: in_place.is_some() };
+            let len = self.target.workspace(op, &io);
+            if len > 0 {
+                self.slots.push(Slot { len, first: *position, last: *position, exclusive: false });
+                self.tenants.push(Vec::new());
+                workspaces.insert(i, self.slots.len() - 1);
+            }
+        }
+        workspaces
+    }
+
+    /// Buffers, and the buffer of every slot.
+    fn share(&self) -> (Vec<Buffer>, Vec<usize>) {
+        let mut buffers: Vec<Buffer> = Vec::new();
+        let mut lives: Vec<Vec<(usize, usize)>> = Vec::new();
+        let mut of_slot = vec![0; self.slots.len()];
+        let mut largest_first: Vec<usize> = (0..self.slots.len()).collect();
+        largest_first.sort_by_key(|&slot| (std::cmp::Reverse(self.slots[slot].len), slot));
+        for slot in largest_first {
+            let Slot { len, first, last, exclusive } = self.slots[slot];
+            let fits = |buffer: &usize| {
+                buffers[*buffer].contents == Contents::Scratch
+                    && lives[*buffer].iter().all(|&(from, to)| last < from || to < first)
+            };
+            // Slots come largest first, so every buffer is large enough; the smallest wastes least.
+            let shared = (0..buffers.len()).filter(fits).min_by_key(|&buffer| buffers[buffer].len);
+            let buffer = shared.filter(|_| !exclusive).unwrap_or_else(|| {
+                let contents = if exclusive { Contents::Zeros } else { Contents::Scratch };
+                buffers.push(Buffer { len, contents });
+                lives.push(Vec::new());
+                buffers.len() - 1
+            });
+            lives[buffer].push((first, last));
+            of_slot[slot] = buffer;
+        }
+        (buffers, of_slot)
+    }
+
+    /// The copies that a view out of alignment, or a pack with inputs that lie elsewhere, still needs.
+    fn copy_steps(&self, id: NodeId, of: &impl Fn(NodeId) -> (Shape, Place)) -> Vec<Step> {
+        let node = self.graph.node(id);
+        let (_, whole) = of(id);
+        let copy = |shape: Shape, from: Place, to: Place| {
+            let name = format!("{}:{}", node.name, node.op.name());
+            let (inputs, output) = (vec![(shape.clone(), from)], (shape, to));
+            Step { name, work: Work::Copy, inputs, output }
+        };
+        match &node.op {
+            Op::View(view) => {
+                let (_, source) = of(node.inputs[0]);
+                let from = Place { offset: source.offset + view.offset, len: whole.len, ..source };
+                vec![copy(node.shape.clone(), from, whole)]
+            }
+            Op::Pack(pack) => {
+                let parts = node.inputs.iter().zip(&pack.offsets).map(|(&input, &offset)| {
+                    let (shape, from) = of(input);
+                    let to = Place { offset: whole.offset + offset, len: from.len, ..whole };
+                    (shape, from, to)
+                });
+                parts.filter(|(_, from, to)| from != to).map(|(s, from, to)| copy(s, from, to)).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+}

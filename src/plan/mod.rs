@@ -1,0 +1,70 @@
+//! From a graph to a program: what is needed, in which order, fused where it is safe, and in which memory.
+//!
+//! All shapes are known, so all memory is planned once: tensors get whole buffers by their lifetimes, views and
+//! packed tensors share memory, and an operation writes into its input's memory where nobody reads that input again.
+
+mod fusion;
+mod memory;
+mod order;
+mod program;
+
+pub use program::{Buffer, Contents, Place, Program, Step, Work};
+
+use crate::graph::{GraphError, NodeId};
+use crate::ops::kernel::Io;
+use crate::ops::{Graph, Op};
+
+/// What a plan must know of the device that will run it.
+pub trait Target {
+    /// How many f32 of scratch memory the operation's kernel needs.
+    fn workspace(&self, op: &Op, io: &Io<'_>) -> usize;
+
+    /// The input whose memory the operation's kernel may use for its output.
+    fn in_place(&self, op: &Op) -> Option<usize>;
+
+    /// The multiple of f32 at which a tensor within a buffer must begin.
+    fn alignment(&self) -> usize;
+}
+
+/// What a program shall compute.
+#[derive(Clone, Debug, Default)]
+pub struct Request {
+    /// What the host reads after a run.
+    pub outputs: Vec<NodeId>,
+    /// Variables and the nodes whose values replace theirs at the end of a run.
+    pub updates: Vec<(NodeId, NodeId)>,
+    /// Whether operations are fused; results are the same up to rounding.
+    pub fuse: bool,
+}
+
+/// Plans a program.
+///
+/// # Errors
+/// [`GraphError`] where an update's variable is no variable or its value has another shape.
+pub fn plan(graph: &Graph, request: &Request, target: &dyn Target) -> Result<Program, GraphError> {
+    let mut graph = graph.clone();
+    for &(variable, value) in &request.updates {
+        check_update(&graph, variable, value)?;
+    }
+    if request.fuse {
+        fusion::fuse(&mut graph, request)?;
+    }
+    let order = order::schedule(&graph, request);
+    Ok(memory::assign(&graph, request, &order, target))
+}
+
+fn check_update(graph: &Graph, variable: NodeId, value: NodeId) -> Result<(), GraphError> {
+    let reason = if !matches!(graph.node(variable).op, Op::Variable(_)) {
+        "only a variable can be updated".to_string()
+    } else if graph.shape(variable) != graph.shape(value) {
+        format!("the new value has shape {}", graph.shape(value))
+    } else {
+        return Ok(());
+    };
+    Err(GraphError::Shape {
+        op: "update",
+        node: graph.node(variable).name.clone(),
+        inputs: format!("{} {}", graph.node(value).name, graph.shape(value)),
+        reason,
+    })
+}

@@ -1,0 +1,101 @@
+use std::collections::BTreeMap;
+use std::fmt;
+
+use crate::graph::{NodeId, Shape};
+use crate::ops::Op;
+use crate::ops::kernel::Io;
+
+/// A tensor's memory: `len` f32 from `offset` of a buffer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    pub buffer: usize,
+    pub offset: usize,
+    pub len: usize,
+}
+
+/// What a buffer holds before the first run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Contents {
+    /// Temporaries, one after another; anything.
+    Scratch,
+    /// State or a packed tensor: zeros.
+    Zeros,
+}
+
+/// A piece of device memory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Buffer {
+    /// Length in f32.
+    pub len: usize,
+    pub contents: Contents,
+}
+
+/// What a step does.
+#[derive(Clone, Debug)]
+pub enum Work {
+    /// Runs an operation. Where `in_place` is set, that input lies in the output's memory.
+    Run { op: Op, in_place: Option<usize>, workspace: Option<Place> },
+    /// Copies the only input to the output.
+    Copy,
+}
+
+/// One kernel of a program.
+#[derive(Clone, Debug)]
+pub struct Step {
+    pub name: String,
+    pub work: Work,
+    pub inputs: Vec<(Shape, Place)>,
+    pub output: (Shape, Place),
+}
+
+impl Step {
+    /// Calls `f` with the shapes that the step's kernel is prepared for.
+    pub fn with_io<R>(&self, f: impl FnOnce(&Io<'_>) -> R) -> R {
+        let inputs: Vec<&Shape> = self.inputs.iter().map(|(shape, _)| shape).collect();
+        let in_place = matches!(self.work, Work::Run { in_place: Some(_), .. });
+        f(&Io { inputs: &inputs, output: &self.output.0, in_place })
+    }
+}
+
+/// What a device runs: steps on planned memory.
+#[derive(Clone, Debug)]
+pub struct Program {
+    pub steps: Vec<Step>,
+    pub buffers: Vec<Buffer>,
+    /// What the host reads after a run, in the order of the request.
+    pub outputs: Vec<NodeId>,
+    /// The memory of inputs, variables and outputs: what the host may write and read.
+    pub visible: BTreeMap<NodeId, Place>,
+    /// Names for errors about visible nodes.
+    pub names: BTreeMap<NodeId, String>,
+}
+
+impl Program {
+    /// The memory of all buffers in bytes; a device allocates exactly this.
+    pub fn memory(&self) -> u64 {
+        self.buffers.iter().map(|buffer| 4 * buffer.len as u64).sum()
+    }
+
+    /// The memory that tensors would take if none shared any, in bytes.
+    pub fn memory_unshared(&self) -> u64 {
+        let state: u64 = self.visible.values().map(|place| 4 * place.len as u64).sum();
+        let temporaries: u64 = self.steps.iter().map(|step| 4 * step.output.1.len as u64).sum();
+        state + temporaries
+    }
+}
+
+impl fmt::Display for Program {
+    /// One row a step: its name, its work and where its output lies.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for step in &self.steps {
+            let work = match &step.work {
+                Work::Run { op, in_place: None, .. } => crate::graph::GraphOp::name(op).to_string(),
+                Work::Run { op, .. } => format!("{} (in place)", crate::graph::GraphOp::name(op)),
+                Work::Copy => "copy".to_string(),
+            };
+            let Place { buffer, offset, .. } = step.output.1;
+            writeln!(f, "{}: {work} → {} in buffer {buffer} at {offset}", step.name, step.output.0)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,4 @@
+//! Parity of every device's kernels with the reference; see `harness`.
+
+mod harness;
+mod residual_add;
