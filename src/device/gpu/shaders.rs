@@ -12,8 +12,9 @@ fn shaders_are_valid() {
     for file in std::fs::read_dir(folder).unwrap() {
         let path = file.unwrap().path();
         let source = std::fs::read_to_string(&path).unwrap();
-        let module = wgsl::parse_str(&source)
-            .unwrap_or_else(|error| panic!("{}", error.emit_to_string_with_path(&source, &path)));
+        let module = wgsl::parse_str(&source).unwrap_or_else(|error| {
+            panic!("{}", error.emit_to_string_with_path(&source, &path.display().to_string()))
+        });
         let mut validator = Validator::new(ValidationFlags::all(), Capabilities::empty());
         if let Err(error) = validator.validate(&module) {
             panic!("{}", error.emit_to_string_with_path(&source, &path.display().to_string()));
