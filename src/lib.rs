@@ -3,6 +3,7 @@
 #![forbid(unsafe_op_in_unsafe_fn)]
 
 pub mod audio;
+pub mod cli;
 pub mod dataset;
 pub mod device;
 pub mod files;
