@@ -35,7 +35,7 @@ const FFT: usize = 4_096;
 fn band_of(bin: usize) -> Option<usize> {
     let hz = bin as f32 * RATE as f32 / FFT as f32;
     let position = (hz / LOW).ln() / (HIGH / LOW).ln();
-    (position >= 0.0 && position < 1.0).then_some((position * BANDS as f32) as usize)
+    (0.0..1.0).contains(&position).then_some((position * BANDS as f32) as usize)
 }
 
 fn listen(genre: usize, index: usize) -> Global {
@@ -51,7 +51,7 @@ fn listen(genre: usize, index: usize) -> Global {
             *f = v * (0.5 - 0.5 * (std::f32::consts::TAU * i as f32 / FFT as f32).cos());
         }
         fft.process(&mut frame, &mut bins).unwrap();
-        let mut power = vec![0.0f32; BANDS];
+        let mut power = [0.0f32; BANDS];
         for (bin, value) in bins.iter().enumerate() {
             if let Some(band) = band_of(bin) {
                 power[band] += value.norm_sqr();
@@ -150,23 +150,23 @@ fn songs_are_heard_and_never_clip() {
 
 #[test]
 fn every_two_genres_overlap_in_tempo_loudness_peak_and_brightness() {
-    let statistics: [(&str, fn(&Global) -> f32); 4] = [
+    type Statistic = (&'static str, fn(&Global) -> f32);
+    let statistics: [Statistic; 4] = [
         ("tempo", |s| s.tempo),
         ("loudness", |s| s.loudness),
         ("peak", |s| s.peak),
         ("brightness", |s| s.brightness),
     ];
     for (what, of) in statistics {
-        let range = |genre: usize| {
-            let values = all().iter().filter(|s| s.genre == genre).map(of);
-            values.fold((f32::MAX, f32::MIN), |(low, high), v| (low.min(v), high.max(v)))
-        };
-        for a in 0..GENRES.len() {
-            for b in 0..a {
-                let (a_range, b_range) = (range(a), range(b));
-                let (a, b) = (GENRES[a].name, GENRES[b].name);
+        let mut ranges = [(f32::MAX, f32::MIN); GENRES.len()];
+        for song in all() {
+            let (low, high) = &mut ranges[song.genre];
+            (*low, *high) = (low.min(of(song)), high.max(of(song)));
+        }
+        for (a, a_range) in GENRES.iter().zip(ranges) {
+            for (b, b_range) in GENRES.iter().zip(ranges) {
                 let overlap = a_range.0 < b_range.1 && b_range.0 < a_range.1;
-                assert!(overlap, "{what}: {a} {a_range:?}, {b} {b_range:?}");
+                assert!(overlap, "{what}: {} {a_range:?}, {} {b_range:?}", a.name, b.name);
             }
         }
     }
