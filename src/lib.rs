@@ -4,6 +4,7 @@
 pub mod audio;
 pub mod dataset;
 pub mod device;
+pub mod gemm;
 pub mod graph;
 pub mod ops;
 pub mod plan;
