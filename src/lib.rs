@@ -7,6 +7,7 @@ pub mod cli;
 pub mod dataset;
 pub mod device;
 pub mod files;
+pub mod gemm;
 pub mod graph;
 pub mod model;
 pub mod ops;
