@@ -2,3 +2,4 @@
 
 mod harness;
 mod residual_add;
+mod stft;
