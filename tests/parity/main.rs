@@ -1,5 +1,7 @@
 //! Parity of every device's kernels with the reference; see `harness`.
 
 mod harness;
+mod log;
+mod mel;
 mod residual_add;
 mod stft;
