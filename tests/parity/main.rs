@@ -1,6 +1,7 @@
 //! Parity of every device's kernels with the reference; see `harness`.
 
 mod harness;
+mod launches;
 mod log;
 mod mel;
 mod residual_add;
