@@ -3,4 +3,7 @@
 mod conv2d;
 mod harness;
 mod launches;
+mod log;
+mod mel;
 mod residual_add;
+mod stft;
