@@ -1,4 +1,6 @@
 //! Parity of every device's kernels with the reference; see `harness`.
 
+mod activation;
+mod batch_norm;
 mod harness;
 mod residual_add;
