@@ -1,4 +1,5 @@
 //! Parity of every device's kernels with the reference; see `harness`.
 
 mod harness;
+mod launches;
 mod residual_add;

@@ -117,7 +117,7 @@ pub const GENRES: &[Genre] =
 
 const AMBIENT: Genre = Genre {
     name: "ambient",
-    tempo: (60.0, 104.0),
+    tempo: (60.0, 112.0),
     beats_per_bar: 4,
     swing: STRAIGHT,
     loose: 0.05,
@@ -148,7 +148,7 @@ const AMBIENT: Genre = Genre {
             ..Part::BASE
         },
         Part {
-            instruments: &[BELL, VIBRAPHONE, PIANO],
+            instruments: &[BELL, VIBRAPHONE],
             patterns: &["x.......|....x...", "...x....|.x......", "x.....x.|........"],
             line: Line::Melody,
             register: 79,
@@ -158,6 +158,15 @@ const AMBIENT: Genre = Genre {
             echo: 0.5,
             present: 0.6,
             played: 0.8,
+            ..Part::BASE
+        },
+        Part {
+            instruments: &[WIND],
+            patterns: &["X...|....|....|...."],
+            line: Line::Root(0.5),
+            register: 84,
+            level: -9.0,
+            room: 0.8,
             ..Part::BASE
         },
     ],
@@ -222,7 +231,7 @@ const CLASSICAL: Genre = Genre {
 // Two bars of the break a bar: the beat that a listener taps is half as fast as the drums.
 const DRUM_AND_BASS: Genre = Genre {
     name: "drumbass",
-    tempo: (80.0, 100.0),
+    tempo: (78.0, 104.0),
     beats_per_bar: 4,
     swing: STRAIGHT,
     loose: 0.002,
@@ -278,7 +287,7 @@ const DRUM_AND_BASS: Genre = Genre {
 
 const HIP_HOP: Genre = Genre {
     name: "hiphoprap",
-    tempo: (74.0, 104.0),
+    tempo: (72.0, 106.0),
     beats_per_bar: 4,
     swing: (4.0, (0.54, 0.64)),
     loose: 0.008,
@@ -286,9 +295,9 @@ const HIP_HOP: Genre = Genre {
     chord_beats: 4,
     chord_notes: 4,
     beats: &[
-        beat(KICK_LIVE, 0.0, &["X..x......x.x...", "X......x..x.....", "X.x....x..X..x.."]),
+        beat(KICK_808, 0.0, &["X..x......x.x...", "X......x..x.....", "X.x....x..X..x.."]),
         beat(SNARE, -1.0, &["....X.......X...", "....X.......X..o", "....X..o....X..."]),
-        beat(HAT, -9.0, &["x.x.x.x.x.x.x.x.", "x.xxx.x.x.xxx.x.", "x.x.x.xxx.x.x.x."]),
+        beat(HAT, -4.0, &["x.x.x.x.x.x.x.x.", "x.xxx.x.x.xxx.x.", "x.x.x.xxx.x.x.x."]),
         beat(
             SCRATCH,
             -9.0,
@@ -337,7 +346,7 @@ const HIP_HOP: Genre = Genre {
 
 const HOUSE: Genre = Genre {
     name: "house",
-    tempo: (94.0, 128.0),
+    tempo: (88.0, 128.0),
     beats_per_bar: 4,
     swing: (4.0, (0.5, 0.56)),
     loose: 0.0,
@@ -390,7 +399,7 @@ const HOUSE: Genre = Genre {
 
 const JAZZ: Genre = Genre {
     name: "jazzblues",
-    tempo: (88.0, 168.0),
+    tempo: (84.0, 168.0),
     beats_per_bar: 4,
     swing: (2.0, (0.6, 0.68)),
     loose: 0.012,
@@ -493,7 +502,7 @@ const PIANO_SOLO: Genre = Genre {
 
 const REGGAE: Genre = Genre {
     name: "reggae",
-    tempo: (64.0, 100.0),
+    tempo: (66.0, 104.0),
     beats_per_bar: 4,
     swing: (4.0, (0.54, 0.64)),
     loose: 0.008,
@@ -556,7 +565,7 @@ const REGGAE: Genre = Genre {
 
 const ROCK: Genre = Genre {
     name: "rock",
-    tempo: (92.0, 156.0),
+    tempo: (86.0, 156.0),
     beats_per_bar: 4,
     swing: STRAIGHT,
     loose: 0.006,
@@ -626,7 +635,7 @@ const ROCK: Genre = Genre {
 
 const TECHNO: Genre = Genre {
     name: "techno",
-    tempo: (96.0, 138.0),
+    tempo: (90.0, 138.0),
     beats_per_bar: 4,
     swing: STRAIGHT,
     loose: 0.0,
@@ -667,3 +676,38 @@ const TECHNO: Genre = Genre {
     ],
     room: (0.5, 2.5),
 };
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_among_the_thirty_and_sorted() {
+        let known = crate::dataset::genres();
+        assert!(GENRES.iter().all(|g| known.iter().any(|k| k == g.name)));
+        assert!(GENRES.windows(2).all(|pair| pair[0].name < pair[1].name));
+    }
+
+    #[test]
+    fn bars_have_whole_steps_a_beat() {
+        for genre in GENRES {
+            let of_parts = genre.parts.iter().flat_map(|p| p.patterns);
+            for pattern in genre.beats.iter().flat_map(|b| b.patterns).chain(of_parts) {
+                for bar in pattern.split('|') {
+                    let steps = bar.len() / genre.beats_per_bar;
+                    assert_eq!(steps * genre.beats_per_bar, bar.len(), "{}: {bar}", genre.name);
+                    assert!([1, 2, 4, 8].contains(&steps), "{}: {bar}", genre.name);
+                    assert!(bar.chars().all(|c| "Xxo.".contains(c)), "{}: {bar}", genre.name);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_two_tempo_ranges_overlap() {
+        for (a, b) in GENRES.iter().flat_map(|a| GENRES.iter().map(move |b| (a, b))) {
+            let shared = a.tempo.1.min(b.tempo.1) - a.tempo.0.max(b.tempo.0);
+            assert!(shared >= 12.0, "{} and {} share {shared} beats a minute", a.name, b.name);
+        }
+    }
+}
