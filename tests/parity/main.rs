@@ -2,4 +2,5 @@
 
 mod harness;
 mod launches;
+mod pool;
 mod residual_add;
