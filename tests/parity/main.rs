@@ -7,5 +7,6 @@ mod harness;
 mod launches;
 mod log;
 mod mel;
+mod pool;
 mod residual_add;
 mod stft;
