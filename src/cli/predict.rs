@@ -93,7 +93,7 @@ impl Predict {
         let device = open(self.device)?;
         let mut recognizer = Recognizer::new(&model.network()?, device.as_ref(), BATCH)?;
         recognizer.set_weights(&model.weights)?;
-        let progress = Progress::new("recognising", files.len());
+        let progress = Progress::new("recognising");
         let spec = model.card.config.audio();
         let frame = model.card.config.frame_seconds;
         let mut writer = Writer::new(self.format, self.top_k as usize);
@@ -108,7 +108,7 @@ impl Predict {
                     problems += 1;
                 }
             }
-            progress.at(done + 1, "");
+            progress.at(done + 1, files.len(), "");
         }
         progress.finish();
         writer.end()?;

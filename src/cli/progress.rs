@@ -13,14 +13,13 @@ const LINE_EVERY: Duration = Duration::from_secs(10);
 pub struct Progress {
     bar: Option<ProgressBar>,
     what: String,
-    total: u64,
     last: Mutex<Instant>,
 }
 
 impl Progress {
-    pub fn new(what: &str, total: usize) -> Self {
+    pub fn new(what: &str) -> Self {
         let bar = std::io::stderr().is_terminal().then(|| {
-            let bar = ProgressBar::with_draw_target(Some(total as u64), ProgressDrawTarget::stderr());
+            let bar = ProgressBar::with_draw_target(Some(1), ProgressDrawTarget::stderr());
             let template = "{prefix:>12} [{bar:30}] {pos}/{len} {msg} ({eta} left)";
             if let Ok(style) = ProgressStyle::with_template(template) {
                 bar.set_style(style.progress_chars("=> "));
@@ -28,12 +27,13 @@ impl Progress {
             bar.set_prefix(what.to_string());
             bar
         });
-        Self { bar, what: what.to_string(), total: total as u64, last: Mutex::new(Instant::now()) }
+        Self { bar, what: what.to_string(), last: Mutex::new(Instant::now()) }
     }
 
-    /// `done` of the total are done.
-    pub fn at(&self, done: usize, message: &str) {
+    /// `done` of `total` are done.
+    pub fn at(&self, done: usize, total: usize, message: &str) {
         if let Some(bar) = &self.bar {
+            bar.set_length(total as u64);
             bar.set_message(message.to_string());
             bar.set_position(done as u64);
             return;
@@ -41,7 +41,7 @@ impl Progress {
         let Ok(mut last) = self.last.lock() else { return };
         if last.elapsed() >= LINE_EVERY {
             *last = Instant::now();
-            eprintln!("{} {done}/{} {message}", self.what, self.total);
+            eprintln!("{} {done}/{total} {message}", self.what);
         }
     }
 

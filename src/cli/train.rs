@@ -142,10 +142,8 @@ fn songs(root: &Path) -> Result<(Dataset, bool), CliError> {
                 root.display(),
                 folder.display()
             );
-            let progress = Progress::new("rendering", 0);
-            demo::render(&folder, |done, total| {
-                progress.at(done, &format!("of {total} songs"));
-            })?;
+            let progress = Progress::new("rendering");
+            demo::render(&folder, |done, total| progress.at(done, total, "songs"))?;
             progress.finish();
             Ok((dataset::scan(&folder)?, true))
         }
@@ -161,10 +159,10 @@ fn name(root: &Path, demo: bool) -> String {
 }
 
 fn load(data: &Dataset, config: &RunConfig) -> Result<Library, CliError> {
-    let progress = Progress::new("reading", data.songs.len());
+    let progress = Progress::new("reading");
     let spec = config.model.audio();
-    let library = Library::load(data, &spec, config.model.frame_seconds, |done, _, path| {
-        progress.at(done, &path.file_name().unwrap_or_default().to_string_lossy());
+    let library = Library::load(data, &spec, config.model.frame_seconds, |done, total, path| {
+        progress.at(done, total, &path.file_name().unwrap_or_default().to_string_lossy());
     })?;
     progress.finish();
     for problem in &library.problems {
@@ -206,7 +204,7 @@ impl Observer {
                 self.per_epoch = steps_per_epoch;
                 let megabytes = memory as f64 / 1e6;
                 eprintln!("network: {parameters} parameters, {megabytes:.0} MB for a training step");
-                self.bar = Some(Progress::new("training", self.epochs * steps_per_epoch));
+                self.bar = Some(Progress::new("training"));
             }
             Event::Step { epoch, batch, loss, accuracy, rate, frames_per_second } => {
                 let message = format!(
@@ -216,7 +214,7 @@ impl Observer {
                     100.0 * accuracy
                 );
                 if let Some(bar) = &self.bar {
-                    bar.at(epoch * self.per_epoch + batch, &message);
+                    bar.at(epoch * self.per_epoch + batch, self.epochs * self.per_epoch, &message);
                 }
             }
             Event::Validating => {}
