@@ -3,4 +3,6 @@
 mod activation;
 mod batch_norm;
 mod harness;
+mod launches;
+mod pool;
 mod residual_add;
