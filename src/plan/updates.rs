@@ -7,8 +7,8 @@ use crate::graph::{GraphError, NodeId};
 use crate::ops::view::Pack;
 use crate::ops::{Graph, Op};
 
-/// The request with updates checked, those that change nothing left out, and a copy put in the place of every output
-/// and every new value that lies in the memory of a variable that is itself updated (as when two variables swap).
+/// The request with updates checked, and with a copy in the place of every output and every new value that lies in the
+/// memory of a variable that is itself updated (as when two variables swap).
 ///
 /// # Errors
 /// [`GraphError::Shape`] where the updated node is no variable, is updated twice, or its value has another shape.
@@ -18,8 +18,9 @@ pub fn separate(graph: &mut Graph, request: &Request) -> Result<Request, GraphEr
     for &(variable, value) in &request.updates {
         check(graph, variable, value, updated.insert(variable))?;
     }
-    request.updates.retain(|&(variable, value)| variable != value);
-    let updated: HashSet<NodeId> = request.updates.iter().map(|&(variable, _)| variable).collect();
+    request.updates.iter().filter(|(variable, value)| variable == value).for_each(|(variable, _)| {
+        updated.remove(variable); // it stays what it is
+    });
     let mut copies: HashMap<NodeId, NodeId> = HashMap::new();
     let values = request.updates.iter_mut().map(|(_, value)| value);
     for id in request.outputs.iter_mut().chain(values) {
