@@ -81,12 +81,16 @@ fn check_runs(graph: &Graph, request: &Request, target: &dyn Target, device: &dy
     }
 }
 
-/// As [`check_runs`], planned for both alignments, fused and not.
+/// As [`check_runs`] on the CPU device, planned for both alignments, fused and not, and on the GPU.
 fn check(graph: &Graph, outputs: &[NodeId], updates: &[(NodeId, NodeId)], given: &Values) {
     for fuse in [false, true] {
         let request = Request { outputs: outputs.to_vec(), updates: updates.to_vec(), fuse };
         check_runs(graph, &request, &Cpu, &Cpu, given);
         check_runs(graph, &request, &Aligned, &Cpu, given);
+    }
+    if let Some(gpu) = common::gpu() {
+        let request = Request { outputs: outputs.to_vec(), updates: updates.to_vec(), fuse: true };
+        check_runs(graph, &request, gpu.as_ref(), gpu.as_ref(), given);
     }
 }
 

@@ -17,6 +17,8 @@ const TASK: usize = 16 * 1024;
 const LANES: usize = 4 * FEW;
 /// Lanes of one register, for what is left of a plane.
 const FEW: usize = 8;
+/// Channels of a row that are summed side by side.
+const WIDTH: usize = 8;
 /// Elements that are summed in f32 before the sum goes on in f64.
 const BLOCK: usize = 8 * 1024;
 
@@ -224,28 +226,38 @@ pub fn sum_rows<const I: usize>(
     f: impl Fn(usize, [f32; I]) -> [f64; 2],
     mut done: impl FnMut(usize, [f64; 2]),
 ) {
-    const WIDTH: usize = 16;
-    let mut sum = |first: usize, width: usize| {
-        let mut sums = [[0f64; WIDTH]; 2];
-        for row in (first..inputs[0].len()).step_by(c) {
-            let inputs = inputs.map(|input| &input[row..][..width]);
-            for i in 0..width {
-                let [a, b] = f(first + i, inputs.map(|input| input[i]));
-                sums[0][i] += a;
-                sums[1][i] += b;
-            }
-        }
-        (0..width).for_each(|i| done(first + i, [sums[0][i], sums[1][i]]));
-    };
+    let whole = c / WIDTH * WIDTH;
     Arch::new().dispatch(
         #[inline(always)]
         || {
-            let whole = c / WIDTH * WIDTH;
             // The constant width is worth a loop of its own: its sums stay in registers.
-            (0..whole).step_by(WIDTH).for_each(|first| sum(first, WIDTH));
-            if whole < c {
-                sum(whole, c - whole);
+            for first in (0..whole).step_by(WIDTH) {
+                sum_columns::<I, WIDTH>(c, first, inputs, &f, &mut done);
+            }
+            for first in whole..c {
+                sum_columns::<I, 1>(c, first, inputs, &f, &mut done);
             }
         },
     );
+}
+
+/// [`sum_rows`] for W channels from `first`.
+#[inline(always)]
+fn sum_columns<const I: usize, const W: usize>(
+    c: usize,
+    first: usize,
+    inputs: [&[f32]; I],
+    f: &impl Fn(usize, [f32; I]) -> [f64; 2],
+    done: &mut impl FnMut(usize, [f64; 2]),
+) {
+    let mut sums = [[0f64; W]; 2];
+    for row in (first..inputs[0].len()).step_by(c) {
+        let inputs = inputs.map(|input| &input[row..][..W]);
+        for i in 0..W {
+            let [a, b] = f(first + i, inputs.map(|input| input[i]));
+            sums[0][i] += a;
+            sums[1][i] += b;
+        }
+    }
+    (0..W).for_each(|i| done(first + i, [sums[0][i], sums[1][i]]));
 }
