@@ -84,7 +84,7 @@ impl Memory<'_> {
                 }
             }
         }
-        self.extend_lives(order.len());
+        self.extend_lives(order.len(), request);
         let workspaces = self.add_workspaces(&mut steps);
         let (buffers, of_slot) = self.share();
         let place = |(slot, offset): (usize, usize), len| Place { buffer: of_slot[slot], offset, len };
@@ -217,13 +217,15 @@ impl Memory<'_> {
         once && whole && unread && self.graph.shape(input).elements() == self.slots[slot].len
     }
 
-    fn extend_lives(&mut self, end: usize) {
+    fn extend_lives(&mut self, end: usize, request: &Request) {
         for (slot, tenants) in self.slots.iter_mut().zip(&self.tenants) {
             for tenant in tenants {
                 let readers = self.consumers.get(tenant).into_iter().flatten();
                 let last = readers.map(|reader| self.position[reader]).max().unwrap_or(0);
                 slot.last = slot.last.max(last);
-                if self.outputs.contains(tenant) {
+                // Updates that are not in place are copied after all else.
+                let updates = request.updates.iter().any(|(_, value)| value == tenant);
+                if updates || self.outputs.contains(tenant) {
                     slot.last = end;
                 }
             }
