@@ -1,4 +1,5 @@
 //! GenreRecognizer: a music genre recogniser on a from-scratch GPU compute engine.
+#![deny(unsafe_code)]
 #![forbid(unsafe_op_in_unsafe_fn)]
 
 pub mod audio;

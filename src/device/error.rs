@@ -1,4 +1,4 @@
-/// Why a device could not run a program.
+/// Why a device could not be opened, or could not run a program.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum DeviceError {
     /// The program has no such input, variable or output.
@@ -10,4 +10,60 @@ pub enum DeviceError {
     /// Outputs were asked for more often than the program was run.
     #[error("no run is pending whose outputs could be taken")]
     NothingPending,
+    /// A GPU was asked for, and there is none.
+    #[error(
+        "no GPU adapter was found: install a Vulkan, Metal or DirectX 12 driver, or use the processor with --device cpu"
+    )]
+    NoAdapter,
+    /// The adapter is there but cannot be used.
+    #[error(
+        "{adapter} cannot be opened: {reason}; update its driver, or use the processor with --device cpu"
+    )]
+    NotOpened { adapter: String, reason: String },
+    /// The operation is not written for this device.
+    #[error("`{step}`: {op} has no kernel for this device")]
+    NoKernel { step: String, op: &'static str },
+    /// A tensor is larger than the adapter can bind, or a buffer larger than it can allocate.
+    #[error(
+        "`{tensor}` takes {bytes} bytes, and {adapter} {can} at most {limit}; {}, or use the processor with --device cpu",
+        fits(*.batch)
+    )]
+    TooLarge {
+        tensor: String,
+        bytes: u64,
+        adapter: String,
+        /// `binds` or `allocates`.
+        can: &'static str,
+        limit: u64,
+        /// The largest first axis with which this tensor would fit, where it has one that could shrink.
+        batch: Option<u64>,
+    },
+    /// The adapter's memory is exhausted.
+    #[error(
+        "{adapter} is out of memory ({what}; the program takes {program} bytes): \
+         use a smaller batch, or the processor with --device cpu"
+    )]
+    OutOfMemory { adapter: String, what: String, program: u64 },
+    /// The driver stopped working: it was reset, the adapter was removed, or a kernel ran for too long.
+    #[error(
+        "{adapter} was lost ({reason}): start again from the last checkpoint, with a smaller batch or --device cpu \
+         if it happens again"
+    )]
+    Lost { adapter: String, reason: String },
+    /// The adapter did not finish in time.
+    #[error("{adapter} did not finish a run within {seconds} s: use a smaller batch, or --device cpu")]
+    Timeout { adapter: String, seconds: u64 },
+    /// The adapter refused what this program asked of it, which is a mistake in the program.
+    #[error("{adapter} refused {what}: {message}")]
+    Refused { adapter: String, what: String, message: String },
+    /// Times of kernels were asked for, and the adapter has no clock.
+    #[error("{adapter} cannot measure kernels (no timestamp queries): profile with --device cpu")]
+    NoTimestamps { adapter: String },
+}
+
+fn fits(batch: Option<u64>) -> String {
+    match batch {
+        Some(batch) => format!("a batch of {batch} fits"),
+        None => "use a smaller network".into(),
+    }
 }

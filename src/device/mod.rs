@@ -2,14 +2,17 @@
 
 pub mod cpu;
 mod error;
+pub mod gpu;
 pub mod reference;
+mod select;
 
 pub use error::DeviceError;
+pub use select::{Choice, open};
 
 use std::sync::Arc;
 
 use crate::graph::NodeId;
-use crate::plan::{Program, Target};
+use crate::plan::{Contents, Program, Target};
 
 /// How a program is loaded.
 #[derive(Clone, Copy, Debug, Default)]
@@ -83,4 +86,13 @@ pub(crate) fn visible(
         }),
         _ => Ok(place),
     }
+}
+
+/// The buffers whose contents no run leaves to the next, and the host does not see: what may be poisoned.
+pub(crate) fn scratch(program: &Program) -> impl Iterator<Item = usize> {
+    let kept: Vec<usize> = program.visible.values().map(|place| place.buffer).collect();
+    let scratch = move |(i, buffer): (usize, &crate::plan::Buffer)| {
+        (buffer.contents == Contents::Scratch && !kept.contains(&i)).then_some(i)
+    };
+    program.buffers.iter().enumerate().filter_map(scratch)
 }

@@ -122,7 +122,14 @@ impl Memory<'_> {
             .map(|&id| (id, of(id).1))
             .collect();
         let names = visible.keys().map(|&id| (id, self.graph.node(id).name.clone())).collect();
-        Program { steps, buffers, outputs: request.outputs.clone(), visible, names }
+        let tables = steps
+            .iter()
+            .map(|step| match &step.work {
+                Work::Run { op, .. } => step.with_io(|io| self.target.tables(op, io)),
+                Work::Copy => 0,
+            })
+            .sum();
+        Program { steps, buffers, tables, outputs: request.outputs.clone(), visible, names }
     }
 
     fn settle(&mut self, id: NodeId, slot: usize, offset: usize, position: usize) {

@@ -19,6 +19,12 @@ pub trait Target {
     /// How many f32 of scratch memory the operation's kernel needs.
     fn workspace(&self, op: &Op, io: &Io<'_>) -> usize;
 
+    /// How many f32 of constant data the operation's kernel keeps in the device's memory.
+    fn tables(&self, op: &Op, io: &Io<'_>) -> usize {
+        let _ = (op, io);
+        0
+    }
+
     /// The input whose memory the operation's kernel may use for its output.
     fn in_place(&self, op: &Op) -> Option<usize>;
 

@@ -62,6 +62,8 @@ impl Step {
 pub struct Program {
     pub steps: Vec<Step>,
     pub buffers: Vec<Buffer>,
+    /// How many f32 of constant data the steps' kernels keep beside the buffers.
+    pub tables: usize,
     /// What the host reads after a run, in the order of the request.
     pub outputs: Vec<NodeId>,
     /// The memory of inputs, variables and outputs: what the host may write and read.
@@ -71,9 +73,10 @@ pub struct Program {
 }
 
 impl Program {
-    /// The memory of all buffers in bytes; a device allocates exactly this.
+    /// The memory of all buffers and tables in bytes; a device allocates exactly this.
     pub fn memory(&self) -> u64 {
-        self.buffers.iter().map(|buffer| 4 * buffer.len as u64).sum()
+        let buffers: u64 = self.buffers.iter().map(|buffer| 4 * buffer.len as u64).sum();
+        buffers + 4 * self.tables as u64
     }
 
     /// The memory that tensors would take if none shared any, in bytes.

@@ -8,12 +8,15 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use genre_recognizer::device::{Device, LoadOptions, cpu::Cpu, reference};
-use genre_recognizer::graph::{NodeId, Shape};
+use genre_recognizer::graph::{GraphOp, NodeId, Shape};
+use genre_recognizer::ops::kernel::Io;
 use genre_recognizer::ops::residual_add::Add;
 use genre_recognizer::ops::source::{Input, Variable};
 use genre_recognizer::ops::{Graph, Op};
 use genre_recognizer::plan::{Request, plan};
 use genre_recognizer::rng::Rng;
+
+use crate::launches;
 
 /// An operation on given data.
 pub struct Case {
@@ -61,6 +64,7 @@ impl Case {
     }
 
     pub fn check_on(&self, devices: &[Arc<dyn Device>]) {
+        self.check_launches();
         for in_the_middle in [false, true] {
             let (graph, inputs, zero, output) = self.graph(in_the_middle);
             let given: HashMap<NodeId, Vec<f64>> = inputs
@@ -73,6 +77,16 @@ impl Case {
                 let actual = self.run(device.as_ref(), &graph, &inputs, &zero, output);
                 self.compare(&device.describe(), &expected, &actual);
             }
+        }
+    }
+
+    /// The GPU's launches are valid, in place too; an adapter is not needed.
+    fn check_launches(&self) {
+        let shapes: Vec<&Shape> = self.inputs.iter().map(|(shape, _)| shape).collect();
+        let output = GraphOp::shape(&self.op, &shapes).unwrap();
+        for in_place in [Some(false), self.op.gpu_in_place().map(|_| true)].into_iter().flatten() {
+            let io = Io { inputs: &shapes, output: &output, in_place };
+            launches::check(&format!("{:?}", self.op), &self.op.gpu(&io));
         }
     }
 

@@ -4,11 +4,11 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::{Device, DeviceError, Executable, LoadOptions, visible};
+use super::{Device, DeviceError, Executable, LoadOptions, scratch, visible};
 use crate::graph::NodeId;
 use crate::ops::Op;
 use crate::ops::kernel::{CpuRun, Io};
-use crate::plan::{Contents, Place, Program, Target, Work};
+use crate::plan::{Place, Program, Target, Work};
 
 /// The machine's processor.
 #[derive(Clone, Copy, Debug, Default)]
@@ -103,11 +103,8 @@ impl Loaded {
     }
 
     fn poison(&mut self) {
-        let kept: Vec<usize> = self.program.visible.values().map(|place| place.buffer).collect();
-        for (i, buffer) in self.program.buffers.iter().enumerate() {
-            if buffer.contents == Contents::Scratch && !kept.contains(&i) {
-                self.buffers[i].fill(f32::NAN);
-            }
+        for i in scratch(&self.program) {
+            self.buffers[i].fill(f32::NAN);
         }
     }
 }

@@ -1,6 +1,9 @@
 //! The sum of two tensors of one shape: residual connections, and gradients from several consumers.
 
-use super::kernel::{GpuKernel, Io, Operand, Real};
+mod cpu;
+mod gpu;
+
+use super::kernel::{CpuKernel, GpuKernel, Io, Operand, Real};
 use super::{Backward, Operation, arity, same};
 use crate::graph::{GraphError, NodeId, Shape};
 
@@ -29,7 +32,19 @@ impl Operation for Add {
         }
     }
 
-    fn gpu(&self, _: &Io<'_>) -> GpuKernel {
-        GpuKernel::default()
+    fn cpu(&self, io: &Io<'_>) -> CpuKernel {
+        cpu::add(io)
+    }
+
+    fn gpu(&self, io: &Io<'_>) -> GpuKernel {
+        gpu::add(io)
+    }
+
+    fn cpu_in_place(&self) -> Option<usize> {
+        Some(0)
+    }
+
+    fn gpu_in_place(&self) -> Option<usize> {
+        Some(0)
     }
 }
