@@ -1,6 +1,6 @@
 use rayon::prelude::*;
 
-use super::Dropout;
+use super::{Dropout, mix};
 use crate::ops::kernel::{CpuKernel, Io};
 
 /// Elements that one task takes.
@@ -11,6 +11,7 @@ pub fn dropout(op: Dropout, io: &Io<'_>) -> CpuKernel {
     CpuKernel::new(move |inputs, y, _| {
         let (x, counter) = (inputs[0], inputs[1]);
         let (key, factor) = (op.key(counter[0] as u32, counter[1] as u32), op.factor());
+        let threshold = op.threshold();
         y.par_chunks_mut(TASK).enumerate().for_each(|(task, y)| {
             let first = task * TASK;
             if !in_place {
@@ -19,8 +20,10 @@ pub fn dropout(op: Dropout, io: &Io<'_>) -> CpuKernel {
             pulp::Arch::new().dispatch(
                 #[inline(always)]
                 || {
-                    for (i, y) in (first as u32..).zip(y) {
-                        *y = if op.keeps(key, i) { *y * factor } else { 0.0 };
+                    let mut element = first as u32;
+                    for y in y {
+                        *y = if mix(element ^ key) >> 8 >= threshold { *y * factor } else { 0.0 };
+                        element = element.wrapping_add(1);
                     }
                 },
             );
