@@ -1,8 +1,11 @@
 //! Natural logarithm and decibel scale of a power spectrogram.
 
+mod cpu;
+mod gpu;
+mod ln;
 mod reference;
 
-use super::kernel::{GpuKernel, Io, Operand, Real};
+use super::kernel::{CpuKernel, GpuKernel, Io, Operand, Real};
 use super::{Backward, Operation, arity, same};
 use crate::graph::{GraphError, NodeId, Shape};
 
@@ -64,8 +67,20 @@ impl Operation for Ln {
         }
     }
 
-    fn gpu(&self, _: &Io<'_>) -> GpuKernel {
-        GpuKernel::default()
+    fn cpu(&self, io: &Io<'_>) -> CpuKernel {
+        cpu::logarithm(*self, io.in_place)
+    }
+
+    fn gpu(&self, io: &Io<'_>) -> GpuKernel {
+        gpu::logarithm(self, io)
+    }
+
+    fn cpu_in_place(&self) -> Option<usize> {
+        Some(0)
+    }
+
+    fn gpu_in_place(&self) -> Option<usize> {
+        Some(0)
     }
 }
 
@@ -87,8 +102,12 @@ impl Operation for LnGrad {
         }
     }
 
-    fn gpu(&self, _: &Io<'_>) -> GpuKernel {
-        GpuKernel::default()
+    fn cpu(&self, _: &Io<'_>) -> CpuKernel {
+        cpu::logarithm_gradient(self.0)
+    }
+
+    fn gpu(&self, io: &Io<'_>) -> GpuKernel {
+        gpu::logarithm_gradient(&self.0, io)
     }
 }
 
@@ -117,8 +136,12 @@ impl Operation for Decibel {
         reference::forward(self, inputs[0].data, output, shape[0]);
     }
 
-    fn gpu(&self, _: &Io<'_>) -> GpuKernel {
-        GpuKernel::default()
+    fn cpu(&self, io: &Io<'_>) -> CpuKernel {
+        cpu::decibel(*self, io.output)
+    }
+
+    fn gpu(&self, io: &Io<'_>) -> GpuKernel {
+        gpu::decibel(self, io.output)
     }
 }
 
@@ -137,7 +160,11 @@ impl Operation for DecibelGrad {
         reference::gradient(&self.0, inputs[0].data, inputs[1].data, output, shape[0]);
     }
 
-    fn gpu(&self, _: &Io<'_>) -> GpuKernel {
-        GpuKernel::default()
+    fn cpu(&self, io: &Io<'_>) -> CpuKernel {
+        cpu::decibel_gradient(self.0, io.output)
+    }
+
+    fn gpu(&self, io: &Io<'_>) -> GpuKernel {
+        gpu::decibel_gradient(&self.0, io.output)
     }
 }

@@ -1,12 +1,14 @@
 //! Mel filter bank: a banded matrix applied to the frequency axis.
 
+mod cpu;
 mod filters;
+mod gpu;
 
 use std::sync::Arc;
 
 pub use filters::{FilterBank, MelSpec};
 
-use super::kernel::{GpuKernel, Io, Operand, Real};
+use super::kernel::{CpuKernel, GpuKernel, Io, Operand, Real};
 use super::{Backward, Operation, arity};
 use crate::graph::{GraphError, NodeId, Shape};
 
@@ -95,8 +97,12 @@ impl Operation for Mel {
         }
     }
 
-    fn gpu(&self, _: &Io<'_>) -> GpuKernel {
-        GpuKernel::default()
+    fn cpu(&self, io: &Io<'_>) -> CpuKernel {
+        cpu::banded(self, io.output)
+    }
+
+    fn gpu(&self, io: &Io<'_>) -> GpuKernel {
+        gpu::banded(self, io.output)
     }
 
     fn operations(&self, io: &Io<'_>) -> u64 {

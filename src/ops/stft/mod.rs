@@ -1,10 +1,13 @@
 //! Power spectrogram by the short-time Fourier transform, differentiable to the audio.
 
+mod cpu;
+mod fft;
+mod gpu;
 mod reference;
 
 use std::f64::consts::PI;
 
-use super::kernel::{GpuKernel, Io, Operand, Real};
+use super::kernel::{CpuKernel, GpuKernel, Io, Operand, Real};
 use super::{Backward, Operation, arity, same};
 use crate::graph::{GraphError, NodeId, Shape};
 
@@ -105,8 +108,12 @@ impl Operation for PowerStft {
         reference::forward(self, inputs[0], output, shape);
     }
 
-    fn gpu(&self, _: &Io<'_>) -> GpuKernel {
-        GpuKernel::default()
+    fn cpu(&self, io: &Io<'_>) -> CpuKernel {
+        cpu::forward(*self, io.inputs[0])
+    }
+
+    fn gpu(&self, io: &Io<'_>) -> GpuKernel {
+        gpu::forward(self, io.inputs[0])
     }
 
     fn operations(&self, io: &Io<'_>) -> u64 {
@@ -133,8 +140,12 @@ impl Operation for PowerStftGrad {
         reference::gradient(&self.0, inputs[0], inputs[1], output);
     }
 
-    fn gpu(&self, _: &Io<'_>) -> GpuKernel {
-        GpuKernel::default()
+    fn cpu(&self, io: &Io<'_>) -> CpuKernel {
+        cpu::gradient(self.0, io.inputs[0])
+    }
+
+    fn gpu(&self, io: &Io<'_>) -> GpuKernel {
+        gpu::gradient(&self.0, io.inputs[0])
     }
 
     fn operations(&self, io: &Io<'_>) -> u64 {

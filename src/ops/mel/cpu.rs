@@ -1,0 +1,40 @@
+//! The banded matrix on the CPU: a row of the output is a sum of a few contiguous rows of the input.
+
+use rayon::prelude::*;
+
+use super::Mel;
+use crate::graph::Shape;
+use crate::ops::kernel::CpuKernel;
+
+/// Rows that a thread takes at least; a row of a second of audio is some hundred bytes.
+const ROWS: usize = 32;
+
+/// x [N, C, columns, T] → y [N, C, rows, T], in parallel over rows; columns are added in their order.
+pub fn banded(mel: &Mel, output: &Shape) -> CpuKernel {
+    let arch = pulp::Arch::new();
+    let (rows, columns, frames) = (mel.rows(), mel.columns(), output[3]);
+    let bands: Vec<(usize, Vec<f32>)> = (mel.bands().into_iter().enumerate())
+        .map(|(row, band)| (band.start, band.map(|column| mel.weight(row, column)).collect()))
+        .collect();
+    CpuKernel::new(move |inputs, y, _| {
+        y.par_chunks_mut(frames).with_min_len(ROWS).enumerate().for_each(|(i, y)| {
+            let (start, weights) = &bands[i % rows];
+            let x = &inputs[0][(i / rows * columns + start) * frames..][..weights.len() * frames];
+            arch.dispatch(
+                #[inline(always)]
+                || accumulate(y, x, weights),
+            );
+        });
+    })
+}
+
+/// `y[t] = Σ_f weights[f]·x[f, t]`
+#[inline(always)]
+fn accumulate(y: &mut [f32], x: &[f32], weights: &[f32]) {
+    y.fill(0.0);
+    for (x, &weight) in x.chunks_exact(y.len()).zip(weights) {
+        for (y, &x) in y.iter_mut().zip(x) {
+            *y += weight * x;
+        }
+    }
+}
