@@ -17,6 +17,7 @@ pub mod mel;
 pub mod optimizer;
 pub mod pool;
 pub mod residual_add;
+mod simd;
 pub mod source;
 pub mod stft;
 pub mod view;
