@@ -3,9 +3,15 @@
 #![forbid(unsafe_op_in_unsafe_fn)]
 
 pub mod audio;
+pub mod cli;
 pub mod dataset;
 pub mod device;
+pub mod files;
+pub mod gemm;
 pub mod graph;
+pub mod model;
 pub mod ops;
 pub mod plan;
+pub mod recognize;
 pub mod rng;
+pub mod train;

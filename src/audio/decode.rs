@@ -4,12 +4,9 @@
 //! symphonia's documentation advises, with one rule for how many may fail: a file is damaged where more packets fail
 //! than decode, or where less than half of the length that its header declares could be decoded.
 
-use std::cell::Cell;
 use std::fs::File;
 use std::io::{ErrorKind, Read, Seek};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-use std::sync::Once;
 
 use symphonia::core::codecs::audio::{AudioCodecParameters, AudioDecoder, AudioDecoderOptions};
 use symphonia::core::common::Limit;
@@ -19,6 +16,7 @@ use symphonia::core::formats::{FormatOptions, FormatReader, TrackType};
 use symphonia::core::io::MediaSourceStream;
 use symphonia::core::meta::MetadataOptions;
 
+use super::catch::catch_quietly;
 use super::error::{AudioError, AudioFault};
 use super::kinds::{Kind, SNIFF, codec_name, is_text, kind_of};
 use super::limits;
@@ -90,6 +88,8 @@ fn stream_file(path: &Path, sink: &mut Sink) -> Result<(), AudioFault> {
             Symphonia::IoError(e) if e.kind() == ErrorKind::UnexpectedEof => {
                 AudioFault::Corrupt("the file ends inside its header".to_owned())
             }
+            // A container of a known format that lacks what it must have, such as an index cut off with its end.
+            Symphonia::Unsupported(why) => AudioFault::Corrupt(why.to_owned()),
             other => fault_of(other),
         })?;
     Packets::default().run(format.as_mut(), sink)
@@ -183,15 +183,15 @@ impl Packets {
         let track = format
             .default_track(TrackType::Audio)
             .or_else(|| format.first_track(TrackType::Audio))
-            .ok_or_else(|| AudioFault::Unsupported("a file without an audio track".to_owned()))?;
+            .ok_or(AudioFault::NotAudio { found: Some("a film without sound") })?;
         let params = track
             .codec_params
             .as_ref()
             .and_then(|p| p.audio())
             .ok_or_else(|| AudioFault::Unsupported("a track without codec parameters".to_owned()))?;
         check_declared(params)?;
-        if let (None, Some(frames), Some(rate)) = (self.declared, track.num_frames, params.sample_rate) {
-            self.declared = Some(frames as f64 / f64::from(rate.max(1)));
+        if self.declared.is_none() {
+            self.declared = declared_seconds(params, track.num_frames);
         }
         let codecs = symphonia::default::get_codecs();
         if codecs.get_audio_decoder(params.codec).is_none() {
@@ -223,15 +223,24 @@ impl Packets {
         }
         let seconds = self.frames as f64 / f64::from(rate);
         match self.declared {
-            // A length past the limit is a placeholder, as writers to pipes leave it in the header.
-            Some(declared) if declared <= limits::SECONDS as f64 && seconds < declared / 2.0 => {
-                Err(AudioFault::Corrupt(format!(
-                    "only {seconds:.1} s of the {declared:.1} s that its header declares are there{because}"
-                )))
-            }
+            Some(declared) if seconds < declared / 2.0 => Err(AudioFault::Corrupt(format!(
+                "only {seconds:.1} s of the {declared:.1} s that its header declares are there{because}"
+            ))),
             _ => Ok(()),
         }
     }
+}
+
+/// The length that the header declares, unless it is a placeholder as writers to pipes leave it: 2 or 4 GiB of PCM
+/// (less at most 64 KiB), or more than the longest song.
+fn declared_seconds(params: &AudioCodecParameters, frames: Option<u64>) -> Option<f64> {
+    const PLACEHOLDER: u64 = 0x7fff_0000;
+    let frames = frames?;
+    let bits = params.bits_per_coded_sample.or(params.bits_per_sample).unwrap_or(0);
+    let channels = params.channels.as_ref().map_or(1, |c| c.count());
+    let bytes = frames.saturating_mul(channels as u64).saturating_mul(u64::from(bits)) / 8;
+    let seconds = frames as f64 / f64::from(params.sample_rate?.max(1));
+    (bytes < PLACEHOLDER && seconds <= limits::SECONDS as f64).then_some(seconds)
 }
 
 /// Refuses what the header declares past the limits, before a decoder allocates for it.
@@ -251,49 +260,4 @@ fn check_spec(rate: u32, channels: usize) -> Result<(), AudioFault> {
         return Err(AudioFault::Rate(rate));
     }
     Ok(())
-}
-
-thread_local! {
-    /// Whether panics of this thread are caught and reported as errors, so that the panic hook stays silent.
-    static CATCHING: Cell<bool> = const { Cell::new(false) };
-}
-
-/// Runs `work`; a panic inside becomes [`AudioFault::Corrupt`] and prints nothing.
-fn catch_quietly<T>(work: impl FnOnce() -> Result<T, AudioFault>) -> Result<T, AudioFault> {
-    static HOOK: Once = Once::new();
-    HOOK.call_once(|| {
-        let previous = std::panic::take_hook();
-        std::panic::set_hook(Box::new(move |info| {
-            if !CATCHING.get() {
-                previous(info);
-            }
-        }));
-    });
-    CATCHING.set(true);
-    // Unwind safety: after a panic nothing of the decoder's state is looked at again.
-    let result = catch_unwind(AssertUnwindSafe(work));
-    CATCHING.set(false);
-    result.unwrap_or_else(|panic| {
-        let why = panic
-            .downcast_ref::<&str>()
-            .map(|s| (*s).to_owned())
-            .or_else(|| panic.downcast_ref::<String>().cloned())
-            .unwrap_or_default();
-        // One line an error, whatever the panic says.
-        Err(AudioFault::Corrupt(format!("the decoder gave up ({})", why.replace(['\n', '\r'], " "))))
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_panic_becomes_an_error() {
-        let result: Result<(), _> = catch_quietly(|| panic!("index\nout of bounds"));
-        let fault = result.unwrap_err().to_string();
-        assert_eq!(fault, "damaged: the decoder gave up (index out of bounds)");
-        assert!(!CATCHING.get());
-        assert_eq!(catch_quietly(|| Ok(1)).unwrap(), 1);
-    }
 }

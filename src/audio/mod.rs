@@ -2,6 +2,7 @@
 //!
 //! This module knows samples only: no tensors, no genres.
 
+mod catch;
 mod decode;
 mod error;
 mod frames;

@@ -21,8 +21,10 @@ pub(super) type Tracks = HashMap<String, Track>;
 /// ignored, and so are blank cells.
 pub(super) fn read_tracks(path: &Path) -> Result<Tracks, DatasetError> {
     let fail = |line, reason: String| DatasetError::Tracks { path: path.to_owned(), line, reason };
+    let bytes = std::fs::read(path).map_err(|source| DatasetError::Io { path: path.to_owned(), source })?;
+    let line_of = |position: Option<&csv::Position>| position.map_or(1, |p| line_at(&bytes, p.byte()));
     let csv_error = |error: csv::Error| {
-        let line = error.position().map_or(1, csv::Position::line);
+        let line = line_of(error.position());
         match error.into_kind() {
             csv::ErrorKind::Io(source) => DatasetError::Io { path: path.to_owned(), source },
             csv::ErrorKind::UnequalLengths { expected_len, len, .. } => fail(
@@ -35,7 +37,7 @@ pub(super) fn read_tracks(path: &Path) -> Result<Tracks, DatasetError> {
             _ => fail(line, "cannot be read as comma-separated values; see dataset/README.md".to_owned()),
         }
     };
-    let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_path(path).map_err(csv_error)?;
+    let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(bytes.as_slice());
     let headers = reader.headers().map_err(csv_error)?.clone();
     let column =
         |name: &str| headers.iter().position(|h| h.trim_start_matches('\u{feff}').eq_ignore_ascii_case(name));
@@ -50,7 +52,7 @@ pub(super) fn read_tracks(path: &Path) -> Result<Tracks, DatasetError> {
     let mut tracks = Tracks::new();
     for record in reader.records() {
         let record = record.map_err(csv_error)?;
-        let line = record.position().map_or(0, csv::Position::line);
+        let line = line_of(record.position());
         let cell = |i: Option<usize>| i.and_then(|i| record.get(i)).filter(|c| !c.is_empty());
         let name = cell(Some(path_column))
             .ok_or_else(|| {
@@ -85,4 +87,12 @@ pub(super) fn read_tracks(path: &Path) -> Result<Tracks, DatasetError> {
         }
     }
     Ok(tracks)
+}
+
+/// The line, from 1, of the record that starts at or after `offset`. The csv reader's own count is one short after
+/// CRLF, and after blank lines.
+fn line_at(bytes: &[u8], offset: u64) -> u64 {
+    let offset = (offset as usize).min(bytes.len());
+    let breaks = bytes[offset..].iter().take_while(|b| matches!(b, b'\r' | b'\n')).count();
+    1 + bytes[..offset + breaks].iter().filter(|&&b| b == b'\n').count() as u64
 }

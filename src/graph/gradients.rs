@@ -103,7 +103,7 @@ impl<O: GraphOp> Graph<O> {
             let contributions = op.gradient(&mut backward)?;
             for (i, contribution) in contributions.into_iter().enumerate() {
                 let input = self.node(node).inputs[i];
-                let Some(contribution) = contribution else { continue };
+                let (Some(contribution), true) = (contribution, needed[input.index()]) else { continue };
                 let slot = gradients[input.index()];
                 gradients[input.index()] = Some(match slot {
                     None => contribution,

@@ -56,7 +56,7 @@ pub struct Node<O> {
 #[derive(Clone, Debug)]
 pub struct Graph<O> {
     nodes: Vec<Node<O>>,
-    /// Prefix of the names given to new nodes; see [`Graph::scope`].
+    /// Prefix of the names given to new nodes; see [`Graph::enter`].
     scope: Vec<String>,
 }
 
@@ -81,7 +81,7 @@ impl<O: GraphOp> Graph<O> {
         self.add_named(&name, op, inputs)
     }
 
-    /// Adds a node under a name (the current [scope](Graph::scope) is put before it).
+    /// Adds a node under a name (the current [scope](Graph::enter) is put before it).
     ///
     /// # Errors
     /// As [`Graph::add`].
@@ -130,12 +130,14 @@ impl<O: GraphOp> Graph<O> {
         Ok(())
     }
 
-    /// Runs `build` with `name.` put before the names of the nodes that it adds.
-    pub fn scope<R>(&mut self, name: &str, build: impl FnOnce(&mut Self) -> R) -> R {
+    /// Puts `name.` before the names of the nodes that are added until [`Graph::leave`].
+    pub fn enter(&mut self, name: &str) {
         self.scope.push(name.to_string());
-        let result = build(self);
+    }
+
+    /// Ends the scope entered last.
+    pub fn leave(&mut self) {
         self.scope.pop();
-        result
     }
 
     /// The node's operation, inputs, shape and name.

@@ -16,6 +16,7 @@ pub mod loss;
 pub mod mel;
 pub mod optimizer;
 pub mod pool;
+mod reduce;
 pub mod residual_add;
 mod simd;
 pub mod source;

@@ -1,8 +1,16 @@
 //! Parity of every device's kernels with the reference; see `harness`.
 
+mod activation;
+mod batch_norm;
+mod bias;
+mod conv2d;
+mod dropout;
 mod harness;
 mod launches;
 mod log;
+mod loss;
 mod mel;
+mod optimizer;
+mod pool;
 mod residual_add;
 mod stft;

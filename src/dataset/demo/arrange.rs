@@ -20,14 +20,6 @@ pub struct Score {
     pub bars: usize,
 }
 
-/// A hit of a part's pattern on the song's time line.
-struct Hit {
-    beat: f32,
-    /// Beats until the part's next hit.
-    gap: f32,
-    velocity: f32,
-}
-
 impl Score {
     /// Draws tempo, key and harmony for a song of `seconds`.
     pub fn new(genre: &Genre, seconds: f32, rng: &mut Rng) -> Self {
@@ -86,9 +78,8 @@ impl Score {
         let mut notes = Vec::new();
         for (i, &(beat, velocity)) in hits.iter().enumerate() {
             let gap = hits.get(i + 1).map_or(end, |next| next.0) - beat;
-            let hit = Hit { beat, gap, velocity };
             // every pitch is drawn, played or not, so that a riff stays in step with its bar
-            let pitches = player.pitches(self, &hit, rng);
+            let pitches = player.pitches(self, beat, gap, rng);
             if !chance(rng, part.played) {
                 continue;
             }
@@ -136,9 +127,9 @@ impl Player {
         }
     }
 
-    /// MIDI pitches for one hit.
-    fn pitches(&mut self, score: &Score, hit: &Hit, rng: &mut Rng) -> Vec<i32> {
-        let (scale, root) = (score.scale(), score.root(hit.beat));
+    /// MIDI pitches for the hit at `beat`, `gap` beats before the next one.
+    fn pitches(&mut self, score: &Score, beat: f32, gap: f32, rng: &mut Rng) -> Vec<i32> {
+        let (scale, root) = (score.scale(), score.root(beat));
         let voiced = |semitones: i32| near(score.tonic + semitones, self.register);
         let bass = voiced(degree(scale, root));
         let tones = chord(scale, root, score.genre.chord_notes);
@@ -151,7 +142,7 @@ impl Player {
             }
             Line::Power => vec![bass, bass + 7, bass + 12],
             Line::Root(elsewhere) => {
-                let accent = hit.beat % score.genre.chord_beats as f32 == 0.0;
+                let accent = beat % score.genre.chord_beats as f32 == 0.0;
                 let leap = if accent || !chance(rng, elsewhere) {
                     0
                 } else {
@@ -164,13 +155,13 @@ impl Player {
             Line::Walk => {
                 // towards the next chord's root, by step, starting from this one's
                 let beats = score.genre.chord_beats as f32;
-                let within = hit.beat % beats;
+                let within = beat % beats;
                 if within == 0.0 {
                     self.place = 0;
                     self.upwards = chance(rng, 0.5);
                     return vec![bass];
                 }
-                let next = voiced(degree(scale, score.root(hit.beat + beats)));
+                let next = voiced(degree(scale, score.root(beat + beats)));
                 if within >= beats - 1.0 {
                     return vec![next + if chance(rng, 0.5) { 1 } else { -1 }];
                 }
@@ -199,7 +190,7 @@ impl Player {
                 } else {
                     step
                 };
-                let long = hit.gap >= 1.0;
+                let long = gap >= 1.0;
                 let away = (self.place - root).rem_euclid(7);
                 if long && away % 2 == 1 {
                     self.place += if away == 5 || away == 1 { -1 } else { 1 };
@@ -207,7 +198,7 @@ impl Player {
                 vec![near(score.tonic, self.register) + degree(scale, self.place)]
             }
             Line::Riff => {
-                let sixteenth = (hit.beat * 4.0).round() as usize % 16;
+                let sixteenth = (beat * 4.0).round() as usize % 16;
                 vec![bass + degree(scale, root + self.riff[sixteenth]) - degree(scale, root)]
             }
             Line::Speech => vec![self.register + (2.0 * rng.normal()) as i32],

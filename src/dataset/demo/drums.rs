@@ -34,20 +34,20 @@ pub const KICK_HARD: Drum =
 pub const KICK_LIVE: Drum =
     Drum { tone: (1.0, 120.0, 62.0, 0.08, 0.28), noise: (0.6, 2.5e3, 2.5e3, 0.8, 0.04), ..SILENT };
 pub const SNARE: Drum =
-    Drum { tone: (0.6, 240.0, 180.0, 0.1, 0.2), noise: (1.0, 4.5e3, 3e3, 0.5, 0.3), ..SILENT };
+    Drum { tone: (0.6, 240.0, 180.0, 0.1, 0.2), noise: (1.7, 4.5e3, 3e3, 0.5, 0.3), ..SILENT };
 pub const SNARE_BIG: Drum =
-    Drum { tone: (0.8, 210.0, 160.0, 0.1, 0.3), noise: (1.1, 3.5e3, 2e3, 0.4, 0.55), ..SILENT };
+    Drum { tone: (0.8, 210.0, 160.0, 0.1, 0.3), noise: (1.9, 3.5e3, 2e3, 0.4, 0.55), ..SILENT };
 pub const SNARE_BREAK: Drum =
-    Drum { tone: (0.7, 310.0, 230.0, 0.06, 0.14), noise: (1.0, 5.5e3, 4e3, 0.6, 0.2), ..SILENT };
+    Drum { tone: (0.7, 310.0, 230.0, 0.06, 0.14), noise: (1.8, 5.5e3, 4e3, 0.6, 0.2), ..SILENT };
 pub const RIM: Drum =
-    Drum { tone: (0.8, 1.7e3, 1.6e3, 0.1, 0.05), noise: (0.6, 3.2e3, 3.2e3, 2.0, 0.05), ..SILENT };
-pub const CLAP: Drum = Drum { noise: (1.2, 1.5e3, 1.2e3, 1.6, 0.32), bursts: 4, ..SILENT };
-pub const HAT: Drum = Drum { noise: (0.6, 9e3, 9e3, 0.8, 0.07), metal: (0.3, 8e3, 0.06), ..SILENT };
-pub const OPEN_HAT: Drum = Drum { noise: (0.6, 9e3, 9e3, 0.8, 0.4), metal: (0.4, 8e3, 0.38), ..SILENT };
-pub const RIDE: Drum = Drum { noise: (0.25, 8e3, 7e3, 0.9, 0.5), metal: (0.6, 4.5e3, 1.1), ..SILENT };
-pub const CRASH: Drum = Drum { noise: (1.0, 6e3, 4.5e3, 0.4, 2.0), metal: (0.5, 4e3, 1.6), ..SILENT };
-pub const BRUSH: Drum = Drum { noise: (0.7, 3.5e3, 5e3, 0.6, 0.25), ..SILENT };
-pub const SHAKER: Drum = Drum { noise: (0.6, 6.5e3, 7.5e3, 1.8, 0.1), bursts: 2, ..SILENT };
+    Drum { tone: (1.0, 1.7e3, 1.6e3, 0.1, 0.05), noise: (1.0, 3.2e3, 3.2e3, 2.0, 0.05), ..SILENT };
+pub const CLAP: Drum = Drum { noise: (2.2, 1.5e3, 1.2e3, 1.6, 0.32), bursts: 4, ..SILENT };
+pub const HAT: Drum = Drum { noise: (1.3, 9e3, 9e3, 0.8, 0.07), metal: (0.6, 8e3, 0.06), ..SILENT };
+pub const OPEN_HAT: Drum = Drum { noise: (1.1, 9e3, 9e3, 0.8, 0.4), metal: (0.7, 8e3, 0.38), ..SILENT };
+pub const RIDE: Drum = Drum { noise: (0.5, 8e3, 7e3, 0.9, 0.5), metal: (1.2, 4.5e3, 1.1), ..SILENT };
+pub const CRASH: Drum = Drum { noise: (1.4, 6e3, 4.5e3, 0.4, 2.0), metal: (0.5, 4e3, 1.6), ..SILENT };
+pub const BRUSH: Drum = Drum { noise: (1.4, 3.5e3, 5e3, 0.6, 0.25), ..SILENT };
+pub const SHAKER: Drum = Drum { noise: (1.4, 6.5e3, 7.5e3, 1.8, 0.1), bursts: 2, ..SILENT };
 pub const CLANK: Drum = Drum {
     tone: (0.5, 830.0, 800.0, 0.1, 0.16),
     noise: (0.2, 2e3, 2e3, 4.0, 0.1),
@@ -58,7 +58,7 @@ pub const TOM: Drum =
     Drum { tone: (1.0, 180.0, 110.0, 0.2, 0.4), noise: (0.2, 2e3, 1e3, 0.7, 0.08), ..SILENT };
 /// A record pushed forward and pulled back.
 pub const SCRATCH: Drum =
-    Drum { tone: (0.5, 300.0, 1.4e3, 0.12, 0.5), noise: (1.2, 700.0, 3.8e3, 3.0, 0.6), bursts: 2, ..SILENT };
+    Drum { tone: (0.5, 300.0, 1.4e3, 0.12, 0.5), noise: (2.0, 700.0, 3.8e3, 3.0, 0.6), bursts: 2, ..SILENT };
 
 /// Frequencies of the clanging squares, in the lowest one's (those of the TR-808's cymbals).
 const CLANG: [f32; 6] = [1.0, 1.483, 1.801, 2.548, 2.631, 3.898];

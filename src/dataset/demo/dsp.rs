@@ -32,6 +32,15 @@ pub fn rms(x: &[f32]) -> f32 {
     (x.iter().map(|v| f64::from(v * v)).sum::<f64>() / x.len().max(1) as f64).sqrt() as f32
 }
 
+/// RMS of the tenths of a second that are within 20 dB of the loudest: silence between a part's notes does not
+/// count, as in EBU R 128's gated loudness.
+pub fn loudness(x: &[f32]) -> f32 {
+    let blocks: Vec<f32> = x.chunks(samples(0.1)).map(rms).collect();
+    let gate = 0.1 * blocks.iter().fold(0.0f32, |a, &b| a.max(b));
+    let (sum, count) = blocks.iter().filter(|&&b| b > gate).fold((0.0, 0), |(s, n), b| (s + b * b, n + 1));
+    (sum / count.max(1) as f32).sqrt()
+}
+
 /// sin(2π·phase) for phases near [0, 1): a parabola refined once, error below 0.0011.
 pub fn sine(phase: f32) -> f32 {
     let p = phase - (phase + 0.5).floor();

@@ -138,6 +138,16 @@ pub const BREATHY_PAD: Instrument = A(Analog {
     wobble: (0.23, 1.6),
     ..Analog::BASE
 });
+/// Noise through a filter that wanders.
+pub const WIND: Instrument = A(Analog {
+    detune: &[],
+    breath: 1.0,
+    cutoff: 1.0,
+    q: 9.0,
+    amp: Adsr::new(1.5, 4.0, 0.9, 2.5),
+    wobble: (0.31, 1.2),
+    ..Analog::BASE
+});
 pub const VIOLINS: Instrument = A(Analog {
     detune: &[-5.0, 6.0],
     breath: 0.12,

@@ -116,7 +116,7 @@ pub fn master(x: &mut [f32], rng: &mut Rng) {
         std::array::from_fn(|band| slope * octaves_a_band * band as f32 + spread(rng, 2.5));
     let mean = |curve: &[f32]| curve.iter().sum::<f32>() / curve.len() as f32;
     let lift = mean(&measured) - mean(&target);
-    let strength = between(rng, (0.7, 0.95));
+    let strength = between(rng, (0.55, 0.85));
     let gains: [f32; BANDS] =
         std::array::from_fn(|band| (strength * (target[band] + lift - measured[band])).clamp(-24.0, 14.0));
     equalise(x, &gains, &mut planner);

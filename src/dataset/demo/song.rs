@@ -2,7 +2,7 @@
 
 use super::arrange::Score;
 use super::dice::{between, chance, pick, song_rng, spread};
-use super::dsp::{echo, gain, reverb, rms, samples};
+use super::dsp::{Svf, echo, gain, loudness, reverb, samples};
 use super::genres::{Genre, Part};
 use super::master::master;
 use super::voices::Patch;
@@ -37,7 +37,7 @@ impl Song {
         }
         if !genre.beats.is_empty() {
             let kit = drums(genre, &score, total, &mut rng);
-            mix.add(kit, 1.5, 0.1, &mut rng);
+            mix.add(kit, 4.0, 0.1, &mut rng);
         }
         let mut out = mix.finish(between(&mut rng, genre.room), between(&mut rng, (0.15, 0.5)));
         out.drain(..skipped);
@@ -55,7 +55,7 @@ struct Mix {
 impl Mix {
     /// Adds a part at `level` dB, give or take, whatever its own loudness.
     fn add(&mut self, part: Vec<f32>, level: f32, room: f32, rng: &mut Rng) {
-        let loud = rms(&part);
+        let loud = loudness(&part);
         if loud < 1e-6 {
             return;
         }
@@ -86,8 +86,10 @@ fn perform(part: &Part, score: &Score, total: usize, rng: &mut Rng) -> Vec<f32> 
         instrument.play(&note, &patch, rng, &mut out);
     }
     if part.drive > 0.0 {
-        let push = part.drive * between(rng, (0.6, 1.5)) / (4.0 * rms(&out)).max(1e-6);
-        out.iter_mut().for_each(|v| *v = (*v * push).tanh());
+        let push = part.drive * between(rng, (0.6, 1.5)) / (4.0 * loudness(&out)).max(1e-6);
+        // a loudspeaker cabinet has no treble to speak of
+        let mut cabinet = Svf::new(4_500.0 * patch.bright, 0.8);
+        out.iter_mut().for_each(|v| *v = cabinet.low((*v * push).tanh()));
     }
     if part.echo > 0.0 {
         echo(&mut out, 0.75 * score.beat_seconds(), part.echo);

@@ -1,7 +1,10 @@
 //! Leaky ReLU; with slope 0, ReLU.
 
+mod cpu;
+mod gpu;
+
 use super::batch_norm::masked;
-use super::kernel::{GpuKernel, Io, Operand, Real};
+use super::kernel::{CpuKernel, GpuKernel, Io, Operand, Real};
 use super::{Backward, Operation, arity, same};
 use crate::graph::{GraphError, NodeId, Shape};
 
@@ -45,8 +48,21 @@ impl Operation for LeakyRelu {
         }
     }
 
-    fn gpu(&self, _: &Io<'_>) -> GpuKernel {
-        GpuKernel::default()
+    fn cpu(&self, io: &Io<'_>) -> CpuKernel {
+        cpu::forward(self.slope, io)
+    }
+
+    fn gpu(&self, io: &Io<'_>) -> GpuKernel {
+        gpu::forward(self.slope, io)
+    }
+
+    /// In x.
+    fn cpu_in_place(&self) -> Option<usize> {
+        Some(0)
+    }
+
+    fn gpu_in_place(&self) -> Option<usize> {
+        Some(0)
     }
 }
 
@@ -71,7 +87,20 @@ impl Operation for LeakyReluGrad {
         }
     }
 
-    fn gpu(&self, _: &Io<'_>) -> GpuKernel {
-        GpuKernel::default()
+    fn cpu(&self, io: &Io<'_>) -> CpuKernel {
+        cpu::backward(self.0.slope, io)
+    }
+
+    fn gpu(&self, io: &Io<'_>) -> GpuKernel {
+        gpu::backward(self.0.slope, io)
+    }
+
+    /// In dy.
+    fn cpu_in_place(&self) -> Option<usize> {
+        Some(1)
+    }
+
+    fn gpu_in_place(&self) -> Option<usize> {
+        Some(1)
     }
 }

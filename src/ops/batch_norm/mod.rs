@@ -5,10 +5,12 @@
 //! The variance is the biased one (divided by the count), found in two passes or by merging deviations, never as
 //! E[x²] − E[x]², which cancels.
 
+mod cpu;
+mod gpu;
 mod reference;
 
 use super::bias::channels;
-use super::kernel::{GpuKernel, Io, Operand, Real};
+use super::kernel::{CpuKernel, GpuKernel, Io, Operand, Real};
 use super::{Backward, Operation, arity, same};
 use crate::graph::{GraphError, NodeId, Shape};
 
@@ -54,6 +56,13 @@ pub struct RunningStats {
     pub count: usize,
 }
 
+impl RunningStats {
+    /// What makes a biased variance unbiased.
+    fn unbiased(&self) -> f64 {
+        self.count as f64 / (self.count - 1) as f64
+    }
+}
+
 /// The slope of the leaky ReLU as a factor of the gradient, from the sign of its output.
 pub(crate) fn masked<T: Real>(dy: T, y: Option<T>, slope: Option<f32>) -> T {
     match (slope, y) {
@@ -94,8 +103,12 @@ impl Operation for BatchStats {
         reference::statistics(inputs[0], output);
     }
 
-    fn gpu(&self, _: &Io<'_>) -> GpuKernel {
-        GpuKernel::default()
+    fn cpu(&self, io: &Io<'_>) -> CpuKernel {
+        cpu::statistics(io)
+    }
+
+    fn gpu(&self, io: &Io<'_>) -> GpuKernel {
+        gpu::statistics(io)
     }
 
     fn operations(&self, io: &Io<'_>) -> u64 {
@@ -156,8 +169,21 @@ impl Operation for BatchNorm {
         reference::apply(self, inputs, output);
     }
 
-    fn gpu(&self, _: &Io<'_>) -> GpuKernel {
-        GpuKernel::default()
+    fn cpu(&self, io: &Io<'_>) -> CpuKernel {
+        cpu::apply(self, io)
+    }
+
+    fn gpu(&self, io: &Io<'_>) -> GpuKernel {
+        gpu::apply(self, io)
+    }
+
+    /// In inference x is dead after it; in training the backward pass reads x again, and the plan knows.
+    fn cpu_in_place(&self) -> Option<usize> {
+        Some(0)
+    }
+
+    fn gpu_in_place(&self) -> Option<usize> {
+        Some(0)
     }
 
     fn operations(&self, io: &Io<'_>) -> u64 {
@@ -191,8 +217,12 @@ impl Operation for BatchNormSums {
         reference::sums(self, inputs, output);
     }
 
-    fn gpu(&self, _: &Io<'_>) -> GpuKernel {
-        GpuKernel::default()
+    fn cpu(&self, io: &Io<'_>) -> CpuKernel {
+        cpu::sums(self, io)
+    }
+
+    fn gpu(&self, io: &Io<'_>) -> GpuKernel {
+        gpu::sums(self, io)
     }
 
     fn operations(&self, io: &Io<'_>) -> u64 {
@@ -226,8 +256,21 @@ impl Operation for BatchNormInputGrad {
         reference::input_grad(self, inputs, output);
     }
 
-    fn gpu(&self, _: &Io<'_>) -> GpuKernel {
-        GpuKernel::default()
+    fn cpu(&self, io: &Io<'_>) -> CpuKernel {
+        cpu::input_grad(self, io)
+    }
+
+    fn gpu(&self, io: &Io<'_>) -> GpuKernel {
+        gpu::input_grad(self, io)
+    }
+
+    /// In dy.
+    fn cpu_in_place(&self) -> Option<usize> {
+        Some(4)
+    }
+
+    fn gpu_in_place(&self) -> Option<usize> {
+        Some(4)
     }
 
     fn operations(&self, io: &Io<'_>) -> u64 {
@@ -253,16 +296,28 @@ impl Operation for RunningStats {
     }
 
     fn reference<T: Real>(&self, inputs: &[Operand<'_, T>], output: &mut [T], shape: &Shape) {
-        let unbiased = self.count as f64 / (self.count - 1) as f64;
         let momentum = T::of(f64::from(self.momentum));
         for (i, new) in output.iter_mut().enumerate() {
             let (running, batch) = (inputs[0].data[i], inputs[1].data[i]);
-            let batch = if i < shape[1] { batch } else { batch * T::of(unbiased) };
+            let batch = if i < shape[1] { batch } else { batch * T::of(self.unbiased()) };
             *new = running + momentum * (batch - running);
         }
     }
 
-    fn gpu(&self, _: &Io<'_>) -> GpuKernel {
-        GpuKernel::default()
+    fn cpu(&self, io: &Io<'_>) -> CpuKernel {
+        cpu::running(self, io)
+    }
+
+    fn gpu(&self, io: &Io<'_>) -> GpuKernel {
+        gpu::running(self, io)
+    }
+
+    /// The running statistics are a variable that is updated where it lies.
+    fn cpu_in_place(&self) -> Option<usize> {
+        Some(0)
+    }
+
+    fn gpu_in_place(&self) -> Option<usize> {
+        Some(0)
     }
 }

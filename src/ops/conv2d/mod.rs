@@ -1,8 +1,11 @@
 //! Two-dimensional convolution (cross-correlation) in groups, and its two gradients.
 
+mod cpu;
+mod cpu_weight_grad;
+mod planes;
 mod reference;
 
-use super::kernel::{GpuKernel, Io, Operand, Real};
+use super::kernel::{CpuKernel, GpuKernel, Io, Operand, Real};
 use super::{Backward, Operation, arity};
 use crate::graph::{GraphError, NodeId, Shape};
 
@@ -60,6 +63,11 @@ impl Dims {
     /// Output channels a group.
     pub fn group_k(&self) -> usize {
         self.k / self.groups
+    }
+
+    /// Whether no size is zero, as the fast kernels want it.
+    fn fits_kernel(&self) -> bool {
+        [self.n, self.c, self.h, self.w, self.k, self.p, self.q].iter().all(|&size| size > 0)
     }
 
     /// Floating-point operations of each of the three convolutions.
@@ -181,6 +189,13 @@ impl Operation for Conv2d {
         }
     }
 
+    fn cpu(&self, io: &Io<'_>) -> CpuKernel {
+        match self.dims(io.inputs[0], io.inputs[1]) {
+            Ok(d) if d.fits_kernel() => cpu::forward(d),
+            _ => CpuKernel::from_reference(*self, io),
+        }
+    }
+
     fn gpu(&self, _: &Io<'_>) -> GpuKernel {
         GpuKernel::default()
     }
@@ -211,6 +226,13 @@ impl Operation for Conv2dInputGrad {
         }
     }
 
+    fn cpu(&self, io: &Io<'_>) -> CpuKernel {
+        match self.dims(io.inputs[0], io.inputs[1]) {
+            Ok(d) if d.fits_kernel() => cpu::input_grad(d),
+            _ => CpuKernel::from_reference(*self, io),
+        }
+    }
+
     fn gpu(&self, _: &Io<'_>) -> GpuKernel {
         GpuKernel::default()
     }
@@ -238,6 +260,13 @@ impl Operation for Conv2dWeightGrad {
     fn reference<T: Real>(&self, inputs: &[Operand<'_, T>], output: &mut [T], _: &Shape) {
         if let Ok(d) = self.dims(inputs[0].shape, inputs[1].shape) {
             reference::weight_grad(&d, inputs[0].data, inputs[1].data, output);
+        }
+    }
+
+    fn cpu(&self, io: &Io<'_>) -> CpuKernel {
+        match self.dims(io.inputs[0], io.inputs[1]) {
+            Ok(d) if d.fits_kernel() => cpu_weight_grad::weight_grad(d),
+            _ => CpuKernel::from_reference(*self, io),
         }
     }
 

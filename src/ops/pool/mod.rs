@@ -1,8 +1,10 @@
 //! Max and average pooling over H and W, unpadded.
 
+mod cpu;
+mod gpu;
 mod reference;
 
-use super::kernel::{GpuKernel, Io, Operand, Real};
+use super::kernel::{CpuKernel, GpuKernel, Io, Operand, Real};
 use super::{Backward, Graph, Operation, arity};
 use crate::graph::{GraphError, NodeId, Shape};
 
@@ -99,8 +101,12 @@ impl Operation for MaxPool {
         reference::max(&self.0, inputs[0], output, shape);
     }
 
-    fn gpu(&self, _: &Io<'_>) -> GpuKernel {
-        GpuKernel::default()
+    fn cpu(&self, io: &Io<'_>) -> CpuKernel {
+        cpu::max(self.0, io.inputs[0], io.output)
+    }
+
+    fn gpu(&self, io: &Io<'_>) -> GpuKernel {
+        gpu::kernel("max_pool", self.0, io.inputs[0], io.output, io.output, 1)
     }
 
     fn operations(&self, io: &Io<'_>) -> u64 {
@@ -127,8 +133,12 @@ impl Operation for MaxPoolGrad {
         reference::max_grad(&self.0, inputs[0], inputs[1], output);
     }
 
-    fn gpu(&self, _: &Io<'_>) -> GpuKernel {
-        GpuKernel::default()
+    fn cpu(&self, io: &Io<'_>) -> CpuKernel {
+        cpu::max_grad(self.0, io.inputs[0], io.inputs[1])
+    }
+
+    fn gpu(&self, io: &Io<'_>) -> GpuKernel {
+        gpu::kernel("max_pool_grad", self.0, io.output, io.inputs[1], io.output, 2)
     }
 
     fn operations(&self, io: &Io<'_>) -> u64 {
@@ -161,8 +171,12 @@ impl Operation for AveragePool {
         reference::average(&self.0, inputs[0], output, shape);
     }
 
-    fn gpu(&self, _: &Io<'_>) -> GpuKernel {
-        GpuKernel::default()
+    fn cpu(&self, io: &Io<'_>) -> CpuKernel {
+        cpu::average(self.0, io.inputs[0], io.output)
+    }
+
+    fn gpu(&self, io: &Io<'_>) -> GpuKernel {
+        gpu::kernel("average_pool", self.0, io.inputs[0], io.output, io.output, 1)
     }
 
     fn operations(&self, io: &Io<'_>) -> u64 {
@@ -191,8 +205,12 @@ impl Operation for AveragePoolGrad {
         reference::average_grad(&self.window, inputs[0], output, shape);
     }
 
-    fn gpu(&self, _: &Io<'_>) -> GpuKernel {
-        GpuKernel::default()
+    fn cpu(&self, io: &Io<'_>) -> CpuKernel {
+        cpu::average_grad(self.window, io.inputs[0], io.output)
+    }
+
+    fn gpu(&self, io: &Io<'_>) -> GpuKernel {
+        gpu::kernel("average_pool_grad", self.window, io.output, io.inputs[0], io.output, 1)
     }
 
     fn operations(&self, io: &Io<'_>) -> u64 {

@@ -1,0 +1,153 @@
+// Max and average pooling, unpadded.
+//
+//   max_pool           y[p, q]  = max over r < R, s < S of x[p·STRIDE_H + r, q·STRIDE_W + s]
+//   max_pool_grad      dx[i, j] = Σ over windows (p, q) whose first maximum is (i, j) of dy[p, q]
+//   average_pool       y[p, q]  = Σ over r, s of x[...] / (R·S)
+//   average_pool_grad  dx[i, j] = Σ over windows (p, q) that hold (i, j) of dy[p, q] / (R·S)
+//
+// Shapes: x, dx [PLANES, H, W] with PLANES = N·C; y, dy [PLANES, P, Q]; window R×S. Windows may overlap.
+// Workgroup: 256 threads, one element of the output each; dispatch: grid(ceil(elements / 256)).
+// Determinism: gradients are gathered by the element that receives them, windows in row-major order; no atomics.
+
+override PLANES: u32;
+override H: u32;
+override W: u32;
+override P: u32;
+override Q: u32;
+override R: u32;
+override S: u32;
+override STRIDE_H: u32;
+override STRIDE_W: u32;
+
+@group(0) @binding(0) var<storage, read> x: array<f32>;         // [PLANES, H, W]
+@group(0) @binding(1) var<storage, read_write> y: array<f32>;   // [PLANES, P, Q]
+
+// Where the window of element `index` of a pooled tensor begins in x.
+fn window_start(index: u32) -> u32 {
+    let q = index % Q;
+    let p = (index / Q) % P;
+    let plane = index / (P * Q);
+    return (plane * H + p * STRIDE_H) * W + q * STRIDE_W;
+}
+
+@compute @workgroup_size(256)
+fn max_pool(
+    @builtin(workgroup_id) group: vec3u,
+    @builtin(num_workgroups) groups: vec3u,
+    @builtin(local_invocation_index) thread: u32,
+) {
+    let index = (group.x + group.y * groups.x) * 256u + thread;
+    if index >= PLANES * P * Q {
+        return;
+    }
+    let start = window_start(index);
+    var best = x[start];
+    for (var r = 0u; r < R; r++) {
+        for (var s = 0u; s < S; s++) {
+            let value = x[start + r * W + s];
+            if value > best {
+                best = value;
+            }
+        }
+    }
+    y[index] = best;
+}
+
+@compute @workgroup_size(256)
+fn average_pool(
+    @builtin(workgroup_id) group: vec3u,
+    @builtin(num_workgroups) groups: vec3u,
+    @builtin(local_invocation_index) thread: u32,
+) {
+    let index = (group.x + group.y * groups.x) * 256u + thread;
+    if index >= PLANES * P * Q {
+        return;
+    }
+    let start = window_start(index);
+    var sum = 0.0;
+    for (var r = 0u; r < R; r++) {
+        // Row by row, so that rounding errors of large windows stay small.
+        var row = 0.0;
+        for (var s = 0u; s < S; s++) {
+            row += x[start + r * W + s];
+        }
+        sum += row;
+    }
+    y[index] = sum / f32(R * S);
+}
+
+// The first of the windows along one axis that hold position `i`: the least p with p·stride + size > i.
+fn first_window(i: u32, size: u32, stride: u32) -> u32 {
+    return select(0u, (i - size) / stride + 1u, i >= size);
+}
+
+@group(0) @binding(1) var<storage, read> upstream: array<f32>;             // dy [PLANES, P, Q]
+@group(0) @binding(2) var<storage, read_write> max_gradient: array<f32>;   // dx [PLANES, H, W]
+
+// Whether x[index] is the first maximum of the window that begins at `start`. Most elements are not, and most of those
+// find a larger one soon.
+fn is_first_max(index: u32, start: u32) -> bool {
+    let value = x[index];
+    for (var r = 0u; r < R; r++) {
+        for (var s = 0u; s < S; s++) {
+            let other = start + r * W + s;
+            if x[other] > value || (x[other] == value && other < index) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+@compute @workgroup_size(256)
+fn max_pool_grad(
+    @builtin(workgroup_id) group: vec3u,
+    @builtin(num_workgroups) groups: vec3u,
+    @builtin(local_invocation_index) thread: u32,
+) {
+    let index = (group.x + group.y * groups.x) * 256u + thread;
+    if index >= PLANES * H * W {
+        return;
+    }
+    let j = index % W;
+    let i = (index / W) % H;
+    let plane = index / (H * W);
+    let p_end = min(i / STRIDE_H + 1u, P);
+    let q_end = min(j / STRIDE_W + 1u, Q);
+    var sum = 0.0;
+    for (var p = first_window(i, R, STRIDE_H); p < p_end; p++) {
+        for (var q = first_window(j, S, STRIDE_W); q < q_end; q++) {
+            if is_first_max(index, (plane * H + p * STRIDE_H) * W + q * STRIDE_W) {
+                sum += upstream[(plane * P + p) * Q + q];
+            }
+        }
+    }
+    max_gradient[index] = sum;
+}
+
+@group(0) @binding(0) var<storage, read> shares: array<f32>;                   // dy [PLANES, P, Q]
+@group(0) @binding(1) var<storage, read_write> average_gradient: array<f32>;   // dx [PLANES, H, W]
+
+@compute @workgroup_size(256)
+fn average_pool_grad(
+    @builtin(workgroup_id) group: vec3u,
+    @builtin(num_workgroups) groups: vec3u,
+    @builtin(local_invocation_index) thread: u32,
+) {
+    let index = (group.x + group.y * groups.x) * 256u + thread;
+    if index >= PLANES * H * W {
+        return;
+    }
+    let j = index % W;
+    let i = (index / W) % H;
+    let plane = index / (H * W);
+    let p_end = min(i / STRIDE_H + 1u, P);
+    let q_end = min(j / STRIDE_W + 1u, Q);
+    var sum = 0.0;
+    for (var p = first_window(i, R, STRIDE_H); p < p_end; p++) {
+        for (var q = first_window(j, S, STRIDE_W); q < q_end; q++) {
+            sum += shares[(plane * P + p) * Q + q];
+        }
+    }
+    average_gradient[index] = sum / f32(R * S);
+}

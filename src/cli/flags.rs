@@ -1,0 +1,208 @@
+//! Flags that change a configuration.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::CliError;
+use crate::audio::Normalise;
+use crate::model::{Convolution, Features, ModelConfig, OptimizerKind};
+use crate::train::{RunConfig, ScheduleKind, TrainOptions};
+
+/// The name that a setting's value has in files, from the one on the command line.
+fn named<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, String> {
+    serde_json::from_value(serde_json::Value::String(text.to_string())).map_err(|error| error.to_string())
+}
+
+/// Flags of the network; what is not given keeps its default.
+#[derive(Args, Debug, Default)]
+#[command(next_help_heading = "Network")]
+pub struct NetworkFlags {
+    /// Samples a second that songs are resampled to [default: 44100]
+    #[arg(long, value_name = "HZ")]
+    sample_rate: Option<u32>,
+    /// Length of the frames that songs are cut into [default: 1]
+    #[arg(long, value_name = "SECONDS")]
+    frame_seconds: Option<f64>,
+    /// 1 for mono, 2 for stereo [default: 1]
+    #[arg(long, value_name = "N")]
+    channels: Option<usize>,
+    /// Level of a whole song: peak or none [default: peak]
+    #[arg(long, value_parser = named::<Normalise>, value_name = "HOW")]
+    normalise: Option<Normalise>,
+    /// log-mel, mel-decibel, power or decibel [default: log-mel]
+    #[arg(long, value_parser = named::<Features>, value_name = "KIND")]
+    features: Option<Features>,
+    /// Length of the Fourier transform, a power of two from 64 to 4096 [default: 2048]
+    #[arg(long, value_name = "SAMPLES")]
+    n_fft: Option<usize>,
+    /// Samples from one transform to the next [default: 512]
+    #[arg(long, value_name = "SAMPLES")]
+    hop: Option<usize>,
+    /// Number of mel filters [default: 128]
+    #[arg(long, value_name = "N")]
+    mels: Option<usize>,
+    /// Where the mel filters begin [default: 30]
+    #[arg(long, value_name = "HZ")]
+    low: Option<f64>,
+    /// Where the mel filters end [default: 16000]
+    #[arg(long, value_name = "HZ")]
+    high: Option<f64>,
+    /// Leave out the 5×5 convolution before the blocks
+    #[arg(long)]
+    no_stem: bool,
+    /// Number of residual blocks, each with twice the filters of the one before [default: 4]
+    #[arg(long, value_name = "N")]
+    blocks: Option<usize>,
+    /// Filters of the first block, or of each: 16,32,64,128 [default: 16]
+    #[arg(long, value_name = "N", value_delimiter = ',')]
+    filters: Option<Vec<usize>>,
+    /// Convolutions a block [default: 2]
+    #[arg(long, value_name = "N")]
+    convolutions: Option<usize>,
+    /// Side of the convolutions' kernels [default: 3]
+    #[arg(long, value_name = "N")]
+    kernel: Option<usize>,
+    /// Side of the max pooling after each block; 1 for none [default: 2]
+    #[arg(long, value_name = "N")]
+    pool: Option<usize>,
+    /// standard or separable [default: standard]
+    #[arg(long, value_parser = named::<Convolution>, value_name = "KIND")]
+    convolution: Option<Convolution>,
+    /// Number of dense layers before the last [default: 1]
+    #[arg(long, value_name = "N")]
+    dense_layers: Option<usize>,
+    /// Units of these layers, or of each: 256,128 [default: 256]
+    #[arg(long, value_name = "N", value_delimiter = ',')]
+    units: Option<Vec<usize>>,
+    /// Share of the dense layers' outputs dropped in training [default: 0.2]
+    #[arg(long, value_name = "SHARE")]
+    dropout: Option<f32>,
+}
+
+/// Flags of the training; what is not given keeps its default.
+#[derive(Args, Debug, Default)]
+#[command(next_help_heading = "Training")]
+pub struct TrainingFlags {
+    /// How often every song is seen [default: 20]
+    #[arg(long, value_name = "N")]
+    epochs: Option<usize>,
+    /// Frames a step [default: 32]
+    #[arg(long, value_name = "N")]
+    batch: Option<usize>,
+    /// Random frames that each song gives to an epoch [default: 8]
+    #[arg(long, value_name = "N")]
+    frames_per_song: Option<usize>,
+    /// Share of songs kept apart for validation [default: 0.2]
+    #[arg(long, value_name = "SHARE")]
+    validation: Option<f64>,
+    /// Seed of split, weights, order, crops and dropout [default: 1]
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+    /// adamw, adam or sgd [default: adamw]
+    #[arg(long, value_parser = named::<OptimizerKind>, value_name = "KIND")]
+    optimizer: Option<OptimizerKind>,
+    /// Largest learning rate of the schedule [default: 0.003]
+    #[arg(long, value_name = "RATE")]
+    learning_rate: Option<f32>,
+    /// one-cycle, cosine or constant [default: one-cycle]
+    #[arg(long, value_parser = named::<ScheduleKind>, value_name = "KIND")]
+    schedule: Option<ScheduleKind>,
+    /// Weight decay [default: 0.01]
+    #[arg(long, value_name = "RATE")]
+    weight_decay: Option<f32>,
+    /// Momentum of sgd [default: 0.9]
+    #[arg(long, value_name = "SHARE")]
+    momentum: Option<f32>,
+    /// Largest norm of the gradients; 0 for any [default: 5]
+    #[arg(long, value_name = "NORM")]
+    clip: Option<f32>,
+    /// Share of every label spread over all genres [default: 0.05]
+    #[arg(long, value_name = "SHARE")]
+    label_smoothing: Option<f32>,
+}
+
+/// Puts a flag's value, where it was given, into a setting.
+macro_rules! put {
+    ($flags:expr => $settings:expr; $($name:ident),*) => {
+        $(if let Some(value) = &$flags.$name {
+            $settings.$name = value.clone();
+        })*
+    };
+}
+
+impl NetworkFlags {
+    pub fn apply(&self, model: &mut ModelConfig) -> Result<(), CliError> {
+        put!(self => model; sample_rate, frame_seconds, channels, normalise, features, n_fft, hop, mels, low, high,
+            convolutions, kernel, pool, convolution, dropout);
+        model.stem &= !self.no_stem;
+        let doubled =
+            |first: usize, i: usize| first.saturating_mul(1usize.checked_shl(i as u32).unwrap_or(0));
+        if let Some(sizes) =
+            sizes("--filters", "--blocks", &self.filters, self.blocks, &model.filters, doubled)?
+        {
+            model.filters = sizes;
+        }
+        let layers =
+            sizes("--units", "--dense-layers", &self.units, self.dense_layers, &model.dense, |u, _| u)?;
+        if let Some(sizes) = layers {
+            model.dense = sizes;
+        }
+        Ok(())
+    }
+}
+
+/// The sizes of layers from a list (or the size of the first) and their number, either or both given.
+fn sizes(
+    list_flag: &str,
+    count_flag: &str,
+    list: &Option<Vec<usize>>,
+    count: Option<usize>,
+    now: &[usize],
+    further: impl Fn(usize, usize) -> usize,
+) -> Result<Option<Vec<usize>>, CliError> {
+    const MOST: usize = 64;
+    let count = count.map(|count| count.min(MOST));
+    Ok(match (list.as_deref(), count) {
+        (None, None) => None,
+        (Some(&[first]), count) => {
+            let count = count.unwrap_or(now.len());
+            Some((0..count).map(|i| further(first, i)).collect())
+        }
+        (Some(list), None) => Some(list.to_vec()),
+        (Some(list), Some(count)) if list.len() == count => Some(list.to_vec()),
+        (Some(list), Some(count)) => {
+            return Err(CliError::Other(format!(
+                "{list_flag} names {} layers, but {count_flag} is {count}; give one of them",
+                list.len()
+            )));
+        }
+        (None, Some(count)) => {
+            let first = now.first().copied().unwrap_or(256);
+            Some((0..count).map(|i| now.get(i).copied().unwrap_or_else(|| further(first, i))).collect())
+        }
+    })
+}
+
+impl TrainingFlags {
+    pub fn apply(&self, training: &mut TrainOptions) {
+        put!(self => training; epochs, batch, frames_per_song, validation, seed, optimizer, learning_rate, schedule,
+            weight_decay, momentum, clip, label_smoothing);
+    }
+}
+
+/// A configuration from a file, if any, and flags, which win.
+pub fn configure(
+    file: Option<&PathBuf>,
+    network: &NetworkFlags,
+    training: Option<&TrainingFlags>,
+) -> Result<RunConfig, CliError> {
+    let mut config = file.map(|path| RunConfig::read(path)).transpose()?.unwrap_or_default();
+    network.apply(&mut config.model)?;
+    if let Some(training) = training {
+        training.apply(&mut config.training);
+    }
+    config.model.check()?;
+    config.training.check()?;
+    Ok(config)
+}

@@ -1,0 +1,146 @@
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::flags::{NetworkFlags, configure};
+use super::{CliError, DeviceChoice, End, print};
+use crate::device;
+use crate::model::{Model, Network};
+use crate::plan::{Target, plan};
+use crate::train::TrainOptions;
+
+/// Shows devices, and a network's layers, parameters, operations and memory.
+#[derive(Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Info {
+    /// A trained model [default: the network of the flags]
+    #[arg(long, value_name = "FILE", conflicts_with = "config")]
+    model: Option<PathBuf>,
+    /// Settings in a TOML file
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Number of genres of a network that is not trained yet
+    #[arg(long, value_name = "N", default_value_t = 30)]
+    genres: usize,
+    /// Frames a batch, for the memory
+    #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u32).range(2..=65536))]
+    batch: u32,
+    /// Print the graph of inference in Graphviz DOT and nothing else
+    #[arg(long)]
+    dot: bool,
+    #[command(flatten)]
+    network: NetworkFlags,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  genre-recognizer info
+  genre-recognizer info --blocks 2 --filters 64 --convolution separable
+  genre-recognizer info --model runs/demo-1/best.safetensors
+  genre-recognizer info --dot | dot -Tsvg > network.svg";
+
+impl Info {
+    pub fn run(&self) -> Result<End, CliError> {
+        let model = self.model.as_deref().map(Model::load).transpose()?;
+        let network = match &model {
+            Some(model) => model.network()?,
+            None => Network::new(configure(self.config.as_ref(), &self.network, None)?.model, self.genres)?,
+        };
+        if self.dot {
+            print(&network.inference(1)?.graph.to_dot())?;
+            return Ok(End::Success);
+        }
+        let mut text = devices();
+        if let Some(model) = &model {
+            text += &card(model);
+        }
+        text += &layers(&network)?;
+        text += &memory(&network, self.batch as usize)?;
+        print(&text)?;
+        Ok(End::Success)
+    }
+}
+
+/// The devices of this machine, and which of them `auto` takes.
+fn devices() -> String {
+    let mut text = String::from("devices\n");
+    let cpu = device::Device::describe(&device::cpu::Cpu);
+    text += &format!("  cpu: {cpu}\n");
+    let adapters = device::gpu::adapters();
+    for adapter in &adapters {
+        text += &format!("  gpu: {adapter}\n");
+    }
+    if adapters.is_empty() {
+        text += "  gpu: none found\n";
+    }
+    let auto = match device::open(DeviceChoice::Auto.into()) {
+        Ok((device, _)) => device.describe(),
+        Err(error) => error.to_string(),
+    };
+    text + &format!("  --device auto takes: {auto}\n\n")
+}
+
+fn card(model: &Model) -> String {
+    let p = &model.card.provenance;
+    let percent = |share: Option<f64>| share.map_or("unknown".into(), |s| format!("{:.1} %", 100.0 * s));
+    format!(
+        "model\n  genres: {}\n  trained on: {} ({} songs, {} epochs, seed {})\n  \
+         validation: {} songs, song accuracy {}, frame accuracy {}\n\n",
+        model.card.genres.join(", "),
+        p.dataset,
+        p.training_songs,
+        p.epochs,
+        p.seed,
+        p.validation_songs,
+        percent(p.song_accuracy),
+        percent(p.frame_accuracy),
+    )
+}
+
+/// The table of layers, for one frame.
+fn layers(network: &Network) -> Result<String, CliError> {
+    let rows = network.table()?;
+    let name = rows.iter().map(|r| r.name.chars().count()).max().unwrap_or(0);
+    let shape = rows.iter().map(|r| r.shape.to_string().chars().count()).max().unwrap_or(0);
+    let mut text = format!(
+        "network (one frame)\n  {:<name$}  {:<shape$}  {:>10}  {:>9}  op\n",
+        "layer", "output", "parameters", "MFLOP"
+    );
+    for row in &rows {
+        text += &format!(
+            "  {:<name$}  {:<shape$}  {:>10}  {:>9.3}  {}\n",
+            row.name,
+            row.shape.to_string(),
+            row.parameters,
+            row.operations as f64 / 1e6,
+            row.op
+        );
+    }
+    let parameters: usize = rows.iter().map(|r| r.parameters).sum();
+    let operations: u64 = rows.iter().map(|r| r.operations).sum();
+    Ok(text + &format!("  total: {parameters} parameters, {:.1} MFLOP a frame\n\n", operations as f64 / 1e6))
+}
+
+/// What training and inference allocate on the CPU device.
+fn memory(network: &Network, batch: usize) -> Result<String, CliError> {
+    let cpu: &dyn Target = &device::cpu::Cpu;
+    let training = network.training(&TrainOptions { batch, ..TrainOptions::default() }.graph())?;
+    let inference = network.inference(batch)?;
+    let programs = [
+        ("training", plan(&training.graph, &training.request(true), cpu)),
+        ("inference", plan(&inference.graph, &inference.request(true), cpu)),
+    ];
+    let mut text = format!("memory (batch {batch}, CPU device)\n");
+    for (what, program) in programs {
+        let program = program.map_err(crate::model::ModelError::from)?;
+        let mega = |bytes: u64| bytes as f64 / 1e6;
+        text += &format!(
+            "  {what}: {:.1} MB in {} buffers and {} steps ({:.1} MB if no tensor shared memory)\n",
+            mega(program.memory()),
+            program.buffers.len(),
+            program.steps.len(),
+            mega(program.memory_unshared()),
+        );
+    }
+    Ok(text)
+}

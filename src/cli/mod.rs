@@ -1,0 +1,154 @@
+//! The command line: results on stdout, messages on stderr, exit codes for scripts.
+
+mod flags;
+mod info;
+mod predict;
+mod progress;
+mod train;
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+use crate::device;
+use crate::train::TrainError;
+
+/// Where training runs are kept.
+const RUNS: &str = "runs";
+
+/// Recognises the genre of songs with a network trained on folders of them.
+#[derive(Parser)]
+#[command(version, about, after_help = EXAMPLES, propagate_version = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  genre-recognizer train                        train on ./dataset, or on synthesised music where there is none
+  genre-recognizer train --dataset ~/Music      one folder of songs for each genre
+  genre-recognizer predict song.mp3             with the model trained last
+  genre-recognizer predict --timeline ~/Music/new
+  genre-recognizer info --model model.safetensors
+
+Exit codes: 0 success; 1 an error, or files that could not be recognised; 2 a wrong command line;
+130 stopped by Ctrl-C (training can be resumed).";
+
+#[derive(Subcommand)]
+enum Command {
+    /// Trains a network on folders of songs, one folder for each genre.
+    Train(Box<train::Train>),
+    /// Names the genre of songs.
+    Predict(predict::Predict),
+    /// Shows devices, and a network's layers, parameters, operations and memory.
+    Info(Box<info::Info>),
+}
+
+/// Where the network runs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum DeviceChoice {
+    /// A hardware GPU where there is one, else the processor.
+    #[default]
+    Auto,
+    /// A GPU, a software adapter too.
+    Gpu,
+    /// The processor.
+    Cpu,
+}
+
+impl From<DeviceChoice> for device::Choice {
+    fn from(choice: DeviceChoice) -> Self {
+        match choice {
+            DeviceChoice::Auto => Self::Auto,
+            DeviceChoice::Gpu => Self::Gpu,
+            DeviceChoice::Cpu => Self::Cpu,
+        }
+    }
+}
+
+/// Why a command failed, in one line.
+#[derive(Debug, thiserror::Error)]
+enum CliError {
+    #[error(transparent)]
+    Train(#[from] TrainError),
+    #[error(transparent)]
+    Demo(#[from] crate::dataset::demo::DemoError),
+    #[error("{0}")]
+    Other(String),
+}
+
+macro_rules! through_training {
+    ($($kind:ty),*) => {
+        $(impl From<$kind> for CliError {
+            fn from(error: $kind) -> Self {
+                Self::Train(error.into())
+            }
+        })*
+    };
+}
+through_training!(
+    crate::dataset::DatasetError,
+    crate::device::DeviceError,
+    crate::model::FileError,
+    crate::model::ModelError,
+    crate::recognize::RecognizeError
+);
+
+/// How a command ended well.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    Success,
+    /// Some files could not be used.
+    Incomplete,
+    /// Ctrl-C.
+    Interrupted,
+}
+
+/// Runs the program with the process's arguments.
+pub fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let result = match arguments.command {
+        Command::Train(train) => train.run(),
+        Command::Predict(predict) => predict.run(),
+        Command::Info(info) => info.run(),
+    };
+    match result {
+        Ok(End::Success) => ExitCode::SUCCESS,
+        Ok(End::Incomplete) => ExitCode::from(1),
+        Ok(End::Interrupted) => ExitCode::from(130),
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::from(1)
+        }
+    }
+}
+
+/// Opens the chosen device and says which it is.
+fn open(choice: DeviceChoice) -> Result<std::sync::Arc<dyn device::Device>, CliError> {
+    let (device, note) = device::open(choice.into())?;
+    if let Some(note) = note {
+        eprintln!("{note}");
+    }
+    Ok(device)
+}
+
+/// `path` as it should be typed into a shell.
+fn quoted(path: &Path) -> String {
+    let text = path.display().to_string();
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+:@%\\".contains(c);
+    if text.chars().all(plain) { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
+}
+
+/// Writes results to stdout; a reader that went away (`| head`) is no error.
+fn print(text: &str) -> Result<(), CliError> {
+    use std::io::Write;
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(CliError::Other(format!("writing results failed: {error}")))
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,263 @@
+use std::path::{Path, PathBuf};
+
+use clap::{Args, ValueEnum};
+use serde::Serialize;
+
+use super::progress::Progress;
+use super::{CliError, DeviceChoice, End, RUNS, open, print};
+use crate::audio::{self, Song};
+use crate::model::Model;
+use crate::recognize::{Recognizer, Verdict};
+use crate::train::latest_model;
+
+/// Names the genre of songs.
+#[derive(Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Predict {
+    /// Songs, or folders of songs
+    #[arg(required = true, value_name = "SONG|DIR")]
+    songs: Vec<PathBuf>,
+    /// A trained model [default: the best of the newest run in ./runs]
+    #[arg(long, value_name = "FILE")]
+    model: Option<PathBuf>,
+    /// How many genres to name
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
+    top_k: u32,
+    /// Show the genre of every frame, too
+    #[arg(long)]
+    timeline: bool,
+    /// How to write the results
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+    /// Where to compute
+    #[arg(long, value_enum, default_value_t)]
+    device: DeviceChoice,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  genre-recognizer predict song.mp3
+  genre-recognizer predict --model runs/music/best.safetensors --top-k 1 --format csv ~/Music/new
+  genre-recognizer predict --timeline --format json song.flac
+
+Exit code 1 where a file could not be recognised; the others are.";
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum Format {
+    #[default]
+    Table,
+    Json,
+    Csv,
+}
+
+/// Frames a run.
+const BATCH: usize = 32;
+
+/// A recognised song.
+#[derive(Serialize)]
+struct Recognised {
+    path: PathBuf,
+    seconds: f64,
+    /// The `top_k` most probable genres.
+    genres: Vec<crate::recognize::Guess>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    timeline: Option<Vec<Moment>>,
+}
+
+/// A frame of a timeline.
+#[derive(Serialize)]
+struct Moment {
+    /// Seconds from the song's beginning.
+    start: f64,
+    genre: String,
+    probability: f32,
+}
+
+impl Predict {
+    pub fn run(&self) -> Result<End, CliError> {
+        let path = match &self.model {
+            Some(path) => path.clone(),
+            None => latest_model(Path::new(RUNS)).ok_or_else(|| {
+                CliError::Other(
+                    "there is no trained model in ./runs; train one first (genre-recognizer train), or name one with \
+                     --model"
+                        .into(),
+                )
+            })?,
+        };
+        let model = Model::load(&path)?;
+        if self.model.is_none() {
+            eprintln!("model: {}", path.display());
+        }
+        let (files, mut problems) = songs(&self.songs);
+        let device = open(self.device)?;
+        let mut recognizer = Recognizer::new(&model.network()?, device.as_ref(), BATCH)?;
+        recognizer.set_weights(&model.weights)?;
+        let progress = Progress::new("recognising");
+        let spec = model.card.config.audio();
+        let frame = model.card.config.frame_seconds;
+        let mut writer = Writer::new(self.format, self.top_k as usize);
+        for (done, file) in files.iter().enumerate() {
+            match audio::load(file, &spec, frame) {
+                Ok(song) => {
+                    let recognised = self.recognise(&mut recognizer, &model, file, &song)?;
+                    progress.suspend(|| writer.write(&recognised))?;
+                }
+                Err(error) => {
+                    progress.line(&format!("skipped: {error}"));
+                    problems += 1;
+                }
+            }
+            progress.at(done + 1, files.len(), "");
+        }
+        progress.finish();
+        writer.end()?;
+        if problems > 0 {
+            eprintln!("{problems} of {} could not be recognised", files.len().max(problems));
+            return Ok(End::Incomplete);
+        }
+        Ok(End::Success)
+    }
+
+    fn recognise(
+        &self,
+        recognizer: &mut Recognizer,
+        model: &Model,
+        path: &Path,
+        song: &Song,
+    ) -> Result<Recognised, CliError> {
+        let frames = recognizer.frames(&[song])?.swap_remove(0);
+        let mut verdict = Verdict::new(&frames, &model.card.genres);
+        verdict.guesses.truncate(self.top_k as usize);
+        let length = model.card.config.frame_length() as f64 / f64::from(model.card.config.sample_rate);
+        let moments = verdict.timeline.into_iter().enumerate().map(|(i, guess)| Moment {
+            start: i as f64 * length,
+            genre: guess.genre,
+            probability: guess.probability,
+        });
+        Ok(Recognised {
+            path: path.to_owned(),
+            seconds: song.seconds(),
+            genres: verdict.guesses,
+            timeline: self.timeline.then(|| moments.collect()),
+        })
+    }
+}
+
+/// The files named, and the audio files in the folders named, sorted; and how many names led nowhere.
+fn songs(names: &[PathBuf]) -> (Vec<PathBuf>, usize) {
+    let mut files = Vec::new();
+    let mut problems = 0;
+    for name in names {
+        if !name.is_dir() {
+            files.push(name.clone());
+            continue;
+        }
+        let found = audio_files(name);
+        if found.is_empty() {
+            eprintln!("skipped: {}: no audio files in this folder", name.display());
+            problems += 1;
+        }
+        files.extend(found);
+    }
+    (files, problems)
+}
+
+/// The audio files below a folder, sorted; hidden ones and links to folders are passed over.
+fn audio_files(folder: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        let Ok(entries) = std::fs::read_dir(&folder) else {
+            eprintln!("skipped: {}: this folder cannot be read", folder.display());
+            continue;
+        };
+        for entry in entries.flatten() {
+            let hidden = entry.file_name().to_string_lossy().starts_with('.');
+            let (path, kind) = (entry.path(), entry.file_type());
+            match kind {
+                _ if hidden => {}
+                Ok(kind) if kind.is_dir() => folders.push(path),
+                _ if audio::has_audio_extension(&path) && !path.is_dir() => files.push(path),
+                _ => {}
+            }
+        }
+    }
+    files.sort();
+    files
+}
+
+/// Writes results as they come.
+struct Writer {
+    format: Format,
+    top_k: usize,
+    written: usize,
+}
+
+impl Writer {
+    fn new(format: Format, top_k: usize) -> Self {
+        Self { format, top_k, written: 0 }
+    }
+
+    fn write(&mut self, song: &Recognised) -> Result<(), CliError> {
+        let text = match self.format {
+            Format::Table => table(song),
+            Format::Json => {
+                let json = serde_json::to_string(song).map_err(|e| CliError::Other(e.to_string()))?;
+                format!("{}{json}", if self.written == 0 { "[\n" } else { ",\n" })
+            }
+            Format::Csv => self.csv(song)?,
+        };
+        self.written += 1;
+        print(&text)
+    }
+
+    /// A row a song: path, seconds, then genre and probability by rank; with a timeline a row a frame.
+    fn csv(&self, song: &Recognised) -> Result<String, CliError> {
+        let fail = |error: String| CliError::Other(format!("writing csv failed: {error}"));
+        let mut csv = csv::Writer::from_writer(Vec::new());
+        let mut row = |fields: &[String]| csv.write_record(fields).map_err(|e| fail(e.to_string()));
+        let path = song.path.display().to_string();
+        if let Some(timeline) = &song.timeline {
+            if self.written == 0 {
+                row(&["path", "start", "genre", "probability"].map(String::from))?;
+            }
+            for m in timeline {
+                let (start, p) = (format!("{:.3}", m.start), format!("{:.4}", m.probability));
+                row(&[path.clone(), start, m.genre.clone(), p])?;
+            }
+        } else {
+            if self.written == 0 {
+                let ranks = (1..=song.genres.len().min(self.top_k))
+                    .flat_map(|i| [format!("genre{i}"), format!("probability{i}")]);
+                row(&["path".to_string(), "seconds".to_string()]
+                    .into_iter()
+                    .chain(ranks)
+                    .collect::<Vec<_>>())?;
+            }
+            let ranked = song.genres.iter().flat_map(|g| [g.genre.clone(), format!("{:.4}", g.probability)]);
+            row(&[path, format!("{:.2}", song.seconds)].into_iter().chain(ranked).collect::<Vec<_>>())?;
+        }
+        let bytes = csv.into_inner().map_err(|e| fail(e.to_string()))?;
+        String::from_utf8(bytes).map_err(|e| fail(e.to_string()))
+    }
+
+    fn end(&self) -> Result<(), CliError> {
+        match self.format {
+            Format::Json => print(if self.written == 0 { "[]\n" } else { "\n]\n" }),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn table(song: &Recognised) -> String {
+    let guesses: Vec<String> =
+        song.genres.iter().map(|g| format!("{} {:.1} %", g.genre, 100.0 * g.probability)).collect();
+    let mut text = format!("{}: {}\n", song.path.display(), guesses.join(", "));
+    for moment in song.timeline.iter().flatten() {
+        let (minutes, seconds) = ((moment.start / 60.0) as u64, moment.start % 60.0);
+        let percent = 100.0 * moment.probability;
+        text += &format!("  {minutes}:{seconds:04.1}  {:<24} {percent:5.1} %\n", moment.genre);
+    }
+    text
+}

@@ -1,0 +1,281 @@
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use clap::Args;
+
+use super::flags::{NetworkFlags, TrainingFlags, configure};
+use super::progress::Progress;
+use super::{CliError, DeviceChoice, End, RUNS, open, print, quoted};
+use crate::dataset::{self, DEMO, Dataset, DatasetError, Library, demo};
+use crate::train::{
+    self as training, Checkpoint, Ending, Event, Outcome, RunConfig, RunFolder, Setup, TrainError,
+};
+
+/// Trains a network on folders of songs, one folder for each genre.
+///
+/// Where the dataset folder holds no audio, a demo set of synthesised music is rendered into its subfolder `demo` and
+/// trained on. Ctrl-C saves a checkpoint and stops; --resume goes on from it.
+#[derive(Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Train {
+    /// Folder with one subfolder of songs for each genre
+    #[arg(long, value_name = "DIR", default_value = "dataset")]
+    dataset: PathBuf,
+    /// Folder for the run's files [default: runs/<dataset>-<number>]
+    #[arg(long, value_name = "DIR")]
+    run: Option<PathBuf>,
+    /// Go on with the run in --run, or with the newest, with the settings that it was begun with
+    #[arg(long, conflicts_with_all = ["config", "dataset"])]
+    resume: bool,
+    /// Where to compute
+    #[arg(long, value_enum, default_value_t)]
+    device: DeviceChoice,
+    /// Settings in a TOML file as in a run's config.toml; flags win over it
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Measure every operation and print a table at the end
+    #[arg(long)]
+    profile: bool,
+    #[command(flatten)]
+    training: TrainingFlags,
+    #[command(flatten)]
+    network: NetworkFlags,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  genre-recognizer train
+  genre-recognizer train --dataset ~/Music --epochs 40 --run runs/music
+  genre-recognizer train --resume
+  genre-recognizer train --blocks 3 --filters 32 --dense-layers 2 --units 128";
+
+impl Train {
+    pub fn run(&self) -> Result<End, CliError> {
+        let (config, run, resume) = if self.resume { self.resumed()? } else { self.fresh()? };
+        let device = open(self.device)?;
+        eprintln!("device: {}", device.describe());
+        let (data, demo) = songs(&config.dataset)?;
+        let library = Arc::new(load(&data, &config)?);
+        let split = dataset::split(&library.dataset, config.training.validation, config.training.seed)?;
+        let run = match run {
+            Some(run) => run,
+            None => RunFolder::next(Path::new(RUNS), &name(&library.dataset.root, demo)),
+        };
+        if resume.is_none() {
+            run.create()?;
+            config.write(&run.config())?;
+        }
+        eprintln!(
+            "{}: {} genres, {} songs to train on, {} to validate; run in {}",
+            library.dataset.root.display(),
+            library.dataset.genres.len(),
+            split.train.len(),
+            split.validation.len(),
+            run.0.display(),
+        );
+        let stop = Arc::new(AtomicBool::new(false));
+        catch_interrupt(&stop)?;
+        let validation = split.validation.clone();
+        let epochs = config.training.epochs;
+        let setup = Setup {
+            config,
+            library: library.clone(),
+            split,
+            device,
+            run: run.clone(),
+            resume,
+            profile: self.profile,
+        };
+        let mut observer = Observer::new(epochs);
+        let outcome = training::train(setup, &mut |event| observer.hear(event), &stop)?;
+        observer.end();
+        report(&outcome, &run, &library, &validation)
+    }
+
+    fn fresh(&self) -> Result<(RunConfig, Option<RunFolder>, Option<Checkpoint>), CliError> {
+        let mut config = configure(self.config.as_ref(), &self.network, Some(&self.training))?;
+        config.dataset = self.dataset.clone();
+        let run = self.run.clone().map(RunFolder);
+        if let Some(run) = &run
+            && (run.config().exists() || run.checkpoint().exists())
+        {
+            return Err(TrainError::Occupied(run.0.clone()).into());
+        }
+        Ok((config, run, None))
+    }
+
+    fn resumed(&self) -> Result<(RunConfig, Option<RunFolder>, Option<Checkpoint>), CliError> {
+        let run = match &self.run {
+            Some(run) => RunFolder(run.clone()),
+            None => {
+                RunFolder::latest(Path::new(RUNS)).ok_or_else(|| TrainError::NothingToResume(RUNS.into()))?
+            }
+        };
+        if !run.checkpoint().exists() {
+            return Err(TrainError::NothingToResume(run.0).into());
+        }
+        let checkpoint = Checkpoint::load(&run.checkpoint())?;
+        let mut config = checkpoint.config.clone();
+        // Flags that would change what the run computes are refused, not silently overruled.
+        self.network.apply(&mut config.model)?;
+        self.training.apply(&mut config.training);
+        if config != checkpoint.config {
+            return Err(CliError::Other(format!(
+                "{}: a resumed run keeps the settings that it was begun with; leave out the flags that change them, \
+                 or start a new run",
+                run.0.display()
+            )));
+        }
+        Ok((config, Some(run), Some(checkpoint)))
+    }
+}
+
+/// The songs of a folder; where it holds no audio, those of the demo set in its subfolder. Whether it is the demo set.
+fn songs(root: &Path) -> Result<(Dataset, bool), CliError> {
+    match dataset::scan(root) {
+        Ok(data) => Ok((data, demo::is_demo(root))),
+        Err(DatasetError::NoGenres { loose: 0, .. }) => {
+            let folder = root.join(DEMO);
+            eprintln!(
+                "{}: no audio here; using synthesised music instead, in {}",
+                root.display(),
+                folder.display()
+            );
+            let progress = Progress::new("rendering");
+            demo::render(&folder, |done, total| progress.at(done, total, "songs"))?;
+            progress.finish();
+            Ok((dataset::scan(&folder)?, true))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The name of a run on this dataset.
+fn name(root: &Path, demo: bool) -> String {
+    let whole = root.canonicalize().unwrap_or_else(|_| root.to_owned());
+    let last = whole.file_name().map(|name| name.to_string_lossy().into_owned());
+    if demo { DEMO.to_string() } else { last.unwrap_or_else(|| "run".into()) }
+}
+
+fn load(data: &Dataset, config: &RunConfig) -> Result<Library, CliError> {
+    let progress = Progress::new("reading");
+    let spec = config.model.audio();
+    let library = Library::load(data, &spec, config.model.frame_seconds, |done, total, path| {
+        progress.at(done, total, &path.file_name().unwrap_or_default().to_string_lossy());
+    })?;
+    progress.finish();
+    for problem in &library.problems {
+        eprintln!("skipped: {problem}");
+    }
+    if !library.problems.is_empty() {
+        eprintln!("{} files were skipped", library.problems.len());
+    }
+    Ok(library)
+}
+
+/// Sets `stop` at the first Ctrl-C; the second ends the process at once.
+fn catch_interrupt(stop: &Arc<AtomicBool>) -> Result<(), CliError> {
+    let stop = stop.clone();
+    ctrlc::set_handler(move || {
+        if stop.swap(true, Ordering::Relaxed) {
+            std::process::exit(130);
+        }
+        eprintln!("\nstopping after this step; once more to stop without saving");
+    })
+    .map_err(|error| CliError::Other(format!("Ctrl-C cannot be caught: {error}")))
+}
+
+/// Draws the events of a training.
+struct Observer {
+    epochs: usize,
+    per_epoch: usize,
+    bar: Option<Progress>,
+}
+
+impl Observer {
+    fn new(epochs: usize) -> Self {
+        Self { epochs, per_epoch: 0, bar: None }
+    }
+
+    fn hear(&mut self, event: Event<'_>) {
+        match event {
+            Event::Ready { parameters, steps_per_epoch, memory } => {
+                self.per_epoch = steps_per_epoch;
+                let megabytes = memory as f64 / 1e6;
+                eprintln!("network: {parameters} parameters, {megabytes:.0} MB for a training step");
+                self.bar = Some(Progress::new("training"));
+            }
+            Event::Step { epoch, batch, loss, accuracy, rate, frames_per_second } => {
+                let message = format!(
+                    "epoch {}/{} loss {loss:.3} accuracy {:.1} % rate {rate:.1e} {frames_per_second:.0} frames/s",
+                    epoch + 1,
+                    self.epochs,
+                    100.0 * accuracy
+                );
+                if let Some(bar) = &self.bar {
+                    bar.at(epoch * self.per_epoch + batch, self.epochs * self.per_epoch, &message);
+                }
+            }
+            Event::Validating => {}
+            Event::Epoch { epoch, best } => {
+                let line = format!(
+                    "epoch {:>3}/{}: loss {:.3}, accuracy {:.1} %; validation: loss {:.3}, frames {:.1} %, songs {:.1} %{}",
+                    epoch.epoch,
+                    self.epochs,
+                    epoch.train_loss,
+                    100.0 * epoch.train_accuracy,
+                    epoch.validation_loss,
+                    100.0 * epoch.validation_frame_accuracy,
+                    100.0 * epoch.validation_song_accuracy,
+                    if best { " (best)" } else { "" },
+                );
+                if let Some(bar) = &self.bar {
+                    bar.line(&line);
+                }
+            }
+        }
+    }
+
+    fn end(&mut self) {
+        self.bar = None;
+    }
+}
+
+fn report(
+    outcome: &Outcome,
+    run: &RunFolder,
+    library: &Library,
+    validation: &[usize],
+) -> Result<End, CliError> {
+    if let Some(profile) = &outcome.profile {
+        eprintln!("{profile}");
+    }
+    let program = std::env::args().next().unwrap_or_else(|| "genre-recognizer".into());
+    let program = quoted(Path::new(&program));
+    if outcome.ending == Ending::Stopped {
+        eprintln!("stopped; everything is saved in {}", run.checkpoint().display());
+        eprintln!("to go on: {program} train --resume --run {}", quoted(&run.0));
+        return Ok(End::Interrupted);
+    }
+    if let Some(metrics) = &outcome.metrics {
+        let v = &metrics.validation;
+        let text = format!(
+            "song accuracy {:.1} % of {} validation songs, frame accuracy {:.1} % (epoch {} of {}; {:.0} frames/s)\n\
+             model: {}\n",
+            100.0 * v.song_accuracy,
+            v.songs,
+            100.0 * v.frame_accuracy,
+            metrics.best_epoch,
+            metrics.epochs,
+            metrics.frames_per_second,
+            metrics.model.display(),
+        );
+        print(&text)?;
+    }
+    if let Some(&song) = validation.first() {
+        let song = &library.dataset.songs[song].path;
+        print(&format!("try it: {program} predict --model {} {}\n", quoted(&outcome.best), quoted(song)))?;
+    }
+    Ok(End::Success)
+}

@@ -1,0 +1,39 @@
+//! Files that are whole or not there.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::Path;
+
+/// Replaces `path` by `contents` at once: a scratch file beside it is written, synced and renamed, and the folder is
+/// synced. Whoever reads `path`, and whatever happens midway, finds the old contents or the new.
+///
+/// # Errors
+/// Whatever the file system says; the scratch file is then removed.
+pub fn write_atomic(path: &Path, contents: &[u8]) -> io::Result<()> {
+    let name = path.file_name().ok_or_else(|| io::Error::other("a file name is wanted"))?;
+    let mut scratch = std::ffi::OsString::from(".");
+    scratch.push(name);
+    scratch.push(format!(".{}.tmp", std::process::id()));
+    let scratch = path.with_file_name(scratch);
+    let written = write(&scratch, contents).and_then(|()| fs::rename(&scratch, path));
+    if written.is_err() {
+        let _ = fs::remove_file(&scratch);
+        return written;
+    }
+    sync_folder(path)
+}
+
+fn write(path: &Path, contents: &[u8]) -> io::Result<()> {
+    let mut file = File::create(path)?;
+    file.write_all(contents)?;
+    file.sync_all()
+}
+
+/// Makes the rename itself durable, where the system lets a folder be opened.
+fn sync_folder(path: &Path) -> io::Result<()> {
+    if !cfg!(unix) {
+        return Ok(());
+    }
+    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    File::open(folder)?.sync_all()
+}

@@ -1,0 +1,207 @@
+use serde::{Deserialize, Serialize};
+
+use super::ModelError;
+use crate::audio::{AudioSpec, Normalise};
+
+/// The time-frequency representation that the network begins with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Features {
+    /// ln(mel power + 1e-5).
+    #[default]
+    LogMel,
+    /// Mel power on Kapre's decibel scale, at most 80 dB below its maximum.
+    MelDecibel,
+    /// The power spectrogram as it is, Kapre's default.
+    Power,
+    /// The power spectrogram on Kapre's decibel scale, at most 80 dB below its maximum.
+    Decibel,
+}
+
+/// How a block convolves.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Convolution {
+    /// Every output channel sees every input channel.
+    #[default]
+    Standard,
+    /// A depthwise convolution, then a pointwise one.
+    Separable,
+}
+
+/// Everything that decides what a network computes: preprocessing and architecture.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ModelConfig {
+    /// Hz.
+    pub sample_rate: u32,
+    /// Length of a frame in seconds.
+    pub frame_seconds: f64,
+    /// 1 (mono) or 2 (stereo).
+    pub channels: usize,
+    /// How the level of a whole song is set.
+    pub normalise: Normalise,
+    pub features: Features,
+    /// Length of the Fourier transform, a power of two from 64 to 4096.
+    pub n_fft: usize,
+    /// Samples from one transform to the next.
+    pub hop: usize,
+    /// Mel filters, where the features have any.
+    pub mels: usize,
+    /// Hz; where the mel filters begin.
+    pub low: f64,
+    /// Hz; where the mel filters end.
+    pub high: f64,
+    /// Whether a 5×5 convolution of stride 2 comes before the blocks.
+    pub stem: bool,
+    /// Output channels of every residual block; the stem has as many as the first.
+    pub filters: Vec<usize>,
+    /// Convolutions a block.
+    pub convolutions: usize,
+    /// Side of a block's convolution kernels; odd.
+    pub kernel: usize,
+    /// Side of the max pooling after every block; 1 for none. Skipped where a side would vanish.
+    pub pool: usize,
+    pub convolution: Convolution,
+    /// Units of every dense layer before the last.
+    pub dense: Vec<usize>,
+    /// The probability of dropping an output of a dense layer in training.
+    pub dropout: f32,
+    /// Slope of the leaky ReLU for negative values.
+    pub slope: f32,
+}
+
+impl Default for ModelConfig {
+    fn default() -> Self {
+        Self {
+            sample_rate: 44_100,
+            frame_seconds: 1.0,
+            channels: 1,
+            normalise: Normalise::Peak,
+            features: Features::LogMel,
+            n_fft: 2048,
+            hop: 512,
+            mels: 128,
+            low: 30.0,
+            high: 16_000.0,
+            stem: true,
+            filters: vec![16, 32, 64, 128],
+            convolutions: 2,
+            kernel: 3,
+            pool: 2,
+            convolution: Convolution::Standard,
+            dense: vec![256],
+            dropout: 0.2,
+            slope: 0.3,
+        }
+    }
+}
+
+impl ModelConfig {
+    /// Samples a frame and channel.
+    pub fn frame_length(&self) -> usize {
+        (self.frame_seconds * f64::from(self.sample_rate)).round() as usize
+    }
+
+    /// What a song is made into before it is cut into frames.
+    pub fn audio(&self) -> AudioSpec {
+        AudioSpec { sample_rate: self.sample_rate, channels: self.channels, normalise: self.normalise }
+    }
+
+    /// Checks what the graph does not check when it is built, and what would need absurd memory.
+    ///
+    /// # Errors
+    /// [`ModelError::Setting`] with the setting, its value and what is allowed.
+    pub fn check(&self) -> Result<(), ModelError> {
+        let require = |ok: bool, setting, value: String, wanted: &str| {
+            if ok { Ok(()) } else { Err(ModelError::Setting { setting, value, wanted: wanted.to_string() }) }
+        };
+        let sizes = |list: &[usize]| list.iter().all(|&size| (1..=4096).contains(&size));
+        require(
+            (1_000..=384_000).contains(&self.sample_rate),
+            "sample rate",
+            format!("{} Hz", self.sample_rate),
+            "1000 to 384000 Hz is possible",
+        )?;
+        require(
+            self.frame_seconds.is_finite() && (0.01..=60.0).contains(&self.frame_seconds),
+            "frame length",
+            format!("{} s", self.frame_seconds),
+            "0.01 to 60 s is possible",
+        )?;
+        require(
+            (1..=2).contains(&self.channels),
+            "channels",
+            self.channels.to_string(),
+            "1 (mono) or 2 (stereo) is possible",
+        )?;
+        require(
+            self.n_fft.is_power_of_two() && (64..=4096).contains(&self.n_fft),
+            "n_fft",
+            self.n_fft.to_string(),
+            "it must be a power of two from 64 to 4096",
+        )?;
+        require(
+            (1..=1 << 20).contains(&self.hop),
+            "hop",
+            self.hop.to_string(),
+            "it must be at least 1 sample",
+        )?;
+        require(
+            self.frame_length() > self.n_fft / 2,
+            "frame length",
+            format!("{} samples", self.frame_length()),
+            "it must be longer than half of n_fft; use longer frames or a smaller n_fft",
+        )?;
+        require((1..=1024).contains(&self.mels), "mels", self.mels.to_string(), "1 to 1024 are possible")?;
+        let nyquist = f64::from(self.sample_rate) / 2.0;
+        require(
+            !self.uses_mels() || (0.0 <= self.low && self.low < self.high && self.high <= nyquist),
+            "mel range",
+            format!("{} to {} Hz", self.low, self.high),
+            &format!("it must lie within 0 to {nyquist} Hz, half the sample rate (--low, --high)"),
+        )?;
+        require(
+            (1..=32).contains(&self.filters.len()) && sizes(&self.filters),
+            "filters",
+            format!("{:?}", self.filters),
+            "1 to 32 blocks of 1 to 4096 filters are possible",
+        )?;
+        require(
+            (1..=16).contains(&self.convolutions),
+            "convolutions a block",
+            self.convolutions.to_string(),
+            "1 to 16 are possible",
+        )?;
+        require(
+            self.kernel % 2 == 1 && self.kernel <= 31,
+            "kernel",
+            self.kernel.to_string(),
+            "it must be odd and at most 31",
+        )?;
+        require((1..=16).contains(&self.pool), "pool", self.pool.to_string(), "1 (none) to 16 is possible")?;
+        require(
+            self.dense.len() <= 16 && sizes(&self.dense),
+            "dense layers",
+            format!("{:?}", self.dense),
+            "up to 16 layers of 1 to 4096 units are possible",
+        )?;
+        require(
+            (0.0..1.0).contains(&self.dropout),
+            "dropout",
+            self.dropout.to_string(),
+            "it must be at least 0 and below 1",
+        )?;
+        require(
+            (0.0..1.0).contains(&self.slope),
+            "slope",
+            self.slope.to_string(),
+            "it must be at least 0 and below 1",
+        )
+    }
+
+    /// Whether the features go through mel filters.
+    pub fn uses_mels(&self) -> bool {
+        matches!(self.features, Features::LogMel | Features::MelDecibel)
+    }
+}

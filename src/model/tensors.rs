@@ -1,0 +1,81 @@
+//! Named f32 tensors with text metadata in the safetensors format.
+
+use std::collections::HashMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+
+use super::weights::{Tensor, Weights};
+use crate::files;
+
+/// Files beyond this are refused before they are read.
+const LARGEST_FILE: u64 = 4 << 30;
+
+/// Why a file of tensors could not be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum FileError {
+    #[error("{}: {action} failed: {source}", path.display())]
+    Io { path: PathBuf, action: &'static str, source: std::io::Error },
+    #[error("{}: damaged or no {kind} file ({reason}); take another, or train again", path.display())]
+    Damaged { path: PathBuf, kind: &'static str, reason: String },
+    #[error(
+        "{}: made by another version (format {found}, this program reads {wanted}); train again, or use the \
+         program's version that made it",
+        path.display()
+    )]
+    Format { path: PathBuf, found: u32, wanted: u32 },
+}
+
+/// Writes tensors and metadata atomically.
+///
+/// # Errors
+/// [`FileError::Io`].
+pub fn write(path: &Path, tensors: &Weights, metadata: HashMap<String, String>) -> Result<(), FileError> {
+    let fail = |source| FileError::Io { path: path.into(), action: "writing", source };
+    let bytes: Vec<(&String, &Tensor, Vec<u8>)> = tensors
+        .0
+        .iter()
+        .map(|(name, t)| (name, t, t.data.iter().flat_map(|v| v.to_le_bytes()).collect()))
+        .collect();
+    let views = bytes
+        .iter()
+        .map(|(name, t, data)| Ok((*name, TensorView::new(Dtype::F32, t.shape.to_vec(), data)?)))
+        .collect::<Result<Vec<_>, safetensors::SafeTensorError>>();
+    let file = views.and_then(|views| safetensors::serialize(views, Some(metadata)));
+    let file = file.map_err(|error| fail(std::io::Error::other(error)))?;
+    files::write_atomic(path, &file).map_err(fail)
+}
+
+/// Reads tensors and metadata. Nothing larger than the file itself is allocated.
+///
+/// # Errors
+/// [`FileError::Io`] and [`FileError::Damaged`], which calls the file a `kind` file.
+pub fn read(path: &Path, kind: &'static str) -> Result<(Weights, HashMap<String, String>), FileError> {
+    let io = |source| FileError::Io { path: path.into(), action: "reading", source };
+    let damaged = |reason: String| FileError::Damaged { path: path.into(), kind, reason };
+    let found = fs::metadata(path).map_err(io)?;
+    if !found.is_file() {
+        return Err(damaged("it is not a file".into()));
+    }
+    if found.len() > LARGEST_FILE {
+        return Err(damaged(format!("{} bytes are too many", found.len())));
+    }
+    let bytes = fs::read(path).map_err(io)?;
+    let (_, header) = SafeTensors::read_metadata(&bytes).map_err(|e| damaged(e.to_string()))?;
+    let metadata = header.metadata().clone().unwrap_or_default();
+    let file = SafeTensors::deserialize(&bytes).map_err(|e| damaged(e.to_string()))?;
+    let mut tensors = Weights::default();
+    for (name, view) in file.iter() {
+        if view.dtype() != Dtype::F32 {
+            return Err(damaged(format!("tensor `{name}` is {:?}, not F32", view.dtype())));
+        }
+        let (chunks, _) = view.data().as_chunks::<4>();
+        let data: Vec<f32> = chunks.iter().map(|&b| f32::from_le_bytes(b)).collect();
+        if !data.iter().all(|v| v.is_finite()) {
+            return Err(damaged(format!("tensor `{name}` has values that are not finite")));
+        }
+        tensors.0.insert(name.to_string(), Tensor { shape: view.shape().into(), data });
+    }
+    Ok((tensors, metadata))
+}

@@ -1,0 +1,147 @@
+//! Padded planes: an image laid out so that every tap of a convolution reads it as one contiguous shift.
+//!
+//! With stride 1, the product of a tap and a whole output plane reads the padded image at a constant distance from
+//! the output's element, if output rows are as far apart as padded rows; what lands between them is dropped. With
+//! a larger stride the padded image is first split by phase: plane φ of an axis holds the positions u with
+//! u mod stride = φ, and a tap r reads plane r mod stride, r / stride rows further.
+//!
+//! Where the stride is 1, the padding behind a row is the padding before the next, so that planes are as small as
+//! possible: 3 taps around 44 columns take 45 places a row.
+
+/// One axis of the planes.
+#[derive(Clone, Copy, Debug)]
+struct Axis {
+    size: usize,
+    phases: usize,
+    /// Padding before the image; negative where the image's first elements are never read.
+    before: isize,
+    /// Places of a plane.
+    len: usize,
+}
+
+impl Axis {
+    /// Taps are those of one phase; `own` asks for at least `outputs` places.
+    fn new(size: usize, phases: usize, before: isize, taps: usize, outputs: usize, own: bool) -> Self {
+        let read = outputs + taps - 1;
+        let len = match usize::try_from(before) {
+            Ok(before) if phases == 1 => (before + size).min(read).max(read.saturating_sub(before)),
+            _ => read,
+        };
+        Self { size, phases, before, len: if own { len.max(outputs) } else { len } }
+    }
+
+    /// Whether the planes of this axis are the image itself.
+    fn is_image(&self) -> bool {
+        self.phases == 1 && self.before == 0 && self.len == self.size
+    }
+
+    /// The image's position at a place of a plane, if it is within the image.
+    fn position(&self, phase: usize, place: usize) -> Option<usize> {
+        usize::try_from((place * self.phases + phase) as isize - self.before).ok().filter(|&p| p < self.size)
+    }
+
+    /// The places of a plane that lie in the image.
+    fn places(&self, phase: usize) -> std::ops::Range<usize> {
+        let first = |bound: isize| {
+            let places = (bound + self.before - phase as isize).max(0) as usize;
+            places.div_ceil(self.phases).min(self.len)
+        };
+        first(0)..first(self.size as isize)
+    }
+}
+
+/// The planes of `channels` images of one size.
+#[derive(Clone, Copy, Debug)]
+pub struct Planes {
+    pub channels: usize,
+    rows: Axis,
+    columns: Axis,
+}
+
+/// What planes are made for; each pair is for rows and columns.
+#[derive(Clone, Copy, Debug)]
+pub struct PlaneSpec {
+    pub channels: usize,
+    pub image: [usize; 2],
+    pub phases: [usize; 2],
+    pub before: [isize; 2],
+    /// Taps of one phase.
+    pub taps: [usize; 2],
+    pub outputs: [usize; 2],
+}
+
+impl Planes {
+    pub fn new(spec: &PlaneSpec) -> Self {
+        let axis = |i: usize, own: bool| {
+            Axis::new(spec.image[i], spec.phases[i], spec.before[i], spec.taps[i], spec.outputs[i], own)
+        };
+        Self { channels: spec.channels, rows: axis(0, false), columns: axis(1, true) }
+    }
+
+    /// From one row of a plane, and of the outputs, to the next.
+    pub fn pitch(&self) -> usize {
+        self.columns.len
+    }
+
+    /// Elements of all planes.
+    pub fn len(&self) -> usize {
+        self.channels * self.channel()
+    }
+
+    /// Elements of one image.
+    pub fn image_len(&self) -> usize {
+        self.rows.size * self.columns.size
+    }
+
+    fn channel(&self) -> usize {
+        self.rows.phases * self.columns.phases * self.rows.len * self.columns.len
+    }
+
+    /// Whether the planes are the images themselves, so that nothing has to be copied.
+    pub fn is_image(&self) -> bool {
+        self.rows.is_image() && self.columns.is_image()
+    }
+
+    /// Where the tap at (row, column) of the padded image reads for the first output.
+    pub fn offset(&self, channel: usize, row: usize, column: usize) -> usize {
+        let (rows, columns) = (&self.rows, &self.columns);
+        let phase = (row % rows.phases) * columns.phases + column % columns.phases;
+        let plane = channel * self.channel() + phase * rows.len * columns.len;
+        plane + row / rows.phases * columns.len + column / columns.phases
+    }
+
+    /// Lays the images out; what of `to` lies behind the planes becomes zero.
+    pub fn fill(&self, images: &[f32], to: &mut [f32]) {
+        let (rows, columns) = (&self.rows, &self.columns);
+        let (planes, slack) = to.split_at_mut(self.len());
+        slack.fill(0.0);
+        let mut lines = planes.chunks_exact_mut(columns.len);
+        for image in images.chunks_exact(rows.size * columns.size) {
+            for (phase_row, phase_column) in pairs(rows.phases, columns.phases) {
+                let inside = columns.places(phase_column);
+                for (place, line) in lines.by_ref().take(rows.len).enumerate() {
+                    let Some(row) = rows.position(phase_row, place) else {
+                        line.fill(0.0);
+                        continue;
+                    };
+                    let row = &image[row * columns.size..][..columns.size];
+                    line[..inside.start].fill(0.0);
+                    line[inside.end..].fill(0.0);
+                    let Some(first) = columns.position(phase_column, inside.start) else { continue };
+                    let to = &mut line[inside.clone()];
+                    if columns.phases == 1 {
+                        to.copy_from_slice(&row[first..][..to.len()]);
+                    } else {
+                        let from = row[first..].iter().step_by(columns.phases);
+                        to.iter_mut().zip(from).for_each(|(to, &from)| *to = from);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// All pairs below two bounds, row by row.
+pub fn pairs(rows: usize, columns: usize) -> impl Iterator<Item = (usize, usize)> {
+    (0..rows).flat_map(move |row| (0..columns).map(move |column| (row, column)))
+}

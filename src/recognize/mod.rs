@@ -1,0 +1,7 @@
+//! Songs → frame probabilities → the song's genre.
+
+mod recognizer;
+mod verdict;
+
+pub use recognizer::{RecognizeError, Recognizer};
+pub use verdict::{Guess, Verdict, argmax, mean};

@@ -1,0 +1,91 @@
+use std::collections::HashMap;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::TrainError;
+use super::history::History;
+use super::options::RunConfig;
+use crate::model::{FileError, Tensor, Weights, tensors};
+
+const FORMAT: u32 = 1;
+const KEY: &str = "genre-recognizer-checkpoint";
+
+/// Where a training stands.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Progress {
+    /// Steps taken.
+    pub step: u64,
+    /// The epoch that is under way, from 0, and the next batch of it.
+    pub epoch: usize,
+    pub batch: usize,
+    /// Of the epoch under way: the sum of the batches' losses, and frames recognised.
+    pub loss: f64,
+    pub right: u64,
+    pub history: History,
+}
+
+/// Everything that a training needs to go on as if it had not stopped. Random numbers are functions of seed and
+/// position, so that there is no other state.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Checkpoint {
+    pub config: RunConfig,
+    /// A digest of the dataset: names, genres and lengths of the songs.
+    pub dataset: String,
+    pub progress: Progress,
+    /// The optimizer's state, [rows, P].
+    pub state: Tensor,
+    /// Running statistics by name.
+    pub running: Weights,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Header {
+    format: u32,
+    config: RunConfig,
+    dataset: String,
+    progress: Progress,
+}
+
+const STATE: &str = "optimizer.state";
+
+impl Checkpoint {
+    /// Writes the checkpoint atomically.
+    ///
+    /// # Errors
+    /// [`TrainError::File`].
+    pub fn save(&self, path: &Path) -> Result<(), TrainError> {
+        let header = Header {
+            format: FORMAT,
+            config: self.config.clone(),
+            dataset: self.dataset.clone(),
+            progress: self.progress.clone(),
+        };
+        let header = serde_json::to_string(&header).map_err(|error| FileError::Io {
+            path: path.into(),
+            action: "writing",
+            source: error.into(),
+        })?;
+        let mut all = self.running.clone();
+        all.0.insert(STATE.to_string(), self.state.clone());
+        Ok(tensors::write(path, &all, HashMap::from([(KEY.to_string(), header)]))?)
+    }
+
+    /// Reads a checkpoint.
+    ///
+    /// # Errors
+    /// [`TrainError::File`] where it is unreadable, damaged, foreign or of another format.
+    pub fn load(path: &Path) -> Result<Self, TrainError> {
+        let damaged = |reason: String| FileError::Damaged { path: path.into(), kind: "checkpoint", reason };
+        let (mut running, metadata) = tensors::read(path, "checkpoint")?;
+        let header = metadata.get(KEY).ok_or_else(|| damaged("it has no checkpoint header".into()))?;
+        let header: Header = serde_json::from_str(header).map_err(|e| damaged(e.to_string()))?;
+        if header.format != FORMAT {
+            let (found, wanted) = (header.format, FORMAT);
+            return Err(FileError::Format { path: path.into(), found, wanted }.into());
+        }
+        let state = running.0.remove(STATE).ok_or_else(|| damaged(format!("it has no `{STATE}`")))?;
+        let Header { config, dataset, progress, .. } = header;
+        Ok(Self { config, dataset, progress, state, running })
+    }
+}

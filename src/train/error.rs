@@ -1,0 +1,48 @@
+use std::path::PathBuf;
+
+use crate::dataset::DatasetError;
+use crate::device::DeviceError;
+use crate::model::{FileError, ModelError};
+use crate::recognize::RecognizeError;
+
+/// Why training could not begin or go on.
+#[derive(Debug, thiserror::Error)]
+pub enum TrainError {
+    #[error(transparent)]
+    Dataset(#[from] DatasetError),
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    #[error(transparent)]
+    Device(#[from] DeviceError),
+    #[error(transparent)]
+    Recognize(#[from] RecognizeError),
+    #[error(transparent)]
+    File(#[from] FileError),
+    #[error("{}: {action} failed: {source}", path.display())]
+    Io { path: PathBuf, action: &'static str, source: std::io::Error },
+    #[error("{}: {reason}", path.display())]
+    Config { path: PathBuf, reason: String },
+    #[error("{option} is {value}, but {wanted}")]
+    Option { option: &'static str, value: String, wanted: &'static str },
+    #[error(
+        "{}: a run is already here; go on with it by --resume, or name another folder with --run",
+        .0.display()
+    )]
+    Occupied(PathBuf),
+    #[error("{}: there is no run to resume here; name its folder with --run", .0.display())]
+    NothingToResume(PathBuf),
+    #[error(
+        "{}: this checkpoint belongs to another {what}: it has {found}, now there is {now}; resume with what it was \
+         made with, or start a new run with --run",
+        path.display()
+    )]
+    OtherCheckpoint { path: PathBuf, what: &'static str, found: String, now: String },
+    #[error(
+        "step {step}: the gradients are not finite (loss {loss}); training stops before it spoils the weights. \
+         The batch was made of: {}. Lower --learning-rate, or set --clip 1",
+        songs.join(", ")
+    )]
+    NotFinite { step: u64, loss: f32, songs: Vec<String> },
+    #[error("there is nothing to train on: every song went to the validation split; lower --validation")]
+    NoTrainingSongs,
+}

@@ -1,0 +1,50 @@
+use genre_recognizer::ops::activation::LeakyRelu;
+use genre_recognizer::ops::bias::Bias;
+use genre_recognizer::ops::dropout::Dropout;
+use genre_recognizer::ops::residual_add::Add;
+use genre_recognizer::rng::Rng;
+
+use super::harness::{Case, signed};
+
+#[test]
+fn leaky_relu() {
+    let mut rng = Rng::new(10);
+    for slope in [0.3, 0.01, 0.0] {
+        for shape in [&[7][..], &[3, 5], &[2, 3, 5, 1]] {
+            Case::of(LeakyRelu { slope }, vec![signed(&mut rng, shape)], &[0]).check();
+        }
+    }
+}
+
+#[test]
+fn add() {
+    let mut rng = Rng::new(11);
+    let inputs = vec![signed(&mut rng, [2, 3, 5]), signed(&mut rng, [2, 3, 5])];
+    Case::of(Add, inputs, &[0, 1]).check();
+    let twice = Case {
+        name: "add",
+        inputs: vec![signed(&mut rng, [7])],
+        wrt: vec![0],
+        build: Box::new(|graph, x| graph.add(Add.into(), &[x[0], x[0]]).unwrap()),
+    };
+    twice.check();
+}
+
+#[test]
+fn bias() {
+    let mut rng = Rng::new(12);
+    for shape in [&[3, 5][..], &[1, 7], &[5, 1], &[2, 3, 5, 7], &[3, 2, 13]] {
+        let inputs = vec![signed(&mut rng, shape), signed(&mut rng, [shape[1]])];
+        Case::of(Bias, inputs, &[0, 1]).check();
+    }
+}
+
+#[test]
+fn dropout() {
+    let mut rng = Rng::new(13);
+    for (layer, rate) in [(0, 0.0), (1, 0.25), (2, 0.5), (3, 0.8)] {
+        let counter = (vec![2][..].into(), vec![77.0, 1234.0]);
+        let inputs = vec![signed(&mut rng, [5, 13]), counter];
+        Case::of(Dropout { rate, layer }, inputs, &[0]).check();
+    }
+}

@@ -1,0 +1,111 @@
+//! Convolution forward, to the input and to the weight.
+
+use genre_recognizer::graph::Shape;
+use genre_recognizer::ops::conv2d::{Conv2d, Conv2dInputGrad, Conv2dWeightGrad};
+use genre_recognizer::rng::Rng;
+use proptest::prelude::*;
+
+use crate::harness::{Case, normal};
+
+/// A convolution's sizes; channels are those of one group.
+#[derive(Clone, Copy, Debug)]
+struct Sizes {
+    n: usize,
+    groups: usize,
+    c: usize,
+    k: usize,
+    image: [usize; 2],
+    kernel: [usize; 2],
+    stride: [usize; 2],
+    pad: [usize; 2],
+}
+
+const PLAIN: Sizes =
+    Sizes { n: 1, groups: 1, c: 1, k: 1, image: [5, 7], kernel: [3, 3], stride: [1, 1], pad: [1, 1] };
+
+/// Checks the three convolutions.
+fn check(sizes: Sizes, seed: u64) {
+    let Sizes { n, groups, c, k, image, kernel, stride, pad } = sizes;
+    let conv = Conv2d { stride, pad, groups };
+    let mut rng = Rng::new(seed);
+    let x = normal(&mut rng, [n, c * groups, image[0], image[1]], 1.0);
+    let w = normal(&mut rng, [k * groups, c, kernel[0], kernel[1]], 0.5);
+    let d = conv.dims(&x.0, &w.0).unwrap();
+    let dy = normal(&mut rng, [n, d.k, d.p, d.q], 2.0);
+    let taps = kernel[0] * kernel[1];
+    let case = |op, a: &(Shape, Vec<f32>), b: &(Shape, Vec<f32>), reduction, backward| Case {
+        op,
+        inputs: vec![a.clone(), b.clone()],
+        reduction,
+        backward,
+    };
+    case(conv.into(), &x, &w, c * taps, false).check();
+    case(Conv2dInputGrad { conv, input: image }.into(), &w, &dy, k * taps, true).check();
+    case(Conv2dWeightGrad { conv, kernel }.into(), &x, &dy, n * d.p * d.q, true).check();
+}
+
+#[test]
+fn kernels_and_paddings() {
+    check(Sizes { c: 3, k: 5, ..PLAIN }, 1);
+    check(Sizes { n: 2, c: 2, k: 3, image: [7, 13], kernel: [3, 5], pad: [1, 2], ..PLAIN }, 2);
+    check(Sizes { n: 3, c: 2, k: 9, image: [5, 3], kernel: [5, 3], pad: [2, 0], ..PLAIN }, 3);
+    check(Sizes { c: 7, k: 2, image: [17, 2], kernel: [2, 1], pad: [0, 2], ..PLAIN }, 4);
+    check(Sizes { n: 2, c: 5, k: 13, image: [3, 31], kernel: [1, 1], pad: [0, 0], ..PLAIN }, 5);
+    // More padding than the kernel is large: some outputs see nothing of the input.
+    check(Sizes { c: 2, k: 3, image: [3, 2], kernel: [2, 3], pad: [3, 4], ..PLAIN }, 6);
+    check(Sizes { image: [1, 1], kernel: [1, 1], pad: [0, 0], ..PLAIN }, 7);
+}
+
+#[test]
+fn strides() {
+    check(Sizes { n: 2, k: 16, image: [13, 17], kernel: [5, 5], stride: [2, 2], pad: [2, 2], ..PLAIN }, 11);
+    check(Sizes { c: 3, k: 5, image: [17, 7], stride: [1, 2], ..PLAIN }, 12);
+    check(
+        Sizes { n: 2, c: 2, k: 3, image: [7, 33], kernel: [3, 5], stride: [2, 3], pad: [0, 2], ..PLAIN },
+        13,
+    );
+    // A stride beyond the kernel: positions that no output reads have no gradient.
+    check(Sizes { c: 3, k: 2, image: [13, 5], kernel: [1, 2], stride: [3, 3], pad: [0, 1], ..PLAIN }, 14);
+    check(Sizes { c: 2, k: 3, image: [5, 7], stride: [2, 2], pad: [3, 3], ..PLAIN }, 15);
+}
+
+#[test]
+fn groups() {
+    check(Sizes { n: 2, groups: 2, c: 3, k: 5, image: [7, 5], ..PLAIN }, 21);
+    check(Sizes { n: 2, groups: 7, image: [13, 7], ..PLAIN }, 22);
+    check(Sizes { groups: 5, k: 2, image: [7, 17], stride: [2, 2], ..PLAIN }, 23);
+    check(Sizes { groups: 3, c: 2, image: [5, 3], kernel: [3, 5], stride: [2, 1], pad: [1, 2], ..PLAIN }, 24);
+}
+
+/// Across the borders of tiles of channels, positions and terms, and of parts of a sum.
+#[test]
+fn beyond_one_tile() {
+    check(Sizes { n: 2, c: 17, k: 33, image: [13, 11], ..PLAIN }, 31);
+    check(Sizes { n: 3, c: 65, k: 5, image: [7, 9], kernel: [1, 1], pad: [0, 0], ..PLAIN }, 32);
+    check(Sizes { n: 2, groups: 65, image: [17, 5], ..PLAIN }, 33);
+    check(Sizes { n: 1, c: 5, k: 66, image: [31, 33], kernel: [3, 5], stride: [2, 1], ..PLAIN }, 34);
+}
+
+/// Long sums: over channels forward, over samples and positions for the weight.
+#[test]
+fn long_sums() {
+    check(Sizes { n: 1, c: 130, k: 130, image: [2, 3], ..PLAIN }, 41);
+    check(Sizes { n: 5, c: 2, k: 3, image: [65, 67], ..PLAIN }, 42);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 12, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_sizes(
+        (n, groups, c, k) in (1usize..4, 1usize..4, 1usize..6, 1usize..10),
+        image in [1usize..18, 1usize..14],
+        kernel in [1usize..6, 1usize..6],
+        stride in [1usize..4, 1usize..4],
+        pad in [0usize..4, 0usize..4],
+        seed in any::<u64>(),
+    ) {
+        prop_assume!((0..2).all(|a| image[a] + 2 * pad[a] >= kernel[a]));
+        check(Sizes { n, groups, c, k, image, kernel, stride, pad }, seed);
+    }
+}
