@@ -2,6 +2,7 @@
 
 mod bias;
 mod conv2d;
+mod dense;
 mod dropout;
 mod harness;
 mod launches;
