@@ -68,7 +68,7 @@ impl Library {
             }
         }
         library.drop_empty_genres();
-        library.dataset.require_two_genres(library.problems.len())?;
+        library.dataset.require_two_genres(&library.problems)?;
         Ok(library)
     }
 
