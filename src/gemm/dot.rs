@@ -5,20 +5,15 @@ use super::dispatch;
 /// Columns of a register tile: 4×6 accumulators of 32 registers, 2×6 of 16.
 const TILE_COLUMNS: usize = 6;
 
-/// `c[m, t] += Σ_n Σ_j a[n, m, j] · b[n, offsets[t] + j]` for `rows` rows and all offsets.
+/// `c[m, t] += Σ_j a[m, j] · b[offsets[t] + j]` for `rows` rows and all offsets.
 #[derive(Debug)]
 pub struct Dot<'a> {
     pub a: &'a [f32],
     /// From one row of A to the next.
     pub a_pitch: usize,
-    /// From one n to the next in A.
-    pub a_stride: usize,
     pub rows: usize,
     pub b: &'a [f32],
-    /// From one n to the next in B.
-    pub b_stride: usize,
     pub offsets: &'a [u32],
-    pub n: usize,
     /// Terms of the sum over j; a multiple of [`super::Tiles::lanes`].
     pub len: usize,
     /// \[rows, offsets\]
@@ -76,22 +71,19 @@ impl Dot<'_> {
     ) -> [[S::f32s; TILE_COLUMNS]; M] {
         let mut sums = [[simd.splat_f32s(0.0); TILE_COLUMNS]; M];
         let steps = self.len / S::F32_LANES;
-        for n in 0..self.n {
-            let (a, b) = (&self.a[n * self.a_stride..], &self.b[n * self.b_stride..]);
-            let a: [&[S::f32s]; M] =
-                std::array::from_fn(|i| vectors::<S>(&a[(row + i) * self.a_pitch..], steps));
-            let b: [&[S::f32s]; TILE_COLUMNS] =
-                std::array::from_fn(|t| vectors::<S>(&b[offsets[t]..], steps));
-            for j in 0..steps {
-                let mut factors = [simd.splat_f32s(0.0); M];
-                for (factor, a) in factors.iter_mut().zip(&a) {
-                    *factor = a[j];
-                }
-                for t in 0..TILE_COLUMNS {
-                    let column = b[t][j];
-                    for i in 0..M {
-                        sums[i][t] = simd.mul_add_e_f32s(factors[i], column, sums[i][t]);
-                    }
+        let a: [&[S::f32s]; M] =
+            std::array::from_fn(|i| vectors::<S>(&self.a[(row + i) * self.a_pitch..], steps));
+        let b: [&[S::f32s]; TILE_COLUMNS] =
+            std::array::from_fn(|t| vectors::<S>(&self.b[offsets[t]..], steps));
+        for j in 0..steps {
+            let mut factors = [simd.splat_f32s(0.0); M];
+            for (factor, a) in factors.iter_mut().zip(&a) {
+                *factor = a[j];
+            }
+            for t in 0..TILE_COLUMNS {
+                let column = b[t][j];
+                for i in 0..M {
+                    sums[i][t] = simd.mul_add_e_f32s(factors[i], column, sums[i][t]);
                 }
             }
         }

@@ -1,6 +1,6 @@
 //! Sums whose order is fixed and whose rounding errors do not pile up.
 
-const LANES: usize = 16;
+const LANES: usize = 32;
 
 /// The sum in [`LANES`] strands; inside [`pulp::Arch::dispatch`] they become vectors.
 #[inline(always)]
@@ -11,6 +11,9 @@ pub(crate) fn sum(x: &[f32]) -> f32 {
 /// `Σ f(x)`, as [`sum`].
 #[inline(always)]
 pub(crate) fn sum_of(x: &[f32], f: impl Fn(f32) -> f32) -> f32 {
+    if x.len() < LANES {
+        return x.iter().map(|&x| f(x)).sum();
+    }
     let (chunks, rest) = x.as_chunks::<LANES>();
     let mut strands = [0.0f32; LANES];
     for chunk in chunks {

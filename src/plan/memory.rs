@@ -27,6 +27,8 @@ struct Memory<'a> {
     position: HashMap<NodeId, usize>,
     consumers: HashMap<NodeId, Vec<NodeId>>,
     outputs: BTreeSet<NodeId>,
+    /// What must stay to the end of a run: outputs, and new values of variables.
+    kept: BTreeSet<NodeId>,
     slots: Vec<Slot>,
     /// Slot and offset of every node.
     homes: HashMap<NodeId, (usize, usize)>,
@@ -47,6 +49,12 @@ pub fn assign(graph: &Graph, request: &Request, order: &[NodeId], target: &dyn T
         position: order.iter().enumerate().map(|(i, &id)| (id, i)).collect(),
         consumers,
         outputs: request.outputs.iter().copied().collect(),
+        kept: request
+            .outputs
+            .iter()
+            .copied()
+            .chain(request.updates.iter().map(|&(_, value)| value))
+            .collect(),
         slots: Vec::new(),
         homes: HashMap::new(),
         tenants: Vec::new(),
@@ -56,7 +64,7 @@ pub fn assign(graph: &Graph, request: &Request, order: &[NodeId], target: &dyn T
 
 impl Memory<'_> {
     fn program(&mut self, request: &Request, order: &[NodeId]) -> Program {
-        let packed = self.packed_inputs(order, request);
+        let packed = self.packed_inputs(order);
         let mut copies = Vec::new(); // (after position, from, to)
         let mut steps: Vec<(usize, NodeId, Work)> = Vec::new();
         for (position, &id) in order.iter().enumerate() {
@@ -146,7 +154,7 @@ impl Memory<'_> {
     }
 
     /// Which nodes are computed directly into which pack, and where in it.
-    fn packed_inputs(&self, order: &[NodeId], request: &Request) -> HashMap<NodeId, (NodeId, usize)> {
+    fn packed_inputs(&self, order: &[NodeId]) -> HashMap<NodeId, (NodeId, usize)> {
         let mut packed: HashMap<NodeId, (NodeId, usize)> = HashMap::new();
         for &pack in order {
             let node = self.graph.node(pack);
@@ -156,9 +164,9 @@ impl Memory<'_> {
                     self.graph.node(input).op,
                     Op::Input(_) | Op::Variable(_) | Op::View(_) | Op::Pack(_)
                 );
-                let free = !packed.contains_key(&input)
-                    && !self.outputs.contains(&input)
-                    && request.updates.iter().all(|&(_, value)| value != input);
+                // Packed twice, it would be copied within one buffer, which a GPU does not do.
+                let once = node.inputs.iter().filter(|&&i| i == input).count() == 1;
+                let free = once && !packed.contains_key(&input) && !self.kept.contains(&input);
                 // No kernel may read one part of a buffer and write another, be it through a view.
                 let viewed = |c: &NodeId| matches!(self.graph.node(*c).op, Op::View(_));
                 let free = free && !self.consumers[&input].iter().any(viewed);
@@ -210,7 +218,7 @@ impl Memory<'_> {
         let once = inputs.iter().filter(|i| self.homes[i].0 == slot).count() == 1;
         let whole = self.slots[slot].len == self.graph.shape(id).elements();
         let unread = self.tenants[slot].iter().all(|&tenant| {
-            let kept = self.outputs.contains(&tenant);
+            let kept = self.kept.contains(&tenant);
             let later = |c: &NodeId| self.position[c] > position;
             !kept && !self.consumers.get(&tenant).is_some_and(|c| c.iter().any(later))
         });
@@ -223,7 +231,7 @@ impl Memory<'_> {
                 let readers = self.consumers.get(tenant).into_iter().flatten();
                 let last = readers.map(|reader| self.position[reader]).max().unwrap_or(0);
                 slot.last = slot.last.max(last);
-                if self.outputs.contains(tenant) {
+                if self.kept.contains(tenant) {
                     slot.last = end;
                 }
             }

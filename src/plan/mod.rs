@@ -7,6 +7,7 @@ mod fusion;
 mod memory;
 mod order;
 mod program;
+mod updates;
 
 pub use program::{Buffer, Contents, Place, Program, Step, Work};
 
@@ -35,9 +36,10 @@ pub trait Target {
 /// What a program shall compute.
 #[derive(Clone, Debug, Default)]
 pub struct Request {
-    /// What the host reads after a run.
+    /// What the host reads after a run. A variable here gives its value before the run's updates.
     pub outputs: Vec<NodeId>,
-    /// Variables and the nodes whose values replace theirs at the end of a run.
+    /// Variables and the nodes whose values replace theirs at the end of a run, all at once: a variable that is
+    /// another's new value gives the value it had before.
     pub updates: Vec<(NodeId, NodeId)>,
     /// Whether operations are fused; results are the same up to rounding.
     pub fuse: bool,
@@ -46,31 +48,13 @@ pub struct Request {
 /// Plans a program.
 ///
 /// # Errors
-/// [`GraphError`] where an update's variable is no variable or its value has another shape.
+/// [`GraphError`] where an update's variable is no variable or updated twice, or its value has another shape.
 pub fn plan(graph: &Graph, request: &Request, target: &dyn Target) -> Result<Program, GraphError> {
     let mut graph = graph.clone();
-    for &(variable, value) in &request.updates {
-        check_update(&graph, variable, value)?;
-    }
+    let request = updates::separate(&mut graph, request)?;
     if request.fuse {
-        fusion::fuse(&mut graph, request)?;
+        fusion::fuse(&mut graph, &request)?;
     }
-    let order = order::schedule(&graph, request);
-    Ok(memory::assign(&graph, request, &order, target))
-}
-
-fn check_update(graph: &Graph, variable: NodeId, value: NodeId) -> Result<(), GraphError> {
-    let reason = if !matches!(graph.node(variable).op, Op::Variable(_)) {
-        "only a variable can be updated".to_string()
-    } else if graph.shape(variable) != graph.shape(value) {
-        format!("the new value has shape {}", graph.shape(value))
-    } else {
-        return Ok(());
-    };
-    Err(GraphError::Shape {
-        op: "update",
-        node: graph.node(variable).name.clone(),
-        inputs: format!("{} {}", graph.node(value).name, graph.shape(value)),
-        reason,
-    })
+    let order = order::schedule(&graph, &request);
+    Ok(memory::assign(&graph, &request, &order, target))
 }

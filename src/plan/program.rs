@@ -64,7 +64,8 @@ pub struct Program {
     pub buffers: Vec<Buffer>,
     /// How many f32 of constant data the steps' kernels keep beside the buffers.
     pub tables: usize,
-    /// What the host reads after a run, in the order of the request.
+    /// What the host reads after a run, in the order of the request; in the place of an updated variable, the node
+    /// that holds its value before the update.
     pub outputs: Vec<NodeId>,
     /// The memory of inputs, variables and outputs: what the host may write and read.
     pub visible: BTreeMap<NodeId, Place>,

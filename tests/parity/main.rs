@@ -2,11 +2,15 @@
 
 mod activation;
 mod batch_norm;
+mod bias;
 mod conv2d;
+mod dropout;
 mod harness;
 mod launches;
 mod log;
+mod loss;
 mod mel;
+mod optimizer;
 mod pool;
 mod residual_add;
 mod stft;

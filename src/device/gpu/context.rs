@@ -8,7 +8,7 @@ use super::adapter::Adapter;
 use crate::device::DeviceError;
 
 /// How long one run may take. Software adapters need many seconds for a large batch.
-const PATIENCE: Duration = Duration::from_secs(300);
+pub const PATIENCE: Duration = Duration::from_secs(300);
 
 type Fault = Arc<Mutex<Option<DeviceError>>>;
 

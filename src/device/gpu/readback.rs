@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::mpsc::{Receiver, channel};
 
-use super::context::Context;
+use super::context::{Context, PATIENCE};
 use crate::device::DeviceError;
 
 const USAGE: wgpu::BufferUsages = wgpu::BufferUsages::MAP_READ.union(wgpu::BufferUsages::COPY_DST);
@@ -58,7 +58,8 @@ impl Readback {
             adapter: context.adapter.to_string(),
             reason: format!("results could not be read: {reason}"),
         };
-        match mapped.try_recv() {
+        // Another thread's wait may have taken the callback and not called it yet.
+        match mapped.recv_timeout(PATIENCE) {
             Ok(Ok(())) => {}
             Ok(Err(error)) => return Err(lost(&error.to_string())),
             Err(_) => return Err(lost("the memory was not mapped")),

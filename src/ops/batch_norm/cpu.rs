@@ -1,225 +1,33 @@
-//! Batch normalisation at the speed of memory: one task a group of planes, one pass of vectorised loops each.
+//! Batch normalisation at the speed of memory: one pass over the tensors for each operation.
 //!
-//! Everything a channel contributes is folded into a few coefficients first, so that an element costs a handful of
-//! multiplications and additions. Sums are taken per plane (n, c) in a fixed number of lanes and merged over n in
-//! f64, in order: the number of threads and the width of the vectors change no bit. No fused multiply-add is used,
-//! for the same reason; memory is the limit either way.
+//! Everything that a channel contributes is folded into a few coefficients first, so that an element costs a handful
+//! of multiplications and additions.
 
-use pulp::Arch;
-use rayon::prelude::*;
-
+use super::planes::{Layout, map, reduce_planes, sum_plane, sum_rows};
 use super::{BatchNorm, BatchNormInputGrad, BatchNormSums, EPSILON, RunningStats};
-use crate::graph::Shape;
-use crate::ops::bias::channels;
 use crate::ops::kernel::{CpuKernel, Io};
 
-/// Elements a task takes at least: below, handing out costs more than it brings.
-const TASK: usize = 16 * 1024;
-/// Partial sums kept side by side: four AVX2 registers hide the latency of an addition.
-const LANES: usize = 32;
-/// Elements that are summed in f32 before the sum goes on in f64.
-const BLOCK: usize = 8 * 1024;
-
-/// [N, C, ...] as batch, channels, and elements of a plane.
-#[derive(Clone, Copy)]
-struct Layout {
-    n: usize,
-    c: usize,
-    size: usize,
-}
-
-impl Layout {
-    fn new(x: &Shape) -> Self {
-        // The shape rule has refused everything else.
-        let (n, c, size) = channels(x).unwrap_or((0, 1, 1));
-        Self { n, c, size }
-    }
-
-    /// Elements of a channel.
-    fn count(self) -> usize {
-        self.n * self.size
-    }
-
-    /// Rows of a tensor [N, C] are vectorised across channels; everything else within planes.
-    fn rows(self) -> bool {
-        self.size == 1
-    }
-
-    /// Planes (or rows) a task takes, and their elements.
-    fn task(self) -> (usize, usize) {
-        let unit = if self.rows() { self.c } else { self.size };
-        let units = TASK.div_ceil(unit.max(1));
-        (units, units * unit)
-    }
-}
-
-/// `out = f(out, inputs, coefficients of the channel)` for every element; `coefficients` is [K, C].
-#[inline(always)]
-fn map<const I: usize, const K: usize>(
-    layout: Layout,
-    coefficients: &[f32],
-    inputs: [&[f32]; I],
-    out: &mut [f32],
-    f: impl Fn(f32, [f32; I], [f32; K]) -> f32 + Copy + Send + Sync,
-) {
-    let Layout { c, size, .. } = layout;
-    let (units, elements) = layout.task();
-    let arch = Arch::new();
-    let of: [&[f32]; K] = std::array::from_fn(|k| &coefficients[k * c..][..c]);
-    let task = |(task, out): (usize, &mut [f32])| {
-        let inputs = inputs.map(|input| &input[task * elements..][..out.len()]);
-        arch.dispatch(
-            #[inline(always)]
-            || {
-                if layout.rows() {
-                    for (row, out) in out.chunks_exact_mut(c).enumerate() {
-                        map_row(inputs.map(|input| &input[row * c..][..c]), of, out, f);
-                    }
-                } else {
-                    for (plane, out) in out.chunks_exact_mut(size).enumerate() {
-                        let channel = (task * units + plane) % c;
-                        let k = of.map(|k| k[channel]);
-                        map_plane(inputs.map(|input| &input[plane * size..][..size]), k, out, f);
-                    }
-                }
-            },
-        );
+/// Mean and variance of every channel from the means of its planes, [N, C], and the squared deviations in them; the
+/// means of planes of one element are the elements.
+fn merge_statistics(layout: Layout, plane_means: &[f32], squares: Option<&[f32]>, stats: &mut [f32]) {
+    let Layout { n, c, size } = layout;
+    let (n, size) = (n as f64, size as f64);
+    let (means, variances) = stats.split_at_mut(c);
+    sum_rows(c, [plane_means], |_, [m]| [f64::from(m), 0.0], |c, [sum, _]| means[c] = (sum / n) as f32);
+    let deviations = |channel: usize, mean: f32, squares: f32| {
+        let d = f64::from(mean) - f64::from(means[channel]);
+        [d, f64::from(squares) + size * d * d]
     };
-    if out.len() <= elements {
-        task((0, out));
-    } else {
-        out.par_chunks_mut(elements).enumerate().for_each(task);
-    }
-}
-
-#[inline(always)]
-fn map_row<const I: usize, const K: usize>(
-    inputs: [&[f32]; I],
-    coefficients: [&[f32]; K],
-    out: &mut [f32],
-    f: impl Fn(f32, [f32; I], [f32; K]) -> f32,
-) {
-    let len = out.len();
-    let (inputs, coefficients) = (inputs.map(|input| &input[..len]), coefficients.map(|k| &k[..len]));
-    for i in 0..len {
-        out[i] = f(out[i], inputs.map(|input| input[i]), coefficients.map(|k| k[i]));
-    }
-}
-
-#[inline(always)]
-fn map_plane<const I: usize, const K: usize>(
-    inputs: [&[f32]; I],
-    coefficients: [f32; K],
-    out: &mut [f32],
-    f: impl Fn(f32, [f32; I], [f32; K]) -> f32,
-) {
-    let len = out.len();
-    let inputs = inputs.map(|input| &input[..len]);
-    for i in 0..len {
-        out[i] = f(out[i], inputs.map(|input| input[i]), coefficients);
-    }
-}
-
-/// The sums over `i` of the two terms that `f` makes of the elements `i` of `inputs`.
-#[inline(always)]
-fn sum_pairs<const I: usize>(inputs: [&[f32]; I], f: impl Fn([f32; I]) -> [f32; 2]) -> [f64; 2] {
-    let len = inputs[0].len();
-    let mut sums = [0.0; 2];
-    let mut start = 0;
-    while start < len {
-        let end = len.min(start + BLOCK);
-        let block = inputs.map(|input| &input[start..end]);
-        let mut lanes = [[0f32; LANES]; 2];
-        let whole = (end - start) / LANES * LANES;
-        let mut at = 0;
-        while at < whole {
-            let chunk: [&[f32; LANES]; I] = block.map(|input| {
-                // Never the zeros: the slice has LANES elements.
-                input[at..at + LANES].try_into().unwrap_or(&[0.0; LANES])
-            });
-            for lane in 0..LANES {
-                let [a, b] = f(chunk.map(|input| input[lane]));
-                lanes[0][lane] += a;
-                lanes[1][lane] += b;
-            }
-            at += LANES;
-        }
-        for (lane, i) in (whole..end - start).enumerate() {
-            let [a, b] = f(block.map(|input| input[i]));
-            lanes[0][lane] += a;
-            lanes[1][lane] += b;
-        }
-        for (sum, lanes) in sums.iter_mut().zip(&lanes) {
-            *sum += lanes.iter().map(|&lane| f64::from(lane)).sum::<f64>();
-        }
-        start = end;
-    }
-    sums
-}
-
-/// Two numbers for every plane, from `f(channel, planes of the inputs)`, into `partials` [N·C, 2].
-#[inline(always)]
-fn reduce_planes<const I: usize>(
-    layout: Layout,
-    inputs: [&[f32]; I],
-    partials: &mut [f32],
-    f: impl Fn(usize, [&[f32]; I]) -> [f32; 2] + Send + Sync,
-) {
-    let Layout { c, size, .. } = layout;
-    let (planes, _) = layout.task();
-    let arch = Arch::new();
-    let task = |(task, partials): (usize, &mut [f32])| {
-        arch.dispatch(
-            #[inline(always)]
-            || {
-                for (plane, partial) in partials.chunks_exact_mut(2).enumerate() {
-                    let plane = task * planes + plane;
-                    partial
-                        .copy_from_slice(&f(plane % c, inputs.map(|input| &input[plane * size..][..size])));
-                }
-            },
-        );
+    // The deviations are from the rounded mean: the square of their own mean is taken off.
+    let write = |channel: usize, [d, total]: [f64; 2]| {
+        variances[channel] = ((total - size * d * d / n) / (n * size)) as f32;
     };
-    if partials.len() <= 2 * planes {
-        task((0, partials));
-    } else {
-        partials.par_chunks_mut(2 * planes).enumerate().for_each(task);
+    match squares {
+        Some(squares) => {
+            sum_rows(c, [plane_means, squares], |c, [mean, squares]| deviations(c, mean, squares), write);
+        }
+        None => sum_rows(c, [plane_means], |c, [mean]| deviations(c, mean, 0.0), write),
     }
-}
-
-/// Two numbers for every channel of [N, C]: the sums over n of the two terms that `f` makes of a row's elements, in
-/// f64, for a few channels side by side.
-#[inline(always)]
-fn sum_rows<const I: usize>(
-    c: usize,
-    inputs: [&[f32]; I],
-    f: impl Fn(usize, [f32; I]) -> [f64; 2],
-    mut done: impl FnMut(usize, [f64; 2]),
-) {
-    const WIDTH: usize = 16;
-    Arch::new().dispatch(
-        #[inline(always)]
-        || {
-            for first in (0..c).step_by(WIDTH) {
-                let width = WIDTH.min(c - first);
-                let mut sums = [[0f64; WIDTH]; 2];
-                for row in (first..inputs[0].len()).step_by(c) {
-                    let inputs = inputs.map(|input| &input[row..][..width]);
-                    for i in 0..width {
-                        let [a, b] = f(first + i, inputs.map(|input| input[i]));
-                        sums[0][i] += a;
-                        sums[1][i] += b;
-                    }
-                }
-                (0..width).for_each(|i| done(first + i, [sums[0][i], sums[1][i]]));
-            }
-        },
-    );
-}
-
-/// The partials of channel `channel`, in the order of n.
-fn of_channel(partials: &[f32], channel: usize, c: usize) -> impl Iterator<Item = [f64; 2]> {
-    partials.chunks_exact(2).skip(channel).step_by(c).map(|pair| [f64::from(pair[0]), f64::from(pair[1])])
 }
 
 fn reduction_workspace(layout: Layout) -> usize {
@@ -228,41 +36,25 @@ fn reduction_workspace(layout: Layout) -> usize {
 
 pub fn statistics(io: &Io<'_>) -> CpuKernel {
     let layout = Layout::new(io.inputs[0]);
-    let Layout { c, size, .. } = layout;
-    let count = layout.count() as f64;
+    let size = layout.size as f64;
     let run = move |inputs: &[&[f32]], stats: &mut [f32], workspace: &mut [f32]| {
-        let x = inputs[0];
-        let (means, variances) = stats.split_at_mut(c);
         if layout.rows() {
-            let sum = |_, [x]: [f32; 1]| [f64::from(x), 0.0];
-            sum_rows(c, [x], sum, |c, [sum, _]| means[c] = (sum / count) as f32);
-            let deviations = |c: usize, [x]: [f32; 1]| {
-                let d = f64::from(x) - f64::from(means[c]);
-                [d, d * d]
-            };
-            sum_rows(c, [x], deviations, |c, [d, d2]| variances[c] = ((d2 - d * d / count) / count) as f32);
-            return;
+            return merge_statistics(layout, inputs[0], None, stats);
         }
-        // Every plane in two passes, the second from cache, about a centre that is nearly its mean; the rest of the
-        // mean, d, is taken off (Chan, Golub and LeVeque 1983, "corrected two-pass").
-        reduce_planes(layout, [x], workspace, |_, [x]| {
-            let [sum, _] = sum_pairs([x], |[x]| [x, 0.0]);
-            let centre = (sum / size as f64) as f32;
-            let [d, d2] = sum_pairs([x], |[x]| {
+        // Every plane in two passes, the second from cache, about a centre that is nearly its mean; what is left of
+        // the mean is taken off (Chan, Golub and LeVeque 1983, "corrected two-pass").
+        reduce_planes(layout, [inputs[0]], workspace, |_, [x]| {
+            let [sum] = sum_plane([x], |[x]| [x]);
+            let centre = (sum / size) as f32;
+            let [d, squares] = sum_plane([x], |[x]| {
                 let d = x - centre;
                 [d, d * d]
             });
-            let rest = d / size as f64;
-            [(f64::from(centre) + rest) as f32, (d2 - d * rest) as f32]
+            let rest = d / size;
+            [(f64::from(centre) + rest) as f32, (squares - d * rest) as f32]
         });
-        for channel in 0..c {
-            let planes = || of_channel(workspace, channel, c);
-            let mean = planes().map(|[mean, _]| mean).sum::<f64>() * size as f64 / count;
-            let squares =
-                planes().map(|[m, squares]| squares + size as f64 * (m - mean).powi(2)).sum::<f64>();
-            means[channel] = mean as f32;
-            variances[channel] = (squares / count) as f32;
-        }
+        let (means, squares) = workspace.split_at(workspace.len() / 2);
+        merge_statistics(layout, means, Some(squares), stats);
     };
     CpuKernel { workspace: reduction_workspace(layout), run: Box::new(run) }
 }
@@ -274,45 +66,45 @@ fn inverse_deviation(variance: f32) -> f64 {
 
 pub fn sums(op: &BatchNormSums, io: &Io<'_>) -> CpuKernel {
     let layout = Layout::new(io.inputs[0]);
-    let Layout { c, .. } = layout;
+    let c = layout.c;
     let slope = op.slope;
     let run = move |inputs: &[&[f32]], sums: &mut [f32], workspace: &mut [f32]| {
         let (x, stats, dy) = (inputs[0], inputs[1], inputs[2]);
         let (scales, shifts) = sums.split_at_mut(c);
         let (means, variances) = stats.split_at(c);
-        let mut write = |c: usize, [dot, sum]: [f64; 2]| {
-            scales[c] = (dot * inverse_deviation(variances[c])) as f32;
-            shifts[c] = sum as f32;
+        let write = |channel: usize, [dot, sum]: [f64; 2]| {
+            scales[channel] = (dot * inverse_deviation(variances[channel])) as f32;
+            shifts[channel] = sum as f32;
         };
-        let centred = |c: usize, x: f32, dz: f32| {
-            let d = f64::from(x) - f64::from(means[c]);
-            [f64::from(dz) * d, f64::from(dz)]
+        let row_terms = |channel: usize, x: f32, dz: f32| {
+            let (d, dz) = (f64::from(x) - f64::from(means[channel]), f64::from(dz));
+            [dz * d, dz]
         };
         match (slope, layout.rows()) {
-            (None, true) => sum_rows(c, [x, dy], |c, [x, dy]| centred(c, x, dy), &mut write),
+            (None, true) => {
+                return sum_rows(c, [x, dy], |channel, [x, dy]| row_terms(channel, x, dy), write);
+            }
             (Some(slope), true) => {
-                let f = |c, [x, dy, y]: [f32; 3]| centred(c, x, masked(dy, y, slope));
-                sum_rows(c, [x, dy, inputs[3]], f, &mut write);
+                let f = |channel, [x, dy, y]: [f32; 3]| row_terms(channel, x, masked(dy, y, slope));
+                return sum_rows(c, [x, dy, inputs[3]], f, write);
             }
-            (None, false) => reduce_planes(layout, [x, dy], workspace, |c, planes| {
-                let mean = means[c];
-                sum_pairs(planes, |[x, dy]| [dy * (x - mean), dy]).map(|sum| sum as f32)
+            (None, false) => reduce_planes(layout, [x, dy], workspace, |channel, planes| {
+                let mean = means[channel];
+                sum_plane(planes, |[x, dy]| [dy * (x - mean), dy]).map(|sum| sum as f32)
             }),
-            (Some(slope), false) => reduce_planes(layout, [x, dy, inputs[3]], workspace, |c, planes| {
-                let mean = means[c];
-                let f = |[x, dy, y]: [f32; 3]| {
-                    let dz = masked(dy, y, slope);
-                    [dz * (x - mean), dz]
-                };
-                sum_pairs(planes, f).map(|sum| sum as f32)
-            }),
-        }
-        if !layout.rows() {
-            for channel in 0..c {
-                let total = of_channel(workspace, channel, c).fold([0.0; 2], |[a, b], [x, y]| [a + x, b + y]);
-                write(channel, total);
+            (Some(slope), false) => {
+                reduce_planes(layout, [x, dy, inputs[3]], workspace, |channel, planes| {
+                    let mean = means[channel];
+                    let f = |[x, dy, y]: [f32; 3]| {
+                        let dz = masked(dy, y, slope);
+                        [dz * (x - mean), dz]
+                    };
+                    sum_plane(planes, f).map(|sum| sum as f32)
+                })
             }
         }
+        let (dots, totals) = workspace.split_at(workspace.len() / 2);
+        sum_rows(c, [dots, totals], |_, [dot, total]| [f64::from(dot), f64::from(total)], write);
     };
     CpuKernel { workspace: reduction_workspace(layout), run: Box::new(run) }
 }

@@ -7,6 +7,7 @@
 
 mod cpu;
 mod gpu;
+mod planes;
 mod reference;
 
 use super::bias::channels;

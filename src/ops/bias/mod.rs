@@ -1,6 +1,9 @@
 //! A bias for every channel.
 
-use super::kernel::{GpuKernel, Io, Operand, Real};
+mod cpu;
+mod gpu;
+
+use super::kernel::{CpuKernel, GpuKernel, Io, Operand, Real};
 use super::{Backward, Operation, arity};
 use crate::graph::{GraphError, NodeId, Shape};
 
@@ -49,8 +52,20 @@ impl Operation for Bias {
         }
     }
 
-    fn gpu(&self, _: &Io<'_>) -> GpuKernel {
-        GpuKernel::default()
+    fn cpu(&self, io: &Io<'_>) -> CpuKernel {
+        cpu::bias(io)
+    }
+
+    fn gpu(&self, io: &Io<'_>) -> GpuKernel {
+        gpu::bias(io)
+    }
+
+    fn cpu_in_place(&self) -> Option<usize> {
+        Some(0)
+    }
+
+    fn gpu_in_place(&self) -> Option<usize> {
+        Some(0)
     }
 }
 
@@ -73,8 +88,12 @@ impl Operation for BiasGrad {
         }
     }
 
-    fn gpu(&self, _: &Io<'_>) -> GpuKernel {
-        GpuKernel::default()
+    fn cpu(&self, io: &Io<'_>) -> CpuKernel {
+        cpu::bias_grad(io)
+    }
+
+    fn gpu(&self, io: &Io<'_>) -> GpuKernel {
+        gpu::bias_grad(io)
     }
 
     fn operations(&self, io: &Io<'_>) -> u64 {

@@ -7,6 +7,7 @@ use rayon::prelude::*;
 
 use super::Dims;
 use super::planes::{PlaneSpec, Planes, pairs};
+use super::rows;
 use crate::gemm::{Product, Tiles, pack_rows, shift_product};
 use crate::ops::kernel::CpuKernel;
 
@@ -53,6 +54,7 @@ pub fn forward(d: Dims) -> CpuKernel {
     let taps = [(d.r - 1) / d.stride[0] + 1, (d.s - 1) / d.stride[1] + 1];
     let planes = Planes::new(&PlaneSpec {
         channels: d.group_c(),
+        samples: 1,
         image: [d.h, d.w],
         phases: d.stride,
         before: d.pad.map(|pad| pad as isize),
@@ -63,10 +65,8 @@ pub fn forward(d: Dims) -> CpuKernel {
     let terms = (0..d.group_c()).flat_map(|c| pairs(d.r, d.s).map(move |(r, s)| (c, r, s)));
     let offsets = terms.map(|(c, r, s)| planes.offset(c, r, s) as u32).collect();
     let shifted = Shifted::new(planes, target, offsets, d.n, d.groups, d.group_k());
-    shifted.kernel(0, 1, move |w, group, k, t| {
-        let terms = d.group_c() * d.r * d.s;
-        w[(group * d.group_k() + k) * terms + t]
-    })
+    let terms = d.group_c() * d.r * d.s;
+    shifted.kernel(0, 1, d.group_k() * terms, |k, t| Some(k * terms + t))
 }
 
 /// dx as a kernel of inputs (w, dy).
@@ -77,6 +77,7 @@ pub fn input_grad(d: Dims) -> CpuKernel {
     let places = [0, 1].map(|a| ([d.h, d.w][a] - 1 + d.pad[a]) / d.stride[a] + 1 - first[a]);
     let planes = Planes::new(&PlaneSpec {
         channels: d.group_k(),
+        samples: 1,
         image: [d.p, d.q],
         phases: [1, 1],
         before: [0, 1].map(|a| taps[a] as isize - 1 - first[a] as isize),
@@ -89,15 +90,11 @@ pub fn input_grad(d: Dims) -> CpuKernel {
     let terms = (0..d.group_k()).flat_map(|k| pairs(taps[0], taps[1]).map(move |(a, b)| (k, a, b)));
     let offsets = terms.map(|(k, a, b)| planes.offset(k, taps[0] - 1 - a, taps[1] - 1 - b) as u32).collect();
     let shifted = Shifted::new(planes, target, offsets, d.n, d.groups, d.group_c());
-    shifted.kernel(1, 0, move |w, group, row, t| {
+    shifted.kernel(1, 0, d.group_k() * d.group_c() * d.r * d.s, |row, t| {
         let (c, phase) = (row / (d.stride[0] * d.stride[1]), row % (d.stride[0] * d.stride[1]));
         let (k, a, b) = (t / (taps[0] * taps[1]), t / taps[1] % taps[0], t % taps[1]);
         let (r, s) = (a * d.stride[0] + phase / d.stride[1], b * d.stride[1] + phase % d.stride[1]);
-        if r < d.r && s < d.s {
-            w[(((group * d.group_k() + k) * d.group_c() + c) * d.r + r) * d.s + s]
-        } else {
-            0.0
-        }
+        (r < d.r && s < d.s).then(|| ((k * d.group_c() + c) * d.r + r) * d.s + s)
     })
 }
 
@@ -149,30 +146,39 @@ impl Shifted {
         }
     }
 
-    /// The kernel that reads images from input `source` and weights from input `weight`; `at(w, group, row, term)`.
+    /// The kernel that reads images from input `source` and weights, `group_weights` for each group, from input
+    /// `weight`; `at(row, term)` is the weight's index within its group, if it is not zero.
     fn kernel(
         self,
         source: usize,
         weight: usize,
-        at: impl Fn(&[f32], usize, usize, usize) -> f32 + Send + Sync + 'static,
+        group_weights: usize,
+        at: impl Fn(usize, usize) -> Option<usize>,
     ) -> CpuKernel {
+        let panel = self.height * self.offsets.len();
         let packed_group = self.rows.next_multiple_of(self.height) * self.offsets.len();
         let packed_len = self.groups * packed_group;
         let workspace = packed_len + self.scratch * SLOTS_A_THREAD * rayon::current_num_threads();
+        // The order of packing as indices, because finding them takes longer than the packing itself.
+        let mut indices = vec![u32::MAX; packed_group];
+        pack_rows(&mut indices, self.height, self.rows, self.offsets.len(), |row, t| {
+            at(row, t).map_or(u32::MAX, |index| index as u32)
+        });
         let run = move |inputs: &[&[f32]], out: &mut [f32], workspace: &mut [f32]| {
             let (packed, scratch) = workspace.split_at_mut(packed_len);
-            let panel = self.height * self.offsets.len();
-            let panels = packed_group / panel;
-            packed.par_chunks_exact_mut(panel).enumerate().for_each(|(i, to)| {
-                let (group, first) = (i / panels, i % panels * self.height);
-                let rows = (self.rows - first).min(self.height);
-                pack_rows(to, self.height, rows, self.offsets.len(), |row, t| {
-                    at(inputs[weight], group, first + row, t)
+            let groups =
+                packed.chunks_exact_mut(packed_group).zip(inputs[weight].chunks_exact(group_weights));
+            groups.for_each(|(packed, weights)| {
+                let panels = packed.par_chunks_mut(panel).zip(indices.par_chunks(panel));
+                panels.for_each(|(panel, indices)| {
+                    for (to, &index) in panel.iter_mut().zip(indices) {
+                        *to = weights.get(index as usize).copied().unwrap_or(0.0);
+                    }
                 });
             });
             let packed = &*packed;
             let unit = self.piece * self.target.image[0] * self.target.image[1];
-            let image = self.planes.channels * self.planes.image_len();
+            let image = self.planes.image_len() * self.planes.channels();
             let work = |index: usize, outputs: &mut [f32], scratch: &mut [f32]| {
                 for (i, output) in outputs.chunks_exact_mut(unit).enumerate() {
                     let at = index * self.run + i;
@@ -180,7 +186,7 @@ impl Shifted {
                     let images = &inputs[source][sample_group * image..];
                     let a = &packed[sample_group % self.groups * packed_group..][..packed_group];
                     let a = &a[piece * (packed_group / self.pieces)..][..packed_group / self.pieces];
-                    self.piece_of_work(images, image, a, output, scratch);
+                    self.piece_of_work(images, a, output, scratch);
                 }
             };
             let outputs = out.par_chunks_mut(self.run * unit).enumerate();
@@ -191,20 +197,14 @@ impl Shifted {
     }
 
     /// One piece of output channels of one sample and group.
-    fn piece_of_work(
-        &self,
-        images: &[f32],
-        image: usize,
-        a: &[f32],
-        output: &mut [f32],
-        scratch: &mut [f32],
-    ) {
+    fn piece_of_work(&self, images: &[f32], a: &[f32], output: &mut [f32], scratch: &mut [f32]) {
         let phases = self.target.phases[0] * self.target.phases[1];
         let rows = self.piece * phases;
         let strip_len = if self.direct { 0 } else { rows * self.columns };
         let (strip, copy) = scratch.split_at_mut(strip_len);
         let b = if self.copied {
-            self.planes.fill(&images[..image], copy);
+            let map = self.planes.image_len();
+            self.planes.fill(|c, _| &images[c * map..][..map], copy);
             copy
         } else {
             images
@@ -234,21 +234,22 @@ impl Target {
         let phases = self.phases[0] * self.phases[1];
         let [height, width] = self.image;
         let images = output.chunks_exact_mut(height * width);
-        for (image, rows) in images.zip(strip.chunks_exact(phases * columns)) {
+        for (image, strip) in images.zip(strip.chunks_exact(phases * columns)) {
             for ((phase_row, phase_column), from) in
-                pairs(self.phases[0], self.phases[1]).zip(rows.chunks_exact(columns))
+                pairs(self.phases[0], self.phases[1]).zip(strip.chunks_exact(columns))
             {
                 for place in 0..self.places[0] {
                     let row = (place * self.phases[0] + phase_row).wrapping_sub(self.skip[0]);
                     if row >= height {
                         continue;
                     }
-                    let to = &mut image[row * width..][..width];
-                    let from = &from[place * pitch..][..self.places[1]];
-                    if self.phases[1] == 1 {
-                        to.copy_from_slice(from);
+                    let to = &mut image[row * width..];
+                    let from = &from[place * pitch..];
+                    if phases == 1 {
+                        rows::copy(to, from, width);
                         continue;
                     }
+                    let (to, from) = (&mut to[..width], &from[..self.places[1]]);
                     // The first place of an early phase may lie before the image.
                     let early = usize::from(phase_column < self.skip[1]);
                     let first = early * self.phases[1] + phase_column - self.skip[1];

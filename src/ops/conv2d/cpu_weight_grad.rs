@@ -9,6 +9,7 @@ use rayon::prelude::*;
 use super::Dims;
 use super::cpu::SLOTS_A_THREAD;
 use super::planes::{PlaneSpec, Planes, pairs};
+use super::rows;
 use crate::gemm::{Dot, Tiles, shift_dot};
 use crate::ops::kernel::CpuKernel;
 
@@ -16,18 +17,25 @@ use crate::ops::kernel::CpuKernel;
 const PIECES: usize = 16;
 /// Output channels in a piece of work, at least: fewer would lay x out too often.
 const CHANNELS: usize = 32;
+/// Positions that a part sums, at least, if there are enough samples.
+const SUMMED: usize = 640;
 /// Positions for which sums stay in registers, at least, if there are enough samples.
 const POSITIONS: usize = 2048;
+
+/// Positions from which laying the samples side by side would cost more than it saves, if x can be read as it is.
+const DIRECT_POSITIONS: usize = 512;
 
 struct WeightGrad {
     d: Dims,
     planes: Planes,
     offsets: Vec<u32>,
-    /// Spread positions of a sample.
+    /// Positions of all samples that are laid out together.
     positions: usize,
-    /// Memory for the planes of a sample.
+    /// Memory for the planes of x.
     image: usize,
-    /// Samples laid out at once.
+    /// Whether x and dy are read as they are.
+    direct: bool,
+    /// Samples laid out together.
     together: usize,
     /// Output channels in a piece of work.
     channels: usize,
@@ -38,31 +46,38 @@ struct WeightGrad {
 
 /// dw as a kernel of inputs (x, dy).
 pub fn weight_grad(d: Dims) -> CpuKernel {
-    let taps = [(d.r - 1) / d.stride[0] + 1, (d.s - 1) / d.stride[1] + 1];
-    let planes = Planes::new(&PlaneSpec {
-        channels: d.group_c(),
-        image: [d.h, d.w],
-        phases: d.stride,
-        before: d.pad.map(|pad| pad as isize),
-        taps,
-        outputs: [d.p, d.q],
-    });
-    let terms = (0..d.group_c()).flat_map(|c| pairs(d.r, d.s).map(move |(r, s)| (c, r, s)));
-    let offsets: Vec<u32> = terms.map(|(c, r, s)| planes.offset(c, r, s) as u32).collect();
-    let positions = ((d.p - 1) * planes.pitch() + d.q).next_multiple_of(Tiles::get().lanes);
-    let read = offsets.iter().max().map_or(0, |&offset| offset as usize) + positions;
-    let image = read.max(planes.len());
-
+    let lanes = Tiles::get().lanes;
     let mut channels = d.group_k();
     while channels.is_multiple_of(2) && channels / 2 >= CHANNELS {
         channels /= 2;
     }
     let pieces = d.k / channels;
-    let parts = (PIECES / pieces).clamp(1, d.n);
-    let samples = d.n.div_ceil(parts);
-    let together = POSITIONS.div_ceil(positions).min(samples);
+    let few = SUMMED.div_ceil(d.p * d.q);
+    let samples = d.n.div_ceil((PIECES / pieces).clamp(1, d.n)).max(few).min(d.n);
     let parts = d.n.div_ceil(samples);
-    WeightGrad { d, planes, offsets, positions, image, together, channels, parts, samples }.kernel()
+
+    let spec = PlaneSpec {
+        channels: d.group_c(),
+        samples: 1,
+        image: [d.h, d.w],
+        phases: d.stride,
+        before: d.pad.map(|pad| pad as isize),
+        taps: [(d.r - 1) / d.stride[0] + 1, (d.s - 1) / d.stride[1] + 1],
+        outputs: [d.p, d.q],
+    };
+    let single = Planes::new(&spec);
+    let map = d.p * d.q;
+    let direct =
+        single.is_image() && single.plane() == map && map.is_multiple_of(lanes) && map >= DIRECT_POSITIONS;
+    let together = if direct { 1 } else { POSITIONS.div_ceil(single.plane()).min(samples) };
+    let planes = Planes::new(&PlaneSpec { samples: together, ..spec });
+    let terms = (0..d.group_c()).flat_map(|c| pairs(d.r, d.s).map(move |(r, s)| (c, r, s)));
+    let offsets: Vec<u32> = terms.map(|(c, r, s)| planes.offset(c, r, s) as u32).collect();
+    let last = (d.p - 1) * planes.pitch() + d.q;
+    let positions = ((together - 1) * planes.plane() + last).next_multiple_of(lanes);
+    let read = offsets.iter().max().map_or(0, |&offset| offset as usize) + positions;
+    let image = read.max(planes.len());
+    WeightGrad { d, planes, offsets, positions, image, direct, together, channels, parts, samples }.kernel()
 }
 
 impl WeightGrad {
@@ -70,7 +85,7 @@ impl WeightGrad {
         let dw = self.d.k * self.offsets.len();
         let sums = if self.parts > 1 { self.parts * dw } else { 0 };
         let slots = SLOTS_A_THREAD * rayon::current_num_threads();
-        let scratch_len = self.together * (self.image + self.channels * self.positions);
+        let scratch_len = if self.direct { 1 } else { self.image + self.channels * self.positions };
         let run = move |inputs: &[&[f32]], out: &mut [f32], workspace: &mut [f32]| {
             let (sums, scratch) = workspace.split_at_mut(sums);
             let parts = if self.parts > 1 { &mut *sums } else { &mut *out };
@@ -104,44 +119,50 @@ impl WeightGrad {
         let (part, first_k) = (index / pieces, index % pieces * self.channels);
         let group = first_k / d.group_k();
         let samples = part * self.samples..((part + 1) * self.samples).min(d.n);
-        let (planes, spread) = scratch.split_at_mut(self.together * self.image);
-        let spread_len = self.channels * self.positions;
-        let (image, map) = (d.group_c() * d.h * d.w, d.p * d.q);
+        let (map, image) = (d.p * d.q, d.h * d.w);
         out.fill(0.0);
         for first in samples.clone().step_by(self.together) {
-            let n = self.together.min(samples.end - first);
-            for i in 0..n {
-                let x = &x[((first + i) * d.groups + group) * image..][..image];
-                self.planes.fill(x, &mut planes[i * self.image..][..self.image]);
-                let dy = &dy[((first + i) * d.k + first_k) * map..][..self.channels * map];
-                self.spread(dy, &mut spread[i * spread_len..][..spread_len]);
-            }
+            let x = |sample: usize| &x[((first + sample) * d.c + group * d.group_c()) * image..];
+            let dy = |sample: usize| &dy[((first + sample) * d.k + first_k) * map..];
+            let (a, b) = if self.direct {
+                (dy(0), x(0))
+            } else {
+                let n = self.together.min(samples.end - first);
+                let (planes, spread) = scratch.split_at_mut(self.image);
+                self.planes.fill(|c, sample| &x(sample.min(n - 1))[c * image..][..image], planes);
+                for (k, to) in spread.chunks_exact_mut(self.positions).enumerate() {
+                    self.spread(n, |sample| &dy(sample)[k * map..][..map], to);
+                }
+                (&*spread, &*planes)
+            };
             shift_dot(Dot {
-                a: spread,
+                a,
                 a_pitch: self.positions,
-                a_stride: spread_len,
                 rows: self.channels,
-                b: planes,
-                b_stride: self.image,
+                b,
                 offsets: &self.offsets,
-                n,
                 len: self.positions,
                 c: out,
             });
         }
     }
 
-    /// dy of one sample, its rows as far apart as those of the planes.
-    fn spread(&self, dy: &[f32], to: &mut [f32]) {
-        let (map, pitch) = (self.d.p * self.d.q, self.planes.pitch());
-        for (map, to) in dy.chunks_exact(map).zip(to.chunks_exact_mut(self.positions)) {
-            let rows = map.chunks_exact(self.d.q);
-            for (row, to) in rows.zip(to.chunks_mut(pitch)) {
-                let (inside, gap) = to.split_at_mut(self.d.q);
-                inside.copy_from_slice(row);
-                gap.fill(0.0);
+    /// dy of one channel of n samples, its rows as far apart as those of the planes.
+    fn spread<'a>(&self, n: usize, dy: impl Fn(usize) -> &'a [f32], to: &mut [f32]) {
+        let pitch = self.planes.pitch();
+        for (sample, to) in to.chunks_mut(self.planes.plane()).enumerate() {
+            if sample >= n {
+                to.fill(0.0);
+                continue;
             }
-            // Up to a whole number of vectors.
+            let (q, dy) = (self.d.q, dy(sample));
+            for row in 0..self.d.p {
+                let to = &mut to[row * pitch..];
+                rows::copy(to, &dy[row * q..], q);
+                let gap = (pitch - q).min(to.len() - q);
+                rows::zero(&mut to[q..], gap);
+            }
+            // Up to the next sample, or to a whole number of vectors.
             let end = (self.d.p * pitch).min(to.len());
             to[end..].fill(0.0);
         }

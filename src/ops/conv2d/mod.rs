@@ -4,6 +4,7 @@ mod cpu;
 mod cpu_weight_grad;
 mod planes;
 mod reference;
+mod rows;
 
 use super::kernel::{CpuKernel, GpuKernel, Io, Operand, Real};
 use super::{Backward, Operation, arity};

@@ -8,6 +8,8 @@
 //! Where the stride is 1, the padding behind a row is the padding before the next, so that planes are as small as
 //! possible: 3 taps around 44 columns take 45 places a row.
 
+use super::rows;
+
 /// One axis of the planes.
 #[derive(Clone, Copy, Debug)]
 struct Axis {
@@ -20,14 +22,14 @@ struct Axis {
 }
 
 impl Axis {
-    /// Taps are those of one phase; `own` asks for at least `outputs` places.
-    fn new(size: usize, phases: usize, before: isize, taps: usize, outputs: usize, own: bool) -> Self {
+    /// Taps are those of one phase.
+    fn new(size: usize, phases: usize, before: isize, taps: usize, outputs: usize) -> Self {
         let read = outputs + taps - 1;
         let len = match usize::try_from(before) {
             Ok(before) if phases == 1 => (before + size).min(read).max(read.saturating_sub(before)),
             _ => read,
         };
-        Self { size, phases, before, len: if own { len.max(outputs) } else { len } }
+        Self { size, phases, before, len: len.max(outputs) }
     }
 
     /// Whether the planes of this axis are the image itself.
@@ -50,10 +52,11 @@ impl Axis {
     }
 }
 
-/// The planes of `channels` images of one size.
+/// The planes of `channels` images of one size, in the order channel, phase, sample.
 #[derive(Clone, Copy, Debug)]
 pub struct Planes {
-    pub channels: usize,
+    channels: usize,
+    samples: usize,
     rows: Axis,
     columns: Axis,
 }
@@ -62,6 +65,8 @@ pub struct Planes {
 #[derive(Clone, Copy, Debug)]
 pub struct PlaneSpec {
     pub channels: usize,
+    /// Samples side by side: a phase's plane of one sample follows that of the sample before.
+    pub samples: usize,
     pub image: [usize; 2],
     pub phases: [usize; 2],
     pub before: [isize; 2],
@@ -72,10 +77,10 @@ pub struct PlaneSpec {
 
 impl Planes {
     pub fn new(spec: &PlaneSpec) -> Self {
-        let axis = |i: usize, own: bool| {
-            Axis::new(spec.image[i], spec.phases[i], spec.before[i], spec.taps[i], spec.outputs[i], own)
+        let axis = |i: usize| {
+            Axis::new(spec.image[i], spec.phases[i], spec.before[i], spec.taps[i], spec.outputs[i])
         };
-        Self { channels: spec.channels, rows: axis(0, false), columns: axis(1, true) }
+        Self { channels: spec.channels, samples: spec.samples, rows: axis(0), columns: axis(1) }
     }
 
     /// From one row of a plane, and of the outputs, to the next.
@@ -88,13 +93,22 @@ impl Planes {
         self.channels * self.channel()
     }
 
+    pub fn channels(&self) -> usize {
+        self.channels
+    }
+
     /// Elements of one image.
     pub fn image_len(&self) -> usize {
         self.rows.size * self.columns.size
     }
 
+    /// Elements of a plane, and from one sample's outputs to the next.
+    pub fn plane(&self) -> usize {
+        self.rows.len * self.columns.len
+    }
+
     fn channel(&self) -> usize {
-        self.rows.phases * self.columns.phases * self.rows.len * self.columns.len
+        self.rows.phases * self.columns.phases * self.samples * self.plane()
     }
 
     /// Whether the planes are the images themselves, so that nothing has to be copied.
@@ -106,37 +120,46 @@ impl Planes {
     pub fn offset(&self, channel: usize, row: usize, column: usize) -> usize {
         let (rows, columns) = (&self.rows, &self.columns);
         let phase = (row % rows.phases) * columns.phases + column % columns.phases;
-        let plane = channel * self.channel() + phase * rows.len * columns.len;
+        let plane = channel * self.channel() + phase * self.samples * self.plane();
         plane + row / rows.phases * columns.len + column / columns.phases
     }
 
-    /// Lays the images out; what of `to` lies behind the planes becomes zero.
-    pub fn fill(&self, images: &[f32], to: &mut [f32]) {
-        let (rows, columns) = (&self.rows, &self.columns);
+    /// Lays out the images of channel c of sample i, `images(c, i)`; what of `to` lies behind the planes becomes zero.
+    pub fn fill<'a>(&self, images: impl Fn(usize, usize) -> &'a [f32], to: &mut [f32]) {
         let (planes, slack) = to.split_at_mut(self.len());
         slack.fill(0.0);
-        let mut lines = planes.chunks_exact_mut(columns.len);
-        for image in images.chunks_exact(rows.size * columns.size) {
-            for (phase_row, phase_column) in pairs(rows.phases, columns.phases) {
-                let inside = columns.places(phase_column);
-                for (place, line) in lines.by_ref().take(rows.len).enumerate() {
-                    let Some(row) = rows.position(phase_row, place) else {
-                        line.fill(0.0);
-                        continue;
-                    };
-                    let row = &image[row * columns.size..][..columns.size];
-                    line[..inside.start].fill(0.0);
-                    line[inside.end..].fill(0.0);
-                    let Some(first) = columns.position(phase_column, inside.start) else { continue };
-                    let to = &mut line[inside.clone()];
-                    if columns.phases == 1 {
-                        to.copy_from_slice(&row[first..][..to.len()]);
-                    } else {
-                        let from = row[first..].iter().step_by(columns.phases);
-                        to.iter_mut().zip(from).for_each(|(to, &from)| *to = from);
-                    }
+        let mut planes = planes.chunks_exact_mut(self.plane());
+        for channel in 0..self.channels {
+            for phases in pairs(self.rows.phases, self.columns.phases) {
+                for (sample, plane) in planes.by_ref().take(self.samples).enumerate() {
+                    self.fill_plane(images(channel, sample), phases, plane);
                 }
             }
+        }
+    }
+
+    fn fill_plane(&self, image: &[f32], phases: (usize, usize), plane: &mut [f32]) {
+        let (lines, columns) = (&self.rows, &self.columns);
+        let inside = columns.places(phases.1);
+        let first = columns.position(phases.1, inside.start);
+        let gap = columns.len - inside.end;
+        for place in 0..lines.len {
+            let line = &mut plane[place * columns.len..];
+            let (Some(row), Some(first)) = (lines.position(phases.0, place), first) else {
+                line[..columns.len].fill(0.0);
+                continue;
+            };
+            let row = &image[row * columns.size + first..];
+            rows::zero(line, inside.start);
+            let to = &mut line[inside.start..];
+            if columns.phases == 1 {
+                rows::copy(to, row, inside.len());
+            } else {
+                let row = &row[..columns.size - first];
+                let from = row.iter().step_by(columns.phases);
+                to[..inside.len()].iter_mut().zip(from).for_each(|(to, &from)| *to = from);
+            }
+            rows::zero(&mut line[inside.end..], gap);
         }
     }
 }

@@ -1,7 +1,10 @@
 //! Dropout with counter-based random numbers: the mask is a function of seed, step, layer and element, so that every
 //! device draws the same one and the backward pass draws it again.
 
-use super::kernel::{GpuKernel, Io, Operand, Real};
+mod cpu;
+mod gpu;
+
+use super::kernel::{CpuKernel, GpuKernel, Io, Operand, Real};
 use super::{Backward, Operation, arity};
 use crate::graph::{GraphError, NodeId, Shape};
 
@@ -15,6 +18,7 @@ pub struct Dropout {
 }
 
 /// A bijective mix of 32 bits (C. Wellons' `lowbias32`).
+#[inline(always)]
 pub fn mix(mut x: u32) -> u32 {
     x ^= x >> 16;
     x = x.wrapping_mul(0x7feb_352d);
@@ -34,7 +38,13 @@ impl Dropout {
         (f64::from(self.rate) * f64::from(1 << 24)).round() as u32
     }
 
+    /// What a kept element is multiplied by.
+    pub fn factor(&self) -> f32 {
+        (1.0 / (1.0 - f64::from(self.rate))) as f32
+    }
+
     /// Whether the element is kept.
+    #[inline(always)]
     pub fn keeps(&self, key: u32, element: u32) -> bool {
         mix(element ^ key) >> 8 >= self.threshold()
     }
@@ -76,7 +86,19 @@ impl Operation for Dropout {
         }
     }
 
-    fn gpu(&self, _: &Io<'_>) -> GpuKernel {
-        GpuKernel::default()
+    fn cpu(&self, io: &Io<'_>) -> CpuKernel {
+        cpu::dropout(*self, io)
+    }
+
+    fn gpu(&self, io: &Io<'_>) -> GpuKernel {
+        gpu::dropout(*self, io)
+    }
+
+    fn cpu_in_place(&self) -> Option<usize> {
+        Some(0)
+    }
+
+    fn gpu_in_place(&self) -> Option<usize> {
+        Some(0)
     }
 }

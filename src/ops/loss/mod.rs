@@ -1,8 +1,10 @@
 //! Softmax, and softmax cross-entropy on soft labels.
 
+mod cpu;
+mod gpu;
 mod reference;
 
-use super::kernel::{GpuKernel, Io, Operand, Real};
+use super::kernel::{CpuKernel, GpuKernel, Io, Operand, Real};
 use super::{Backward, Operation, arity, same};
 use crate::graph::{GraphError, NodeId, Shape};
 
@@ -63,8 +65,12 @@ impl Operation for Softmax {
         reference::softmax(inputs[0].data, output, shape[1]);
     }
 
-    fn gpu(&self, _: &Io<'_>) -> GpuKernel {
-        GpuKernel::default()
+    fn cpu(&self, io: &Io<'_>) -> CpuKernel {
+        cpu::softmax(io.output[1])
+    }
+
+    fn gpu(&self, io: &Io<'_>) -> GpuKernel {
+        gpu::by_row("softmax", io, 0.0)
     }
 
     fn operations(&self, io: &Io<'_>) -> u64 {
@@ -88,8 +94,12 @@ impl Operation for SoftmaxGrad {
         reference::softmax_grad(inputs[0].data, inputs[1].data, output, shape[1]);
     }
 
-    fn gpu(&self, _: &Io<'_>) -> GpuKernel {
-        GpuKernel::default()
+    fn cpu(&self, io: &Io<'_>) -> CpuKernel {
+        cpu::softmax_grad(io.output[1])
+    }
+
+    fn gpu(&self, io: &Io<'_>) -> GpuKernel {
+        gpu::by_row("softmax_grad", io, 0.0)
     }
 
     fn operations(&self, io: &Io<'_>) -> u64 {
@@ -125,8 +135,12 @@ impl Operation for CrossEntropy {
         reference::cross_entropy(self, inputs, output);
     }
 
-    fn gpu(&self, _: &Io<'_>) -> GpuKernel {
-        GpuKernel::default()
+    fn cpu(&self, io: &Io<'_>) -> CpuKernel {
+        cpu::cross_entropy(*self, io)
+    }
+
+    fn gpu(&self, io: &Io<'_>) -> GpuKernel {
+        gpu::cross_entropy(*self, io)
     }
 
     fn operations(&self, io: &Io<'_>) -> u64 {
@@ -156,8 +170,12 @@ impl Operation for CrossEntropyGrad {
         reference::cross_entropy_grad(&self.0, inputs, output, shape);
     }
 
-    fn gpu(&self, _: &Io<'_>) -> GpuKernel {
-        GpuKernel::default()
+    fn cpu(&self, io: &Io<'_>) -> CpuKernel {
+        cpu::cross_entropy_grad(self.0, io)
+    }
+
+    fn gpu(&self, io: &Io<'_>) -> GpuKernel {
+        gpu::by_row("cross_entropy_grad", io, self.0.smoothing)
     }
 
     fn operations(&self, io: &Io<'_>) -> u64 {

@@ -3,13 +3,15 @@
 //! An optimizer's state is one tensor whose first row holds the parameters and whose further rows hold the moments,
 //! so that parameters are views of its first row and an update is one pass in place.
 
+mod cpu;
+mod gpu;
 mod reference;
 
-use super::kernel::{GpuKernel, Io, Operand, Real};
+use super::kernel::{CpuKernel, GpuKernel, Io, Operand, Real};
 use super::{Operation, arity};
 use crate::graph::Shape;
 
-/// Gradients [P] → [2]: their Euclidean norm, and how many of them are not finite.
+/// Gradients [P] → [2]: the Euclidean norm of those that are finite, and how many are not.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct GlobalNorm;
 
@@ -85,13 +87,17 @@ impl Operation for GlobalNorm {
     }
 
     fn reference<T: Real>(&self, inputs: &[Operand<'_, T>], output: &mut [T], _: &Shape) {
-        output[0] = inputs[0].data.iter().map(|&g| g * g).sum::<T>().sqrt();
-        let broken = inputs[0].data.iter().filter(|g| !g.is_finite()).count();
-        output[1] = T::of(broken as f64);
+        let (finite, broken): (Vec<T>, Vec<T>) = inputs[0].data.iter().partition(|g| g.is_finite());
+        output[0] = finite.iter().map(|&g| g * g).sum::<T>().sqrt();
+        output[1] = T::of(broken.len() as f64);
     }
 
-    fn gpu(&self, _: &Io<'_>) -> GpuKernel {
-        GpuKernel::default()
+    fn cpu(&self, io: &Io<'_>) -> CpuKernel {
+        cpu::global_norm(io)
+    }
+
+    fn gpu(&self, io: &Io<'_>) -> GpuKernel {
+        gpu::global_norm(io)
     }
 
     fn operations(&self, io: &Io<'_>) -> u64 {
@@ -112,8 +118,20 @@ impl Operation for Sgd {
         reference::sgd(self, inputs, output);
     }
 
-    fn gpu(&self, _: &Io<'_>) -> GpuKernel {
-        GpuKernel::default()
+    fn cpu(&self, io: &Io<'_>) -> CpuKernel {
+        cpu::sgd(*self, io)
+    }
+
+    fn gpu(&self, io: &Io<'_>) -> GpuKernel {
+        gpu::sgd(*self, io)
+    }
+
+    fn cpu_in_place(&self) -> Option<usize> {
+        Some(0)
+    }
+
+    fn gpu_in_place(&self) -> Option<usize> {
+        Some(0)
     }
 
     fn operations(&self, io: &Io<'_>) -> u64 {
@@ -134,8 +152,20 @@ impl Operation for Adam {
         reference::adam(self, inputs, output);
     }
 
-    fn gpu(&self, _: &Io<'_>) -> GpuKernel {
-        GpuKernel::default()
+    fn cpu(&self, io: &Io<'_>) -> CpuKernel {
+        cpu::adam(*self, io)
+    }
+
+    fn gpu(&self, io: &Io<'_>) -> GpuKernel {
+        gpu::adam(*self, io)
+    }
+
+    fn cpu_in_place(&self) -> Option<usize> {
+        Some(0)
+    }
+
+    fn gpu_in_place(&self) -> Option<usize> {
+        Some(0)
     }
 
     fn operations(&self, io: &Io<'_>) -> u64 {

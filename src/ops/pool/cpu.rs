@@ -34,11 +34,6 @@ impl Plane {
         self.window == Window::tiles([2, 2])
     }
 
-    /// Whether windows lie side by side.
-    fn tiles(&self) -> bool {
-        self.window == Window::tiles(self.window.size)
-    }
-
     /// How many planes one task takes: about 16 Ki elements.
     fn planes_per_task(&self) -> usize {
         ((1 << 14) / self.full()).max(1)
@@ -82,16 +77,22 @@ impl Plane {
         }
     }
 
+    /// y from the four elements of every window of 2×2, row by row.
     #[inline(always)]
-    fn halve_max(&self, x: &[f32], y: &mut [f32]) {
-        let larger = |a: f32, b: f32| if b > a { b } else { a };
+    fn halve(&self, x: &[f32], y: &mut [f32], f: impl Fn([f32; 2], [f32; 2]) -> f32) {
         for (x, y) in x.chunks_exact(2 * self.w).zip(y.chunks_exact_mut(self.q)) {
             let (top, bottom) = x.split_at(self.w);
             let pairs = top.as_chunks::<2>().0.iter().zip(bottom.as_chunks::<2>().0);
-            for (y, (a, b)) in y.iter_mut().zip(pairs) {
-                *y = larger(larger(a[0], a[1]), larger(b[0], b[1]));
+            for (y, (&a, &b)) in y.iter_mut().zip(pairs) {
+                *y = f(a, b);
             }
         }
+    }
+
+    #[inline(always)]
+    fn halve_max(&self, x: &[f32], y: &mut [f32]) {
+        let larger = |a: f32, b: f32| if b > a { b } else { a };
+        self.halve(x, y, |a, b| larger(larger(a[0], a[1]), larger(b[0], b[1])));
     }
 
     #[inline(always)]
@@ -122,6 +123,9 @@ impl Plane {
 
     #[inline(always)]
     fn average(&self, x: &[f32], y: &mut [f32]) {
+        if self.halves() {
+            return self.halve(x, y, |a, b| 0.25 * ((a[0] + a[1]) + (b[0] + b[1])));
+        }
         let count = (self.window.size[0] * self.window.size[1]) as f32;
         for (p, y) in y.chunks_exact_mut(self.q).enumerate() {
             for (q, y) in y.iter_mut().enumerate() {
@@ -134,20 +138,17 @@ impl Plane {
     fn average_grad(&self, dy: &[f32], dx: &mut [f32]) {
         let Window { size, stride } = self.window;
         let count = (size[0] * size[1]) as f32;
-        let tiles = self.tiles();
-        if !(tiles && self.p * size[0] == self.h && self.q * size[1] == self.w) {
-            dx.fill(0.0);
-        }
+        dx.fill(0.0);
         for (p, dy) in dy.chunks_exact(self.q).enumerate() {
-            for (q, &dy) in dy.iter().enumerate() {
-                let share = dy / count;
-                for r in 0..size[0] {
-                    let row = &mut dx[(p * stride[0] + r) * self.w + q * stride[1]..][..size[1]];
-                    if tiles {
-                        row.fill(share);
-                    } else {
-                        row.iter_mut().for_each(|dx| *dx += share);
-                    }
+            for r in 0..size[0] {
+                let row = &mut dx[(p * stride[0] + r) * self.w..][..self.w];
+                if self.halves() {
+                    row.as_chunks_mut::<2>().0.iter_mut().zip(dy).for_each(|(dx, &dy)| *dx = [0.25 * dy; 2]);
+                    continue;
+                }
+                for (q, &dy) in dy.iter().enumerate() {
+                    let share = dy / count;
+                    row[q * stride[1]..][..size[1]].iter_mut().for_each(|dx| *dx += share);
                 }
             }
         }

@@ -1,0 +1,214 @@
+// The global gradient norm, and optimizers that update all parameters in one dispatch.
+//
+//   squares, norm   out = [√Σ g², how many g are not finite], the sum over the finite ones
+//   sgd             g' = clip(g) + decay·θ;  v' = MOMENTUM·v + g';  θ' = θ − rate·v'
+//   adam            m' = BETA1·m + (1 − BETA1)·g';  s' = BETA2·s + (1 − BETA2)·g'²;
+//                   θ' = θ − rate·(m'/correction1) / (√(s'/correction2) + EPSILON);
+//                   DECOUPLED: g' = clip(g) and θ is first multiplied by 1 − rate·decay; else g' = clip(g) + decay·θ
+//   clip(g)         g·min(MAX_NORM/(norm + 10⁻⁶), 1), or g where not CLIPS
+//   Where the norm counts gradients that are not finite, the state stays as it is.
+//
+// Shapes: gradients [LEN]; norm [2]; schedule [3]: rate, correction1 = 1 − β₁ᵗ, correction2 = 1 − β₂ᵗ;
+// state [2, LEN] (θ, v) or [3, LEN] (θ, m, s); partials [CHUNKS, 2].
+// Workgroup: 256 threads. squares: one workgroup a chunk of CHUNK gradients, grid(CHUNKS); norm: one workgroup;
+// updates: one parameter a thread, grid(ceil(LEN / 256)).
+// Workgroup memory: two numbers a thread (2 KiB).
+// Determinism: a thread sums every 256th element in order, then a tree; the chunks' sums likewise.
+
+override LEN: u32;
+
+var<workgroup> sums: array<vec2f, 256>;
+
+// The sum of all threads' values, in every thread.
+fn total(thread: u32, value: vec2f) -> vec2f {
+    sums[thread] = value;
+    workgroupBarrier();
+    for (var width = 128u; width > 0u; width /= 2u) {
+        if thread < width {
+            sums[thread] += sums[thread + width];
+        }
+        workgroupBarrier();
+    }
+    return sums[0];
+}
+
+// ---- norm ----
+
+override CHUNK: u32 = 1;
+override CHUNKS: u32 = 1;
+
+// By its bits: an implementation may assume that values are finite.
+fn is_finite(bits: u32) -> bool {
+    return (bits & 0x7f800000u) != 0x7f800000u;
+}
+
+@group(0) @binding(0) var<storage, read> gradient_bits: array<u32>;      // [LEN], f32 as bits
+@group(0) @binding(1) var<storage, read_write> partials: array<vec2f>;   // [CHUNKS]: sum of squares, count
+
+@compute @workgroup_size(256)
+fn squares(
+    @builtin(workgroup_id) group: vec3u,
+    @builtin(num_workgroups) groups: vec3u,
+    @builtin(local_invocation_index) thread: u32,
+) {
+    let chunk = group.x + group.y * groups.x;
+    if chunk >= CHUNKS {
+        return;
+    }
+    let end = min((chunk + 1u) * CHUNK, LEN);
+    var sum = vec2f();
+    for (var i = chunk * CHUNK + thread; i < end; i += 256u) {
+        let bits = gradient_bits[i];
+        if is_finite(bits) {
+            let g = bitcast<f32>(bits);
+            sum.x += g * g;
+        } else {
+            sum.y += 1.0;
+        }
+    }
+    sum = total(thread, sum);
+    if thread == 0u {
+        partials[chunk] = sum;
+    }
+}
+
+@group(0) @binding(0) var<storage, read_write> chunk_sums: array<vec2f>;   // [CHUNKS]
+@group(0) @binding(1) var<storage, read_write> norm_out: array<f32>;       // [2]
+
+@compute @workgroup_size(256)
+fn norm(@builtin(local_invocation_index) thread: u32) {
+    var sum = vec2f();
+    for (var chunk = thread; chunk < CHUNKS; chunk += 256u) {
+        sum += chunk_sums[chunk];
+    }
+    sum = total(thread, sum);
+    if thread == 0u {
+        norm_out[0] = sqrt(sum.x);
+        norm_out[1] = sum.y;
+    }
+}
+
+// ---- updates ----
+
+override CLIPS: bool = false;
+override MAX_NORM: f32 = 0.0;
+override WEIGHT_DECAY: f32 = 0.0;
+override DECAYED: u32 = 0;        // the first DECAYED parameters decay
+override MOMENTUM: f32 = 0.0;
+override BETA1: f32 = 0.0;
+override BETA2: f32 = 0.0;
+override EPSILON: f32 = 0.0;
+override DECOUPLED: bool = false;
+
+fn clip(g: f32, norm: f32) -> f32 {
+    return select(g, g * min(MAX_NORM / (norm + 1e-6), 1.0), CLIPS);
+}
+
+fn decay(i: u32) -> f32 {
+    return select(0.0, WEIGHT_DECAY, i < DECAYED);
+}
+
+// (θ, v) after the step.
+fn sgd_step(i: u32, old: vec2f, g: f32, norm: f32, rate: f32) -> vec2f {
+    let v = MOMENTUM * old.y + (clip(g, norm) + decay(i) * old.x);
+    return vec2f(old.x - rate * v, v);
+}
+
+// (θ, m, s) after the step.
+fn adam_step(i: u32, old: vec3f, gradient: f32, norm: f32, rate: f32, corrections: vec2f) -> vec3f {
+    var g = clip(gradient, norm);
+    var theta = old.x;
+    if DECOUPLED {
+        theta *= 1.0 - rate * decay(i);
+    } else {
+        g += decay(i) * theta;
+    }
+    let m = BETA1 * old.y + (1.0 - BETA1) * g;
+    let s = BETA2 * old.z + (1.0 - BETA2) * g * g;
+    let step = rate * (m / corrections.x) / (sqrt(s / corrections.y) + EPSILON);
+    return vec3f(theta - step, m, s);
+}
+
+@group(0) @binding(0) var<storage, read> state: array<f32>;               // [2 or 3, LEN]
+@group(0) @binding(1) var<storage, read> gradients: array<f32>;           // [LEN]
+@group(0) @binding(2) var<storage, read> global_norm: array<f32>;         // [2]
+@group(0) @binding(3) var<storage, read> schedule: array<f32>;            // [3]
+@group(0) @binding(4) var<storage, read_write> new_state: array<f32>;     // [2 or 3, LEN]
+
+@compute @workgroup_size(256)
+fn sgd(
+    @builtin(workgroup_id) group: vec3u,
+    @builtin(num_workgroups) groups: vec3u,
+    @builtin(local_invocation_index) thread: u32,
+) {
+    let i = (group.x + group.y * groups.x) * 256u + thread;
+    if i >= LEN {
+        return;
+    }
+    var next = vec2f(state[i], state[LEN + i]);
+    if global_norm[1] == 0.0 {
+        next = sgd_step(i, next, gradients[i], global_norm[0], schedule[0]);
+    }
+    new_state[i] = next.x;
+    new_state[LEN + i] = next.y;
+}
+
+@compute @workgroup_size(256)
+fn adam(
+    @builtin(workgroup_id) group: vec3u,
+    @builtin(num_workgroups) groups: vec3u,
+    @builtin(local_invocation_index) thread: u32,
+) {
+    let i = (group.x + group.y * groups.x) * 256u + thread;
+    if i >= LEN {
+        return;
+    }
+    var next = vec3f(state[i], state[LEN + i], state[2u * LEN + i]);
+    if global_norm[1] == 0.0 {
+        let corrections = vec2f(schedule[1], schedule[2]);
+        next = adam_step(i, next, gradients[i], global_norm[0], schedule[0], corrections);
+    }
+    new_state[i] = next.x;
+    new_state[LEN + i] = next.y;
+    new_state[2u * LEN + i] = next.z;
+}
+
+// The old state lies in the new one's memory.
+@group(0) @binding(0) var<storage, read> own_gradients: array<f32>;      // [LEN]
+@group(0) @binding(1) var<storage, read> own_norm: array<f32>;           // [2]
+@group(0) @binding(2) var<storage, read> own_schedule: array<f32>;       // [3]
+@group(0) @binding(3) var<storage, read_write> own_state: array<f32>;    // [2 or 3, LEN]
+
+@compute @workgroup_size(256)
+fn sgd_in_place(
+    @builtin(workgroup_id) group: vec3u,
+    @builtin(num_workgroups) groups: vec3u,
+    @builtin(local_invocation_index) thread: u32,
+) {
+    let i = (group.x + group.y * groups.x) * 256u + thread;
+    if i >= LEN || own_norm[1] != 0.0 {
+        return;
+    }
+    let old = vec2f(own_state[i], own_state[LEN + i]);
+    let next = sgd_step(i, old, own_gradients[i], own_norm[0], own_schedule[0]);
+    own_state[i] = next.x;
+    own_state[LEN + i] = next.y;
+}
+
+@compute @workgroup_size(256)
+fn adam_in_place(
+    @builtin(workgroup_id) group: vec3u,
+    @builtin(num_workgroups) groups: vec3u,
+    @builtin(local_invocation_index) thread: u32,
+) {
+    let i = (group.x + group.y * groups.x) * 256u + thread;
+    if i >= LEN || own_norm[1] != 0.0 {
+        return;
+    }
+    let old = vec3f(own_state[i], own_state[LEN + i], own_state[2u * LEN + i]);
+    let corrections = vec2f(own_schedule[1], own_schedule[2]);
+    let next = adam_step(i, old, own_gradients[i], own_norm[0], own_schedule[0], corrections);
+    own_state[i] = next.x;
+    own_state[LEN + i] = next.y;
+    own_state[2u * LEN + i] = next.z;
+}

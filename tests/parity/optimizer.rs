@@ -1,0 +1,59 @@
+use genre_recognizer::graph::Shape;
+use genre_recognizer::ops::Op;
+use genre_recognizer::ops::optimizer::{Adam, Common, GlobalNorm, Sgd};
+use genre_recognizer::rng::Rng;
+
+use crate::harness::{Case, normal, uniform};
+
+const BROKEN: [f32; 4] = [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, -f32::NAN];
+
+#[test]
+fn global_norm() {
+    let mut rng = Rng::new(8);
+    for len in [1, 7, 257, 4097, 13_001] {
+        let (shape, data) = normal(&mut rng, [len], 3.0);
+        let case = |data| Case {
+            op: GlobalNorm.into(),
+            inputs: vec![(shape.clone(), data)],
+            reduction: len,
+            backward: true,
+        };
+        case(data.clone()).check();
+        let mut broken = data;
+        for (i, value) in BROKEN.into_iter().enumerate() {
+            broken[(i * 3001 + 6) % len] = value;
+        }
+        case(broken).check();
+    }
+}
+
+fn updates(common: Common) -> [(Op, usize); 3] {
+    let adam = Adam { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, decoupled: false, common };
+    [
+        (Sgd { momentum: 0.9, common }.into(), 2),
+        (adam.into(), 3),
+        (Adam { decoupled: true, ..adam }.into(), 3),
+    ]
+}
+
+/// State, gradients, norm, schedule; the state's last row is a second moment, so no value of it may be negative.
+fn inputs(rng: &mut Rng, rows: usize, len: usize, norm: [f32; 2]) -> Vec<(Shape, Vec<f32>)> {
+    let (shape, mut state) = normal(rng, [rows, len], 1.0);
+    state[2.min(rows) * len..].iter_mut().for_each(|v| *v *= *v);
+    let schedule = (Shape::from([3]), vec![0.03, 0.271, 0.002_997]);
+    vec![(shape, state), uniform(rng, [len], -2.0, 3.0), (Shape::from([2]), norm.to_vec()), schedule]
+}
+
+#[test]
+fn update() {
+    let mut rng = Rng::new(9);
+    for (len, decayed, max_norm) in [(1, 1, 1.0), (7, 3, f32::INFINITY), (523, 257, 0.5), (263, 0, 100.0)] {
+        let common = Common { max_norm, weight_decay: 0.1, decayed };
+        for (op, rows) in updates(common) {
+            for broken in [0.0, 2.0] {
+                let inputs = inputs(&mut rng, rows, len, [7.5, broken]);
+                Case { op: op.clone(), inputs, reduction: 4, backward: true }.check();
+            }
+        }
+    }
+}
