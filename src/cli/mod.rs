@@ -36,13 +36,11 @@ Examples:
 Exit codes: 0 success; 1 an error, or files that could not be recognised; 2 a wrong command line;
 130 stopped by Ctrl-C (training can be resumed).";
 
+// Described where they stand: a word here would hide the longer one there from `--help`.
 #[derive(Subcommand)]
 enum Command {
-    /// Trains a network on folders of songs, one folder for each genre.
     Train(Box<train::Train>),
-    /// Names the genre of songs.
     Predict(predict::Predict),
-    /// Shows devices, and a network's layers, parameters, operations and memory.
     Info(Box<info::Info>),
 }
 

@@ -196,8 +196,10 @@ fn skipped(problems: &[Problem]) {
     for problem in problems {
         say(&format!("skipped: {problem}"));
     }
-    if !problems.is_empty() {
-        say(&format!("{} skipped", problems.len()));
+    // A genre without a song is a folder, and was counted by its songs.
+    let files = problems.iter().filter(|problem| !problem.path.is_dir()).count();
+    if files > 0 {
+        say(&format!("{} skipped", counted(files, "file")));
     }
 }
 
