@@ -1,0 +1,128 @@
+#!/usr/bin/env python3
+"""The default network in PyTorch, eager and in float32: what this project is measured against (see `compare`).
+
+    python3 benches/peer.py [--batch 32] [--threads 2] [--steps 10] [--genres 30] [--figures train infer stft log_mel]
+
+Prints one JSON line a figure: {"figure": name, "ms": median}. A training step is forward, loss, backward and AdamW
+on a batch that is already in memory; it does not clip, drop out or smooth labels, which the project's step does.
+Needs torch.
+"""
+import argparse
+import json
+import math
+import os
+import statistics
+import sys
+import time
+
+try:
+    import torch
+    import torch.nn as nn
+    import torch.nn.functional as F
+except ImportError:
+    sys.exit("peer.py: torch is missing in this Python; install it (pip install torch) or name another Python")
+
+RATE, N_FFT, HOP, MELS, LOW, HIGH, SLOPE = 44_100, 2048, 512, 128, 30.0, 16_000.0, 0.3
+CHANNELS, UNITS = [16, 32, 64, 128], 256
+FIGURES = ["train", "infer", "stft", "log_mel"]
+
+
+def mel_filters():
+    """Triangles of unit area on the HTK mel scale, [MELS, N_FFT/2 + 1]."""
+    low, high = (2595 * math.log10(1 + hertz / 700) for hertz in (LOW, HIGH))
+    edges = 700 * (10 ** (torch.linspace(low, high, MELS + 2, dtype=torch.float64) / 2595) - 1)
+    bins = torch.linspace(0, RATE / 2, N_FFT // 2 + 1, dtype=torch.float64)
+    left, centre, right = edges[:-2, None], edges[1:-1, None], edges[2:, None]
+    triangles = torch.minimum((bins - left) / (centre - left), (right - bins) / (right - centre))
+    return (triangles.clamp(min=0) * 2 / (right - left)).float()
+
+
+class LogMel(nn.Module):
+    """Audio [N, RATE] to ln(mel power + 1e-5) [N, 1, MELS, T]."""
+
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("window", torch.hann_window(N_FFT))
+        self.register_buffer("mel", mel_filters())
+
+    def power(self, audio):
+        spectrum = torch.stft(audio, N_FFT, HOP, window=self.window, center=True, pad_mode="reflect", return_complex=True)
+        return spectrum.real**2 + spectrum.imag**2
+
+    def forward(self, audio):
+        return torch.log(self.mel @ self.power(audio) + 1e-5).unsqueeze(1)
+
+
+def conv_norm(inputs, outputs, kernel, stride=1):
+    conv = nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, bias=False)
+    return nn.Sequential(conv, nn.BatchNorm2d(outputs))
+
+
+class Block(nn.Module):
+    def __init__(self, inputs, outputs):
+        super().__init__()
+        self.first, self.second = conv_norm(inputs, outputs, 3), conv_norm(outputs, outputs, 3)
+        self.projection = conv_norm(inputs, outputs, 1)
+
+    def forward(self, x):
+        y = self.second(F.leaky_relu(self.first(x), SLOPE)) + self.projection(x)
+        return F.max_pool2d(F.leaky_relu(y, SLOPE), 2)
+
+
+class Network(nn.Module):
+    def __init__(self, genres):
+        super().__init__()
+        self.features, self.norm = LogMel(), nn.BatchNorm2d(1)
+        self.stem = conv_norm(1, CHANNELS[0], 5, 2)
+        self.blocks = nn.Sequential(*map(Block, [CHANNELS[0], *CHANNELS], CHANNELS))
+        self.dense, self.dense_norm = nn.Linear(CHANNELS[-1], UNITS, bias=False), nn.BatchNorm1d(UNITS)
+        self.head = nn.Linear(UNITS, genres)
+
+    def forward(self, audio):
+        x = F.leaky_relu(self.stem(self.norm(self.features(audio))), SLOPE)
+        x = self.dense(self.blocks(x).mean((2, 3)))
+        return self.head(F.leaky_relu(self.dense_norm(x), SLOPE))
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--batch", type=int, default=32)
+    parser.add_argument("--threads", type=int, default=os.cpu_count())
+    parser.add_argument("--steps", type=int, default=10, help="timed runs of each figure, after 3 untimed ones")
+    parser.add_argument("--genres", type=int, default=30)
+    parser.add_argument("--figures", nargs="+", choices=FIGURES, default=FIGURES)
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    torch.manual_seed(0)
+
+    def report(figure, run):
+        if figure not in options.figures:
+            return
+        times = []
+        for step in range(3 + options.steps):
+            start = time.perf_counter()
+            run()
+            times.append(time.perf_counter() - start)
+        print(json.dumps({"figure": figure, "ms": 1e3 * statistics.median(times[3:])}), flush=True)
+
+    network = Network(options.genres)
+    audio = torch.rand(options.batch, RATE) - 0.5
+    labels = torch.arange(options.batch) % options.genres
+    optimizer = torch.optim.AdamW(network.parameters(), 1e-3)
+
+    def train():
+        optimizer.zero_grad(set_to_none=True)
+        F.cross_entropy(network(audio), labels).backward()
+        optimizer.step()
+
+    print(json.dumps({"about": f"PyTorch {torch.__version__}, {torch.get_num_threads()} threads"}), flush=True)
+    report("train", train)
+    network.eval()
+    with torch.no_grad():
+        report("infer", lambda: network(audio).softmax(1))
+        report("stft", lambda: network.features.power(audio))
+        report("log_mel", lambda: network.features(audio))
+
+
+if __name__ == "__main__":
+    main()
