@@ -33,12 +33,15 @@ LEARNING_RATE, BETAS, ADAM_EPSILON, DECAY = 1e-3, (single(0.9), single(0.999)), 
 
 
 def sound(random):
-    """A chord that fades, and noise that beats: [2, RATE] in float32."""
+    """A chord that fades, and noise that beats: [2, RATE] in float32.
+
+    Both lie in noise, because the power of a quiet band beside a loud one is all rounding error in float32.
+    """
     t = np.arange(RATE) / RATE
     chord = sum(np.sin(2 * np.pi * hz * t + hz) for hz in (110.0, 277.18, 659.26, 3520.0)) * np.exp(-3 * t)
     noise = random.standard_normal((BATCH, RATE))
     beats = noise[1] * (np.sin(2 * np.pi * 5 * t) > 0)
-    return np.stack([0.2 * chord + 0.001 * noise[0], 0.3 * beats + 0.01 * noise[0]]).astype(np.float32)
+    return np.stack([0.2 * chord + 0.1 * noise[0], 0.3 * beats + 0.1 * noise[0]]).astype(np.float32)
 
 
 def mel_filters():
@@ -54,7 +57,7 @@ def mel_filters():
 
 
 def kept(elements):
-    """The dropout mask of a layer 0: which elements stay."""
+    """The mask of the first dropout layer: which elements stay."""
     def mix(x):
         x ^= x >> np.uint32(16)
         x = x * np.uint32(0x7FEB352D)
@@ -63,7 +66,7 @@ def kept(elements):
         return x ^ (x >> np.uint32(16))
 
     word = lambda value: np.array([value], dtype=np.uint32)
-    key = mix(mix(word(STEP) ^ mix(word(SEED))))
+    key = mix(word(1) ^ mix(word(STEP) ^ mix(word(SEED))))  # layers count from 1
     words = mix(np.arange(elements, dtype=np.uint32) ^ key)
     return torch.tensor((words >> np.uint32(8)) >= round(DROPOUT * 2**24))
 
@@ -80,17 +83,18 @@ def step(dtype):
 
     def norm(x, name):
         channels = x.shape[1]
-        affine = parameter(name, 2, channels, scale=0.2, mean=np.array([[1.0], [0.0]]))
-        running[name] = np.stack([0.3 * random.standard_normal(channels), 0.5 + random.random(channels)])
-        mean, variance = (torch.tensor(row, dtype=dtype) for row in running[name])
+        affine = parameter(f'{name}.norm.scale_shift', 2, channels, scale=0.2, mean=np.array([[1.0], [0.0]]))
+        statistics = f'{name}.norm.running'
+        running[statistics] = np.stack([0.3 * random.standard_normal(channels), 0.5 + random.random(channels)])
+        mean, variance = (torch.tensor(row, dtype=dtype) for row in running[statistics])
         y = F.batch_norm(x, mean, variance, affine[0], affine[1], training=True, momentum=MOMENTUM, eps=EPSILON)
-        updated[name] = np.stack([mean.numpy(), variance.numpy()])
+        updated[statistics] = np.stack([mean.numpy(), variance.numpy()])
         return y
 
     def conv_norm(x, name, channels, kernel, stride=1):
         fan_in = x.shape[1] * kernel**2
-        weight = parameter(f'{name}.conv', channels, x.shape[1], kernel, kernel, scale=(2 / fan_in) ** 0.5)
-        return norm(F.conv2d(x, weight, stride=stride, padding=kernel // 2), f'{name}.norm')
+        weight = parameter(f'{name}.conv.weight', channels, x.shape[1], kernel, kernel, scale=(2 / fan_in) ** 0.5)
+        return norm(F.conv2d(x, weight, stride=stride, padding=kernel // 2), name)
 
     def leaky(x):
         return F.leaky_relu(x, SLOPE)
@@ -101,15 +105,16 @@ def step(dtype):
     spectrum = torch.stft(signal, N_FFT, HOP, window=window, center=True, pad_mode='reflect', return_complex=True)
     features = torch.log(mel_filters().to(dtype) @ (spectrum.real**2 + spectrum.imag**2) + FLOOR).unsqueeze(1)
 
-    x = leaky(conv_norm(norm(features, 'norm'), 'stem', CHANNELS[0], 5, stride=2))
-    for i, channels in enumerate(CHANNELS):
-        y = leaky(conv_norm(x, f'block{i}.a', channels, 3))
-        x = leaky(conv_norm(y, f'block{i}.b', channels, 3) + conv_norm(x, f'block{i}.skip', channels, 1))
+    x = leaky(conv_norm(norm(features, 'features'), 'stem', CHANNELS[0], 5, stride=2))
+    for i, channels in enumerate(CHANNELS, 1):
+        y = leaky(conv_norm(x, f'block{i}.conv1', channels, 3))
+        y = conv_norm(y, f'block{i}.conv2', channels, 3)
+        x = leaky(y + conv_norm(x, f'block{i}.projection', channels, 1))
         x = F.max_pool2d(x, 2)
     x = x.mean((2, 3))
     # Of two samples a batch norm leaves little but the sign of their difference, and nearly no gradient; weights that
     # make its variance no larger than EPSILON keep the layers before it in play.
-    x = leaky(norm(x @ parameter('dense.weight', DENSE, x.shape[1], scale=0.02).T, 'dense.norm'))
+    x = leaky(norm(x @ parameter('dense1.weight', DENSE, x.shape[1], scale=0.02).T, 'dense1'))
     x = torch.where(kept(x.numel()).reshape(x.shape), x / (1 - DROPOUT), torch.zeros((), dtype=dtype))
     logits = x @ parameter('head.weight', CLASSES, DENSE, scale=0.4).T + parameter('head.bias', CLASSES, scale=0.2)
 
@@ -127,7 +132,11 @@ def step(dtype):
     for name, value in parameters.items():
         tensors[f'parameters/{name}'] = value.detach().numpy().copy()
         tensors[f'gradients/{name}'] = value.grad.numpy()
-    torch.optim.AdamW(parameters.values(), lr=LEARNING_RATE, betas=BETAS, eps=ADAM_EPSILON, weight_decay=DECAY).step()
+    # Weights decay; scales, shifts and biases do not.
+    decays = lambda name: name.endswith('weight')
+    groups = [dict(params=[value for name, value in parameters.items() if decays(name) == on], weight_decay=decay)
+              for on, decay in ((True, DECAY), (False, 0.0))]
+    torch.optim.AdamW(groups, lr=LEARNING_RATE, betas=BETAS, eps=ADAM_EPSILON).step()
     for name, value in parameters.items():
         tensors[f'stepped/{name}'] = value.detach().numpy()
     for name in running:

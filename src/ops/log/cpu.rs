@@ -6,6 +6,7 @@ use super::ln::ln;
 use super::{Decibel, Ln};
 use crate::graph::Shape;
 use crate::ops::kernel::CpuKernel;
+use crate::ops::simd::vectorised;
 
 /// Elements that a thread takes at a time.
 const PIECE: usize = 1 << 12;
@@ -21,7 +22,8 @@ pub fn logarithm(Ln { floor }: Ln, in_place: bool) -> CpuKernel {
             if !in_place {
                 y.copy_from_slice(&inputs[0][i * PIECE..][..y.len()]);
             }
-            arch.dispatch(
+            vectorised(
+                arch,
                 #[inline(always)]
                 || y.iter_mut().for_each(|y| *y = ln(*y + floor)),
             );
@@ -35,7 +37,8 @@ pub fn logarithm_gradient(Ln { floor }: Ln) -> CpuKernel {
     CpuKernel::new(move |inputs, dx, _| {
         let given = inputs[0].par_chunks(PIECE).zip(inputs[1].par_chunks(PIECE));
         dx.par_chunks_mut(PIECE).zip(given).for_each(|(dx, (x, dy))| {
-            arch.dispatch(
+            vectorised(
+                arch,
                 #[inline(always)]
                 || {
                     for ((dx, &x), &dy) in dx.iter_mut().zip(x).zip(dy) {
@@ -75,7 +78,8 @@ pub fn decibel(Decibel { range }: Decibel, shape: &Shape) -> CpuKernel {
     let size = shape[1..].iter().product::<usize>().max(1);
     CpuKernel::new(move |inputs, y, _| {
         y.par_chunks_mut(size).zip(inputs[0].par_chunks(size)).for_each(|(y, x)| {
-            arch.dispatch(
+            vectorised(
+                arch,
                 #[inline(always)]
                 || {
                     let reference = decibels(peak(x));
@@ -96,7 +100,8 @@ pub fn decibel_gradient(Decibel { range }: Decibel, shape: &Shape) -> CpuKernel 
     CpuKernel::new(move |inputs, dx, _| {
         let given = inputs[0].par_chunks(size).zip(inputs[1].par_chunks(size));
         dx.par_chunks_mut(size).zip(given).for_each(|(dx, (x, dy))| {
-            let (loudest, above) = arch.dispatch(
+            let (loudest, above) = vectorised(
+                arch,
                 #[inline(always)]
                 || {
                     let loudest = peak(x);

@@ -5,6 +5,7 @@ use rayon::prelude::*;
 use super::Mel;
 use crate::graph::Shape;
 use crate::ops::kernel::CpuKernel;
+use crate::ops::simd::vectorised;
 
 /// Rows that a thread takes at least; a row of a second of audio is some hundred bytes.
 const ROWS: usize = 32;
@@ -20,7 +21,8 @@ pub fn banded(mel: &Mel, output: &Shape) -> CpuKernel {
         y.par_chunks_mut(frames).with_min_len(ROWS).enumerate().for_each(|(i, y)| {
             let (start, weights) = &bands[i % rows];
             let x = &inputs[0][(i / rows * columns + start) * frames..][..weights.len() * frames];
-            arch.dispatch(
+            vectorised(
+                arch,
                 #[inline(always)]
                 || accumulate(y, x, weights),
             );

@@ -129,7 +129,7 @@ impl Plane {
         let count = (self.window.size[0] * self.window.size[1]) as f32;
         for (p, y) in y.chunks_exact_mut(self.q).enumerate() {
             for (q, y) in y.iter_mut().enumerate() {
-                *y = self.rows(x, p, q).map(|row| reduce::sum(row)).sum::<f32>() / count;
+                *y = self.rows(x, p, q).map(reduce::sum).sum::<f32>() / count;
             }
         }
     }

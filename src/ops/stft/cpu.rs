@@ -16,6 +16,7 @@ use super::PowerStft;
 use super::fft::{Fft, LANES, Lane, Point, Turn, turn};
 use crate::graph::Shape;
 use crate::ops::kernel::CpuKernel;
+use crate::ops::simd::vectorised;
 
 /// Tables of one transform, and the sizes that it is prepared for.
 struct Plan {
@@ -80,23 +81,18 @@ impl Plan {
             Some(range) if first + lane < self.frames => &audio[range],
             _ => &reflected[lane * n..][..n],
         });
-        self.arch.dispatch(
+        vectorised(
+            self.arch,
             #[inline(always)]
             || {
                 let frames = frames.map(|frame| frame.as_chunks::<LANES>().0);
                 let windows = self.window.as_chunks::<LANES>().0;
-                for (c, (points, window)) in
-                    points.as_chunks_mut::<{ LANES / 2 }>().0.iter_mut().zip(windows).enumerate()
-                {
-                    let mut rows = [[0.0; LANES]; LANES];
-                    for (row, frame) in rows.iter_mut().zip(&frames) {
-                        for i in 0..LANES {
-                            row[i] = frame[c][i] * window[i];
+                let tiles: &mut [[Lane; LANES]] = bytemuck::cast_slice_mut(points);
+                for (c, (tile, window)) in tiles.iter_mut().zip(windows).enumerate() {
+                    for (j, samples) in tile.iter_mut().enumerate() {
+                        for (sample, frame) in samples.iter_mut().zip(&frames) {
+                            *sample = frame[c][j] * window[j];
                         }
-                    }
-                    let columns = transpose(rows);
-                    for (point, pair) in points.iter_mut().zip(columns.as_chunks::<2>().0) {
-                        *point = Point { re: pair[0], im: pair[1] };
                     }
                 }
             },
@@ -113,25 +109,63 @@ impl Plan {
         [even.sub(odd), even.add(odd)]
     }
 
+    /// The first frame of every block. The last block reaches back over frames that were done already, which come out
+    /// the same, so that no block is partly filled unless there are fewer frames than lanes.
+    fn blocks(&self) -> impl Iterator<Item = usize> {
+        let last = self.frames.saturating_sub(LANES);
+        (0..self.frames).step_by(LANES).map(move |first| first.min(last))
+    }
+
     fn forward(&self, audio: &[f32], y: &mut [f32], workspace: &mut [f32]) {
-        let n = self.stft.n_fft;
-        let (points, reflected) = workspace.split_at_mut(LANES * n);
+        let (points, reflected) = workspace.split_at_mut(LANES * self.stft.n_fft);
         let points: &mut [Point] = bytemuck::cast_slice_mut(points);
-        for first in (0..self.frames).step_by(LANES) {
+        for first in self.blocks() {
             self.load(audio, first, points, reflected);
-            let live = LANES.min(self.frames - first);
-            self.arch.dispatch(
+            vectorised(
+                self.arch,
                 #[inline(always)]
                 || {
                     self.fft.forward(points);
-                    for (k, &(turn, at)) in self.pairs.iter().enumerate() {
-                        let [low, high] = Self::bins(points, turn, at);
-                        store(&mut y[k * self.frames + first..][..live], low.power());
-                        store(&mut y[(n / 2 - k) * self.frames + first..][..live], high.power());
+                    if self.frames < LANES {
+                        self.powers::<false>(points, y, first);
+                    } else {
+                        self.powers::<true>(points, y, first);
                     }
                 },
             );
         }
+    }
+
+    /// |X[k]|² for every bin, into the columns of `y` from `first` on.
+    #[inline(always)]
+    fn powers<const FULL: bool>(&self, points: &[Point], y: &mut [f32], first: usize) {
+        for (k, &(turn, at)) in self.pairs.iter().enumerate() {
+            let [low, high] = Self::bins(points, turn, at);
+            let mirror = self.stft.n_fft / 2 - k;
+            self.store::<FULL>(&mut y[k * self.frames + first..], low.power());
+            self.store::<FULL>(&mut y[mirror * self.frames + first..], high.power());
+        }
+    }
+
+    /// Writes the lanes that have a frame: all if `FULL`, which is known at compile time to keep the loop free of
+    /// copies of unknown length.
+    #[inline(always)]
+    fn store<const FULL: bool>(&self, to: &mut [f32], lane: Lane) {
+        match to.first_chunk_mut() {
+            Some(to) if FULL => *to = lane,
+            _ => to[..self.frames].copy_from_slice(&lane[..self.frames]),
+        }
+    }
+
+    /// The lanes that have a frame, times a factor; the others are zero. See `store`.
+    #[inline(always)]
+    fn fetch<const FULL: bool>(&self, from: &[f32], factor: f32) -> Lane {
+        let mut lane = [0.0; LANES];
+        match from.first_chunk() {
+            Some(from) if FULL => lane = *from,
+            _ => lane[..self.frames].copy_from_slice(&from[..self.frames]),
+        }
+        lane.map(|value| value * factor)
     }
 
     fn gradient(&self, audio: &[f32], dy: &[f32], dx: &mut [f32], workspace: &mut [f32]) {
@@ -139,31 +173,45 @@ impl Plan {
         let (points, rows) = workspace.split_at_mut(LANES * n);
         let points: &mut [Point] = bytemuck::cast_slice_mut(points);
         dx.fill(0.0);
-        for first in (0..self.frames).step_by(LANES) {
+        let mut done = 0;
+        for first in self.blocks() {
             self.load(audio, first, points, rows);
-            let live = LANES.min(self.frames - first);
-            self.arch.dispatch(
+            vectorised(
+                self.arch,
                 #[inline(always)]
                 || {
                     self.fft.forward(points);
-                    for (k, &(turn, at)) in self.pairs.iter().enumerate() {
-                        let [low, high] = Self::bins(points, turn, at);
-                        let twice = if k == 0 { 2.0 } else { 1.0 };
-                        let u = low.scaled(fetch(&dy[k * self.frames + first..][..live], twice));
-                        let v = high.scaled(fetch(&dy[(n / 2 - k) * self.frames + first..][..live], twice));
-                        let q = u.sub(v).turned((turn.0, -turn.1)).times_i();
-                        let sum = u.add(v);
-                        points[at[1]] = sum.sub(q).conj();
-                        // Where both are one bin (k = 0: no bin m; k = m/2), this is the value that counts.
-                        points[at[0]] = sum.add(q);
+                    if self.frames < LANES {
+                        self.scale_bins::<false>(points, dy, first);
+                    } else {
+                        self.scale_bins::<true>(points, dy, first);
                     }
                     self.fft.inverse(points);
                     self.window_frames(points, rows);
                 },
             );
-            for (lane, frame) in rows.chunks_exact(n).enumerate().take(live) {
-                self.overlap_add(frame, first + lane, dx);
+            let end = self.frames.min(first + LANES);
+            for t in done..end {
+                self.overlap_add(&rows[(t - first) * n..][..n], t, dx);
             }
+            done = end;
+        }
+    }
+
+    /// From Z to the transform of the gradient to the windowed frame.
+    #[inline(always)]
+    fn scale_bins<const FULL: bool>(&self, points: &mut [Point], dy: &[f32], first: usize) {
+        for (k, &(turn, at)) in self.pairs.iter().enumerate() {
+            let [low, high] = Self::bins(points, turn, at);
+            let mirror = self.stft.n_fft / 2 - k;
+            let twice = if k == 0 { 2.0 } else { 1.0 };
+            let u = low.scaled(self.fetch::<FULL>(&dy[k * self.frames + first..], twice));
+            let v = high.scaled(self.fetch::<FULL>(&dy[mirror * self.frames + first..], twice));
+            let q = u.sub(v).turned((turn.0, -turn.1)).times_i();
+            let sum = u.add(v);
+            points[at[1]] = sum.sub(q).conj();
+            // Where both are one bin (k = 0, which has no mirror, and k = m/2), this is the value that counts.
+            points[at[0]] = sum.add(q);
         }
     }
 
@@ -172,16 +220,12 @@ impl Plan {
     fn window_frames(&self, points: &[Point], rows: &mut [f32]) {
         let n = self.stft.n_fft;
         let windows = self.window.as_chunks::<LANES>().0;
-        for (c, (points, window)) in points.as_chunks::<{ LANES / 2 }>().0.iter().zip(windows).enumerate() {
-            let mut columns = [[0.0; LANES]; LANES];
-            for (pair, point) in columns.as_chunks_mut::<2>().0.iter_mut().zip(points) {
-                *pair = [point.re, point.im];
-            }
-            for (lane, row) in transpose(columns).iter().enumerate() {
-                let to = &mut rows[lane * n + c * LANES..][..LANES];
-                for i in 0..LANES {
+        let tiles: &[[Lane; LANES]] = bytemuck::cast_slice(points);
+        for (lane, row) in rows.chunks_exact_mut(n).enumerate() {
+            for ((to, tile), window) in row.as_chunks_mut::<LANES>().0.iter_mut().zip(tiles).zip(windows) {
+                for j in 0..LANES {
                     // The table holds half the window.
-                    to[i] = row[i] * (2.0 * window[i]);
+                    to[j] = tile[j][lane] * (2.0 * window[j]);
                 }
             }
         }
@@ -198,37 +242,6 @@ impl Plan {
             }
         }
     }
-}
-
-#[inline(always)]
-fn transpose(rows: [Lane; LANES]) -> [Lane; LANES] {
-    let mut columns = [[0.0; LANES]; LANES];
-    for (i, row) in rows.iter().enumerate() {
-        for (j, &value) in row.iter().enumerate() {
-            columns[j][i] = value;
-        }
-    }
-    columns
-}
-
-/// Writes the first lanes.
-#[inline(always)]
-fn store(to: &mut [f32], lane: Lane) {
-    match <&mut Lane>::try_from(&mut *to) {
-        Ok(to) => *to = lane,
-        Err(_) => to.copy_from_slice(&lane[..to.len()]),
-    }
-}
-
-/// The first lanes times a factor; the others are zero.
-#[inline(always)]
-fn fetch(from: &[f32], factor: f32) -> Lane {
-    let mut lane = [0.0; LANES];
-    match <&Lane>::try_from(from) {
-        Ok(from) => lane = *from,
-        Err(_) => lane[..from.len()].copy_from_slice(from),
-    }
-    lane.map(|value| value * factor)
 }
 
 /// Audio [N, C, L] → power [N, C, F, T], in parallel over signals.
