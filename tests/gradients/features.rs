@@ -52,7 +52,7 @@ fn decibel() {
         for (i, x) in x.iter_mut().enumerate() {
             match i % sample {
                 // One clear maximum a sample, not the first element.
-                at if at == 4 => *x = 2.0 + rng.uniform_f64(),
+                4 => *x = 2.0 + rng.uniform_f64(),
                 at if at % 3 == 1 => *x *= 1e-3,
                 _ => {}
             }

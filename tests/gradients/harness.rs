@@ -160,9 +160,11 @@ impl Wired {
             assert!(rms > TELLING, "{what}: a gradient of {rms:e} tells nothing");
             for (i, (a, n)) in analytic.iter().zip(&numeric).enumerate() {
                 let error = (a - n).abs();
-                if !(error <= ABSOLUTE + RELATIVE * n.abs()) {
-                    panic!("{what}, input {leaf:?}, element {i}: {a} by the rule, {n} by differences");
-                }
+                // Fails for NaN, too.
+                assert!(
+                    error <= ABSOLUTE + RELATIVE * n.abs(),
+                    "{what}, input {leaf:?}, element {i}: {a} by the rule, {n} by differences"
+                );
                 worst = f64::max(worst, error / n.abs().max(rms));
                 compared += 1;
             }
