@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use common::{Outcome, network, uniform};
-use criterion::{Criterion, Throughput};
+use criterion::{Criterion, SamplingMode, Throughput};
 use genre_recognizer::audio::{AudioSpec, decode, load, resample, write_wav};
 use genre_recognizer::device::cpu::Cpu;
 use genre_recognizer::device::{Device, LoadOptions};
@@ -67,7 +67,7 @@ fn files(criterion: &mut Criterion, folder: &Path) -> Outcome<()> {
     }
 
     let mut group = criterion.benchmark_group("audio");
-    group.throughput(Throughput::Elements(SAMPLES as u64));
+    group.sampling_mode(SamplingMode::Flat).throughput(Throughput::Elements(SAMPLES as u64));
     for (name, path) in [("decode_wav_stereo", &wav), ("decode_flac_stereo", &flac)] {
         group.bench_function(name, |b| b.iter(|| decode(path).unwrap()));
     }
@@ -86,7 +86,9 @@ fn features(criterion: &mut Criterion) -> Outcome<()> {
     let inference = network()?.inference(BATCH)?;
     let graph = &inference.graph;
     let mut group = criterion.benchmark_group("features");
-    group.throughput(Throughput::Elements(graph.shape(inference.audio).elements() as u64));
+    group
+        .sampling_mode(SamplingMode::Flat)
+        .throughput(Throughput::Elements(graph.shape(inference.audio).elements() as u64));
     for (name, last) in [("stft", "stft"), ("log_mel", "ln")] {
         let output = graph.nodes().find(|(_, node)| node.op.name() == last).map(|(id, _)| id);
         let output = output.ok_or("the default network has no such feature")?;

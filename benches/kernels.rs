@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use common::{Bench, Outcome};
 use criterion::measurement::WallTime;
-use criterion::{BenchmarkGroup, Throughput};
+use criterion::{BenchmarkGroup, SamplingMode, Throughput};
 use genre_recognizer::device::Device;
 use kernels::alone::Alone;
 use kernels::programs::Kernel;
@@ -30,6 +30,7 @@ fn main() -> Outcome<()> {
     let mut table = Table::default();
     for Bench { name, device, batches } in common::devices()? {
         let mut group = criterion.benchmark_group(name);
+        group.sampling_mode(SamplingMode::Flat);
         for kernel in kernels::programs::kernels(device.as_ref(), batches[0])? {
             let samples = measure(&mut group, device.as_ref(), &kernel);
             table.add(name, &kernel, samples);

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use common::{Bench, GENRES, Outcome, network, uniform};
-use criterion::Throughput;
+use criterion::{SamplingMode, Throughput};
 use genre_recognizer::device::{Device, Executable, LoadOptions};
 use genre_recognizer::graph::NodeId;
 use genre_recognizer::plan::plan;
@@ -22,7 +22,7 @@ fn main() -> Outcome<()> {
     for Bench { name, device, batches } in common::devices()? {
         for (&batch, (kind, build)) in batches.iter().flat_map(|batch| kinds.map(|kind| (batch, kind))) {
             let mut group = criterion.benchmark_group(kind);
-            group.throughput(Throughput::Elements(batch as u64));
+            group.sampling_mode(SamplingMode::Flat).throughput(Throughput::Elements(batch as u64));
             let mut workload: Option<Workload> = None;
             group.bench_function(format!("{name}_batch{batch}"), |bencher| {
                 let fail = |error| -> ! { panic!("{kind} on {name}: {error}") };

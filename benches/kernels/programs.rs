@@ -40,6 +40,7 @@ impl Kernel {
         // Names become folders, and patterns to choose by.
         let plain = |c: char| match c {
             '×' => Some('x'),
+            'ᵀ' => Some('T'),
             c => (c.is_ascii_alphanumeric() || ".-".contains(c)).then_some(c),
         };
         parts.extend(settings.split(',').map(|setting| setting.chars().filter_map(plain).collect()));
