@@ -189,12 +189,6 @@ impl Trainer {
             return self.setup.config.write(&self.setup.run.config());
         };
         let path = self.setup.run.checkpoint();
-        let epochs = self.setup.config.training.epochs;
-        checkpoint.check(&path, epochs, self.plan.batches_per_epoch(self.setup.split.train.len()))?;
-        if !checkpoint.progress.history.0.is_empty() {
-            // Missed now rather than after the last epoch.
-            Model::load(&self.setup.run.best())?;
-        }
         if checkpoint.dataset != self.digest {
             let (found, now) = (checkpoint.dataset, self.digest.clone());
             return Err(TrainError::OtherCheckpoint { path, what: "dataset", found, now });
@@ -208,6 +202,12 @@ impl Trainer {
         if checkpoint.state.shape != *shape || missing.is_some() {
             let (found, now) = (checkpoint.state.shape.to_string(), shape.to_string());
             return Err(TrainError::OtherCheckpoint { path, what: "network", found, now });
+        }
+        let epochs = self.setup.config.training.epochs;
+        checkpoint.check(&path, epochs, self.plan.batches_per_epoch(self.setup.split.train.len()))?;
+        if !checkpoint.progress.history.0.is_empty() {
+            // Missed now rather than after the last epoch.
+            Model::load(&self.setup.run.best())?;
         }
         self.loaded.write(self.training.state, &checkpoint.state.data)?;
         for r in &self.training.running {
