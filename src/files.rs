@@ -4,6 +4,8 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::Path;
 
+use serde::Serializer;
+
 /// Replaces `path` by `contents` at once: a scratch file beside it is written, synced and renamed, and the folder is
 /// synced. Whoever reads `path`, and whatever happens midway, finds the old contents or the new.
 ///
@@ -21,6 +23,15 @@ pub fn write_atomic(path: &Path, contents: &[u8]) -> io::Result<()> {
         return written;
     }
     sync_folder(path)
+}
+
+/// Serialises a path as text, whatever bytes are in it: a name that is not Unicode must not keep the rest from being
+/// written.
+///
+/// # Errors
+/// Whatever the serialiser says.
+pub fn serialize_path<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&path.to_string_lossy())
 }
 
 fn write(path: &Path, contents: &[u8]) -> io::Result<()> {

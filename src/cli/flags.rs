@@ -16,7 +16,7 @@ fn named<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, String> {
 
 /// Flags of the network; what is not given keeps its default.
 #[derive(Args, Debug, Default)]
-#[command(next_help_heading = "Network")]
+#[command(next_help_heading = "Network", allow_negative_numbers = true)]
 pub struct NetworkFlags {
     /// Samples a second that songs are resampled to [default: 44100]
     #[arg(long, value_name = "HZ")]
@@ -82,7 +82,7 @@ pub struct NetworkFlags {
 
 /// Flags of the training; what is not given keeps its default.
 #[derive(Args, Debug, Default)]
-#[command(next_help_heading = "Training")]
+#[command(next_help_heading = "Training", allow_negative_numbers = true)]
 pub struct TrainingFlags {
     /// How often every song is seen [default: 20]
     #[arg(long, value_name = "N")]

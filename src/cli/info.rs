@@ -14,7 +14,7 @@ use crate::train::TrainOptions;
 #[command(after_help = EXAMPLES)]
 pub struct Info {
     /// A trained model [default: the network of the flags]
-    #[arg(long, value_name = "FILE", conflicts_with = "config")]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["config", "genres", "NetworkFlags"])]
     model: Option<PathBuf>,
     /// Settings in a TOML file
     #[arg(long, value_name = "FILE")]

@@ -36,13 +36,11 @@ Examples:
 Exit codes: 0 success; 1 an error, or files that could not be recognised; 2 a wrong command line;
 130 stopped by Ctrl-C (training can be resumed).";
 
+// Described where they stand: a word here would hide the longer one there from `--help`.
 #[derive(Subcommand)]
 enum Command {
-    /// Trains a network on folders of songs, one folder for each genre.
     Train(Box<train::Train>),
-    /// Names the genre of songs.
     Predict(predict::Predict),
-    /// Shows devices, and a network's layers, parameters, operations and memory.
     Info(Box<info::Info>),
 }
 
@@ -119,7 +117,7 @@ pub fn main() -> ExitCode {
         Ok(End::Incomplete) => ExitCode::from(1),
         Ok(End::Interrupted) => ExitCode::from(130),
         Err(error) => {
-            eprintln!("error: {error}");
+            say(&format!("error: {error}"));
             ExitCode::from(1)
         }
     }
@@ -129,7 +127,7 @@ pub fn main() -> ExitCode {
 fn open(choice: DeviceChoice) -> Result<std::sync::Arc<dyn device::Device>, CliError> {
     let (device, note) = device::open(choice.into())?;
     if let Some(note) = note {
-        eprintln!("{note}");
+        say(&note);
     }
     Ok(device)
 }
@@ -139,6 +137,18 @@ fn quoted(path: &Path) -> String {
     let text = path.display().to_string();
     let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+:@%\\".contains(c);
     if text.chars().all(plain) { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
+}
+
+/// Writes a line to stderr. Whether anybody reads it is no reason to stop: Ctrl-C also ends the `tee` that a training
+/// is piped into, before the training has saved.
+fn say(line: &str) {
+    use std::io::Write;
+    let _ = writeln!(std::io::stderr().lock(), "{line}");
+}
+
+/// `count` things, in the plural where it is due.
+fn counted(count: usize, thing: &str) -> String {
+    format!("{count} {thing}{}", if count == 1 { "" } else { "s" })
 }
 
 /// Writes results to stdout; a reader that went away (`| head`) is no error.

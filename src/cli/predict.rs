@@ -4,8 +4,9 @@ use clap::{Args, ValueEnum};
 use serde::Serialize;
 
 use super::progress::Progress;
-use super::{CliError, DeviceChoice, End, RUNS, open, print};
+use super::{CliError, DeviceChoice, End, RUNS, counted, open, print, say};
 use crate::audio::{self, Song};
+use crate::files;
 use crate::model::Model;
 use crate::recognize::{Recognizer, Verdict};
 use crate::train::latest_model;
@@ -17,7 +18,7 @@ pub struct Predict {
     /// Songs, or folders of songs
     #[arg(required = true, value_name = "SONG|DIR")]
     songs: Vec<PathBuf>,
-    /// A trained model [default: the best of the newest run in ./runs]
+    /// A trained model [default: the newest best.safetensors of the runs in ./runs]
     #[arg(long, value_name = "FILE")]
     model: Option<PathBuf>,
     /// How many genres to name
@@ -56,6 +57,7 @@ const BATCH: usize = 32;
 /// A recognised song.
 #[derive(Serialize)]
 struct Recognised {
+    #[serde(serialize_with = "files::serialize_path")]
     path: PathBuf,
     seconds: f64,
     /// The `top_k` most probable genres.
@@ -75,30 +77,20 @@ struct Moment {
 
 impl Predict {
     pub fn run(&self) -> Result<End, CliError> {
-        let path = match &self.model {
-            Some(path) => path.clone(),
-            None => latest_model(Path::new(RUNS)).ok_or_else(|| {
-                CliError::Other(
-                    "there is no trained model in ./runs; train one first (genre-recognizer train), or name one with \
-                     --model"
-                        .into(),
-                )
-            })?,
+        let model = match &self.model {
+            Some(path) => Model::load(path)?,
+            None => newest_model()?,
         };
-        let model = Model::load(&path)?;
-        if self.model.is_none() {
-            eprintln!("model: {}", path.display());
-        }
         let (files, mut problems) = songs(&self.songs);
         let device = open(self.device)?;
         let mut recognizer = Recognizer::new(&model.network()?, device.as_ref(), BATCH)?;
         recognizer.set_weights(&model.weights)?;
         let progress = Progress::new("recognising");
         let spec = model.card.config.audio();
-        let frame = model.card.config.frame_seconds;
+        let shortest = model.card.config.shortest_song();
         let mut writer = Writer::new(self.format, self.top_k as usize);
         for (done, file) in files.iter().enumerate() {
-            match audio::load(file, &spec, frame) {
+            match audio::load(file, &spec, shortest) {
                 Ok(song) => {
                     let recognised = self.recognise(&mut recognizer, &model, file, &song)?;
                     progress.suspend(|| writer.write(&recognised))?;
@@ -113,7 +105,7 @@ impl Predict {
         progress.finish();
         writer.end()?;
         if problems > 0 {
-            eprintln!("{problems} of {} could not be recognised", files.len().max(problems));
+            say(&format!("{} recognised, {problems} skipped", counted(writer.written, "song")));
             return Ok(End::Incomplete);
         }
         Ok(End::Success)
@@ -144,6 +136,20 @@ impl Predict {
     }
 }
 
+/// The best model of the newest run; which one it is, is said.
+fn newest_model() -> Result<Model, CliError> {
+    let run = latest_model(Path::new(RUNS)).ok_or_else(|| {
+        CliError::Other(
+            "there is no trained model in ./runs; train one first (genre-recognizer train), or name one with --model"
+                .into(),
+        )
+    })?;
+    let model = Model::load(&run.best())?;
+    let unfinished = if run.is_finished() { "" } else { ", of a run that is not finished" };
+    say(&format!("model: {} (epoch {}{unfinished})", run.best().display(), model.card.provenance.epochs));
+    Ok(model)
+}
+
 /// The files named, and the audio files in the folders named, sorted; and how many names led nowhere.
 fn songs(names: &[PathBuf]) -> (Vec<PathBuf>, usize) {
     let mut files = Vec::new();
@@ -153,24 +159,31 @@ fn songs(names: &[PathBuf]) -> (Vec<PathBuf>, usize) {
             files.push(name.clone());
             continue;
         }
-        let found = audio_files(name);
-        if found.is_empty() {
-            eprintln!("skipped: {}: no audio files in this folder", name.display());
+        let (found, unreadable) = audio_files(name);
+        if found.is_empty() && unreadable == 0 {
+            say(&format!("skipped: {}: no audio files in this folder", name.display()));
             problems += 1;
         }
+        problems += unreadable;
         files.extend(found);
     }
     (files, problems)
 }
 
-/// The audio files below a folder, sorted; hidden ones and links to folders are passed over.
-fn audio_files(folder: &Path) -> Vec<PathBuf> {
+/// The audio files below a folder, sorted, and how many folders could not be read; hidden ones and links to folders are
+/// passed over.
+fn audio_files(folder: &Path) -> (Vec<PathBuf>, usize) {
     let mut files = Vec::new();
+    let mut unreadable = 0;
     let mut folders = vec![folder.to_owned()];
     while let Some(folder) = folders.pop() {
-        let Ok(entries) = std::fs::read_dir(&folder) else {
-            eprintln!("skipped: {}: this folder cannot be read", folder.display());
-            continue;
+        let entries = match std::fs::read_dir(&folder) {
+            Ok(entries) => entries,
+            Err(error) => {
+                say(&format!("skipped: {}: cannot be read: {error}", folder.display()));
+                unreadable += 1;
+                continue;
+            }
         };
         for entry in entries.flatten() {
             let hidden = entry.file_name().to_string_lossy().starts_with('.');
@@ -184,7 +197,7 @@ fn audio_files(folder: &Path) -> Vec<PathBuf> {
         }
     }
     files.sort();
-    files
+    (files, unreadable)
 }
 
 /// Writes results as they come.

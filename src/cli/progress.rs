@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use super::say;
+
 /// A plain line is written at most so often.
 const LINE_EVERY: Duration = Duration::from_secs(10);
 
@@ -41,13 +43,13 @@ impl Progress {
         let Ok(mut last) = self.last.lock() else { return };
         if last.elapsed() >= LINE_EVERY {
             *last = Instant::now();
-            eprintln!("{} {done}/{total} {message}", self.what);
+            say(&format!("{} {done}/{total} {message}", self.what));
         }
     }
 
     /// A line above the bar.
     pub fn line(&self, text: &str) {
-        self.suspend(|| eprintln!("{text}"));
+        self.suspend(|| say(text));
     }
 
     /// Runs `write`, which writes to the terminal, without the bar in between.

@@ -6,11 +6,14 @@ use clap::Args;
 
 use super::flags::{NetworkFlags, TrainingFlags, configure};
 use super::progress::Progress;
-use super::{CliError, DeviceChoice, End, RUNS, open, print, quoted};
-use crate::dataset::{self, DEMO, Dataset, DatasetError, Library, demo};
+use super::{CliError, DeviceChoice, End, RUNS, counted, open, print, quoted, say};
+use crate::dataset::{self, DEMO, Dataset, DatasetError, Library, Problem, Split, demo};
 use crate::train::{
     self as training, Checkpoint, Ending, Event, Outcome, RunConfig, RunFolder, Setup, TrainError,
 };
+
+/// Where songs are looked for.
+const DATASET: &str = "dataset";
 
 /// Trains a network on folders of songs, one folder for each genre.
 ///
@@ -19,14 +22,14 @@ use crate::train::{
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Train {
-    /// Folder with one subfolder of songs for each genre
-    #[arg(long, value_name = "DIR", default_value = "dataset")]
-    dataset: PathBuf,
+    /// Folder with one subfolder of songs for each genre [default: dataset]
+    #[arg(long, value_name = "DIR")]
+    dataset: Option<PathBuf>,
     /// Folder for the run's files [default: runs/<dataset>-<number>]
     #[arg(long, value_name = "DIR")]
     run: Option<PathBuf>,
     /// Go on with the run in --run, or with the newest, with the settings that it was begun with
-    #[arg(long, conflicts_with_all = ["config", "dataset"])]
+    #[arg(long, conflicts_with = "config")]
     resume: bool,
     /// Where to compute
     #[arg(long, value_enum, default_value_t)]
@@ -54,26 +57,15 @@ impl Train {
     pub fn run(&self) -> Result<End, CliError> {
         let (config, run, resume) = if self.resume { self.resumed()? } else { self.fresh()? };
         let device = open(self.device)?;
-        eprintln!("device: {}", device.describe());
+        say(&format!("device: {}", device.describe()));
         let (data, demo) = songs(&config.dataset)?;
         let library = Arc::new(load(&data, &config)?);
         let split = dataset::split(&library.dataset, config.training.validation, config.training.seed)?;
         let run = match run {
             Some(run) => run,
-            None => RunFolder::next(Path::new(RUNS), &name(&library.dataset.root, demo)),
+            None => RunFolder::next(Path::new(RUNS), &name(&library.dataset.root, demo))?,
         };
-        if resume.is_none() {
-            run.create()?;
-            config.write(&run.config())?;
-        }
-        eprintln!(
-            "{}: {} genres, {} songs to train on, {} to validate; run in {}",
-            library.dataset.root.display(),
-            library.dataset.genres.len(),
-            split.train.len(),
-            split.validation.len(),
-            run.0.display(),
-        );
+        announce(&library, &split, &run);
         let stop = Arc::new(AtomicBool::new(false));
         catch_interrupt(&stop)?;
         let validation = split.validation.clone();
@@ -88,20 +80,27 @@ impl Train {
             profile: self.profile,
         };
         let mut observer = Observer::new(epochs);
-        let outcome = training::train(setup, &mut |event| observer.hear(event), &stop)?;
+        let outcome = training::train(setup, &mut |event| observer.hear(event), &stop);
         observer.end();
+        if outcome.is_err() && self.run.is_none() {
+            // Only where it is empty, because the training did not even begin.
+            let _ = std::fs::remove_dir(&run.0);
+        }
+        let outcome = outcome?;
         report(&outcome, &run, &library, &validation)
     }
 
     fn fresh(&self) -> Result<(RunConfig, Option<RunFolder>, Option<Checkpoint>), CliError> {
         let mut config = configure(self.config.as_ref(), &self.network, Some(&self.training))?;
-        config.dataset = self.dataset.clone();
-        let run = self.run.clone().map(RunFolder);
-        if let Some(run) = &run
-            && (run.config().exists() || run.checkpoint().exists())
-        {
-            return Err(TrainError::Occupied(run.0.clone()).into());
+        if let Some(dataset) = &self.dataset {
+            config.dataset = dataset.clone();
         }
+        if config.dataset.as_os_str().is_empty() {
+            config.dataset = DATASET.into();
+        }
+        let run = self.run.clone().map(RunFolder);
+        // Asked again when the run begins; here so that nobody waits for the songs first.
+        run.as_ref().map_or(Ok(()), RunFolder::vacant)?;
         Ok((config, run, None))
     }
 
@@ -116,6 +115,9 @@ impl Train {
             return Err(TrainError::NothingToResume(run.0).into());
         }
         let checkpoint = Checkpoint::load(&run.checkpoint())?;
+        if checkpoint.progress.epoch >= checkpoint.config.training.epochs && run.is_finished() {
+            return Err(TrainError::Complete { model: run.best(), run: run.0 }.into());
+        }
         let mut config = checkpoint.config.clone();
         // Flags that would change what the run computes are refused, not silently overruled.
         self.network.apply(&mut config.model)?;
@@ -127,21 +129,32 @@ impl Train {
                 run.0.display()
             )));
         }
+        // The songs may have moved; that they are the same, the checkpoint knows.
+        if let Some(dataset) = &self.dataset {
+            config.dataset = dataset.clone();
+        }
         Ok((config, Some(run), Some(checkpoint)))
     }
 }
 
 /// The songs of a folder; where it holds no audio, those of the demo set in its subfolder. Whether it is the demo set.
 fn songs(root: &Path) -> Result<(Dataset, bool), CliError> {
-    match dataset::scan(root) {
+    let scanned = dataset::scan(root);
+    let none = match &scanned {
+        Err(DatasetError::NoGenres { loose, .. }) => *loose == 0,
+        // A folder that nobody named need not be there.
+        Err(DatasetError::NoSuchFolder(_)) => root == Path::new(DATASET) && !root.exists(),
+        _ => false,
+    };
+    match scanned {
         Ok(data) => Ok((data, demo::is_demo(root))),
-        Err(DatasetError::NoGenres { loose: 0, .. }) => {
+        Err(_) if none => {
             let folder = root.join(DEMO);
-            eprintln!(
+            say(&format!(
                 "{}: no audio here; using synthesised music instead, in {}",
                 root.display(),
                 folder.display()
-            );
+            ));
             let progress = Progress::new("rendering");
             demo::render(&folder, |done, total| progress.at(done, total, "songs"))?;
             progress.finish();
@@ -161,17 +174,55 @@ fn name(root: &Path, demo: bool) -> String {
 fn load(data: &Dataset, config: &RunConfig) -> Result<Library, CliError> {
     let progress = Progress::new("reading");
     let spec = config.model.audio();
-    let library = Library::load(data, &spec, config.model.frame_seconds, |done, total, path| {
+    let library = Library::load(data, &spec, config.model.shortest_song(), |done, total, path| {
         progress.at(done, total, &path.file_name().unwrap_or_default().to_string_lossy());
-    })?;
+    });
     progress.finish();
-    for problem in &library.problems {
-        eprintln!("skipped: {problem}");
+    match &library {
+        Ok(library) => skipped(&library.problems),
+        Err(DatasetError::TooFewGenres { problems, .. }) => skipped(problems),
+        Err(_) => {}
     }
-    if !library.problems.is_empty() {
-        eprintln!("{} files were skipped", library.problems.len());
+    if data.other_files > 0 && !demo::is_demo(&data.root) {
+        say(&format!(
+            "{} passed over that no audio extension marks as a song",
+            counted(data.other_files, "file")
+        ));
     }
-    Ok(library)
+    Ok(library?)
+}
+
+fn skipped(problems: &[Problem]) {
+    for problem in problems {
+        say(&format!("skipped: {problem}"));
+    }
+    // A genre without a song is a folder, and was counted by its songs.
+    let files = problems.iter().filter(|problem| !problem.path.is_dir()).count();
+    if files > 0 {
+        say(&format!("{} skipped", counted(files, "file")));
+    }
+}
+
+/// Says what the training is made of.
+fn announce(library: &Library, split: &Split, run: &RunFolder) {
+    let data = &library.dataset;
+    say(&format!(
+        "{}: {} genres, {} to train on, {} to validate; run in {}",
+        data.root.display(),
+        data.genres.len(),
+        counted(split.train.len(), "song"),
+        split.validation.len(),
+        run.0.display(),
+    ));
+    let validated = |genre: &usize| split.validation.iter().any(|&song| data.songs[song].genre == *genre);
+    let missing: Vec<&str> =
+        (0..data.genres.len()).filter(|g| !validated(g)).map(|g| data.genres[g].as_str()).collect();
+    if !missing.is_empty() && !split.validation.is_empty() {
+        say(&format!(
+            "no song validates {}: that takes two songs of a genre, or songs of two artists",
+            missing.join(", ")
+        ));
+    }
 }
 
 /// Sets `stop` at the first Ctrl-C; the second ends the process at once.
@@ -181,7 +232,7 @@ fn catch_interrupt(stop: &Arc<AtomicBool>) -> Result<(), CliError> {
         if stop.swap(true, Ordering::Relaxed) {
             std::process::exit(130);
         }
-        eprintln!("\nstopping after this step; once more to stop without saving");
+        say("\nstopping after this step; once more to stop without saving");
     })
     .map_err(|error| CliError::Other(format!("Ctrl-C cannot be caught: {error}")))
 }
@@ -203,7 +254,7 @@ impl Observer {
             Event::Ready { parameters, steps_per_epoch, memory } => {
                 self.per_epoch = steps_per_epoch;
                 let megabytes = memory as f64 / 1e6;
-                eprintln!("network: {parameters} parameters, {megabytes:.0} MB for a training step");
+                say(&format!("network: {parameters} parameters, {megabytes:.0} MB for a training step"));
                 self.bar = Some(Progress::new("training"));
             }
             Event::Step { epoch, batch, loss, accuracy, rate, frames_per_second } => {
@@ -249,13 +300,13 @@ fn report(
     validation: &[usize],
 ) -> Result<End, CliError> {
     if let Some(profile) = &outcome.profile {
-        eprintln!("{profile}");
+        say(&profile.to_string());
     }
-    let program = std::env::args().next().unwrap_or_else(|| "genre-recognizer".into());
+    let program = std::env::args_os().next().unwrap_or_else(|| "genre-recognizer".into());
     let program = quoted(Path::new(&program));
     if outcome.ending == Ending::Stopped {
-        eprintln!("stopped; everything is saved in {}", run.checkpoint().display());
-        eprintln!("to go on: {program} train --resume --run {}", quoted(&run.0));
+        say(&format!("stopped; everything is saved in {}", run.checkpoint().display()));
+        say(&format!("to go on: {program} train --resume --run {}", quoted(&run.0)));
         return Ok(End::Interrupted);
     }
     if let Some(metrics) = &outcome.metrics {
@@ -273,7 +324,10 @@ fn report(
         );
         print(&text)?;
     }
-    if let Some(&song) = validation.first() {
+    // A song that the model gets right, if there is one: what is tried is the command.
+    let recognised = outcome.metrics.iter().flat_map(|m| &m.validation.recognised);
+    let right = validation.iter().zip(recognised).find(|&(&song, &g)| library.dataset.songs[song].genre == g);
+    if let Some(&song) = right.map(|(song, _)| song).or(validation.first()) {
         let song = &library.dataset.songs[song].path;
         print(&format!("try it: {program} predict --model {} {}\n", quoted(&outcome.best), quoted(song)))?;
     }

@@ -38,8 +38,8 @@ pub enum DatasetError {
         "{}: songs of at least two genres are needed, and {}{}; add a second folder of songs{}",
         root.display(),
         match genres.as_slice() { [] => "no genre has any".to_owned(), names => format!("only \"{}\" has any", names.join("\", \"")) },
-        problem_note(*problems),
-        if *problems > 0 { ", or mend or convert the files" } else { "" }
+        problem_note(problems.len()),
+        if !problems.is_empty() { ", or mend or convert the files" } else { "" }
     )]
     TooFewGenres {
         /// The dataset's root.
@@ -47,7 +47,7 @@ pub enum DatasetError {
         /// Genres that do have songs.
         genres: Vec<String>,
         /// Files that could not be used.
-        problems: usize,
+        problems: Vec<Problem>,
     },
     /// A line of `tracks.csv` is not what it must be.
     #[error("{}, line {line}: {reason}", path.display())]
@@ -74,6 +74,7 @@ fn loose_note(loose: usize) -> String {
 fn problem_note(problems: usize) -> String {
     match problems {
         0 => String::new(),
+        1 => " (1 file cannot be used)".to_owned(),
         n => format!(" ({n} files cannot be used)"),
     }
 }

@@ -67,8 +67,9 @@ impl Library {
                 Err(error) => library.problems.push(error.into()),
             }
         }
+        let files = library.problems.len();
         library.drop_empty_genres();
-        library.dataset.require_two_genres(library.problems.len())?;
+        library.dataset.require_two_genres(&library.problems[..files])?;
         Ok(library)
     }
 

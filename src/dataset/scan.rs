@@ -94,7 +94,7 @@ pub fn scan(root: &Path) -> Result<Dataset, DatasetError> {
     if csv.is_file() {
         data.apply(&csv, read_tracks(&csv)?)?;
     }
-    data.require_two_genres(0)?;
+    data.require_two_genres(&[])?;
     Ok(data)
 }
 
@@ -160,11 +160,12 @@ impl Dataset {
     }
 
     /// Fails where fewer than two genres are left.
-    pub(super) fn require_two_genres(&self, problems: usize) -> Result<(), DatasetError> {
+    pub(super) fn require_two_genres(&self, problems: &[Problem]) -> Result<(), DatasetError> {
         if self.genres.len() >= 2 {
             return Ok(());
         }
-        Err(DatasetError::TooFewGenres { root: self.root.clone(), genres: self.genres.clone(), problems })
+        let (root, genres, problems) = (self.root.clone(), self.genres.clone(), problems.to_vec());
+        Err(DatasetError::TooFewGenres { root, genres, problems })
     }
 
     /// Number of songs of each genre.

@@ -41,7 +41,7 @@ pub enum DeviceError {
     /// The adapter's memory is exhausted.
     #[error(
         "{adapter} is out of memory ({what}; the program takes {program} bytes): \
-         use a smaller batch, or the processor with --device cpu"
+         use a smaller --batch or a smaller network, or another --device"
     )]
     OutOfMemory { adapter: String, what: String, program: u64 },
     /// The driver stopped working: it was reset, the adapter was removed, or a kernel ran for too long.

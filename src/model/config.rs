@@ -103,6 +103,11 @@ impl ModelConfig {
         (self.frame_seconds * f64::from(self.sample_rate)).round() as usize
     }
 
+    /// The shortest song that has a frame, in seconds; [`ModelConfig::frame_seconds`] in whole samples.
+    pub fn shortest_song(&self) -> f64 {
+        self.frame_length() as f64 / f64::from(self.sample_rate)
+    }
+
     /// What a song is made into before it is cut into frames.
     pub fn audio(&self) -> AudioSpec {
         AudioSpec { sample_rate: self.sample_rate, channels: self.channels, normalise: self.normalise }
@@ -162,10 +167,16 @@ impl ModelConfig {
             &format!("it must lie within 0 to {nyquist} Hz, half the sample rate (--low, --high)"),
         )?;
         require(
-            (1..=32).contains(&self.filters.len()) && sizes(&self.filters),
+            (1..=32).contains(&self.filters.len()),
+            "number of blocks",
+            self.filters.len().to_string(),
+            "1 to 32 are possible",
+        )?;
+        require(
+            sizes(&self.filters),
             "filters",
             format!("{:?}", self.filters),
-            "1 to 32 blocks of 1 to 4096 filters are possible",
+            "1 to 4096 in every block are possible; give the number of each, such as --filters 16,32,32",
         )?;
         require(
             (1..=16).contains(&self.convolutions),
@@ -181,10 +192,16 @@ impl ModelConfig {
         )?;
         require((1..=16).contains(&self.pool), "pool", self.pool.to_string(), "1 (none) to 16 is possible")?;
         require(
-            self.dense.len() <= 16 && sizes(&self.dense),
-            "dense layers",
+            self.dense.len() <= 16,
+            "number of dense layers",
+            self.dense.len().to_string(),
+            "0 to 16 are possible",
+        )?;
+        require(
+            sizes(&self.dense),
+            "units",
             format!("{:?}", self.dense),
-            "up to 16 layers of 1 to 4096 units are possible",
+            "1 to 4096 in every dense layer are possible",
         )?;
         require(
             (0.0..1.0).contains(&self.dropout),

@@ -17,7 +17,7 @@ const LARGEST_FILE: u64 = 4 << 30;
 pub enum FileError {
     #[error("{}: {action} failed: {source}", path.display())]
     Io { path: PathBuf, action: &'static str, source: std::io::Error },
-    #[error("{}: damaged or no {kind} file ({reason}); take another, or train again", path.display())]
+    #[error("{}: damaged, or no {kind} file ({reason}); name another, or train again", path.display())]
     Damaged { path: PathBuf, kind: &'static str, reason: String },
     #[error(
         "{}: made by another version (format {found}, this program reads {wanted}); train again, or use the \
@@ -55,8 +55,11 @@ pub fn read(path: &Path, kind: &'static str) -> Result<(Weights, HashMap<String,
     let io = |source| FileError::Io { path: path.into(), action: "reading", source };
     let damaged = |reason: String| FileError::Damaged { path: path.into(), kind, reason };
     let found = fs::metadata(path).map_err(io)?;
+    if found.is_dir() {
+        return Err(damaged("it is a folder".into()));
+    }
     if !found.is_file() {
-        return Err(damaged("it is not a file".into()));
+        return Err(damaged("it is no ordinary file".into()));
     }
     if found.len() > LARGEST_FILE {
         return Err(damaged(format!("{} bytes are too many", found.len())));

@@ -44,10 +44,9 @@ impl Weights {
             Some(tensor) => Err(ModelError::Weights(format!("`{name}` is {}, not {shape}", tensor.shape))),
             None => Err(ModelError::Weights(format!("`{name}` {shape} is missing"))),
         };
-        let mut flat = vec![0.0; layout.len];
-        for p in &layout.parameters {
-            flat[p.offset..][..p.shape.elements()].copy_from_slice(tensor(&p.name, &p.shape)?);
-        }
+        // All are there before anything of the network's size is allocated, which a damaged file could name.
+        let parameters =
+            layout.parameters.iter().map(|p| tensor(&p.name, &p.shape)).collect::<Result<Vec<_>, _>>()?;
         let statistics = running
             .iter()
             .map(|r| tensor(&r.name, &[2, r.channels].into()).cloned())
@@ -55,6 +54,10 @@ impl Weights {
         let wanted = layout.parameters.len() + running.len();
         if self.0.len() != wanted {
             return Err(ModelError::Weights(format!("{} tensors, {wanted} wanted", self.0.len())));
+        }
+        let mut flat = vec![0.0; layout.len];
+        for (p, data) in layout.parameters.iter().zip(parameters) {
+            flat[p.offset..][..data.len()].copy_from_slice(data);
         }
         Ok((flat, statistics))
     }

@@ -88,4 +88,19 @@ impl Checkpoint {
         let Header { config, dataset, progress, .. } = header;
         Ok(Self { config, dataset, progress, state, running })
     }
+
+    /// Checks that the position is one of a training of so many epochs and batches an epoch.
+    ///
+    /// # Errors
+    /// [`FileError::Damaged`].
+    pub fn check(&self, path: &Path, epochs: usize, batches: usize) -> Result<(), FileError> {
+        let Progress { step, epoch, batch, history, .. } = &self.progress;
+        let taken = (*epoch as u64).checked_mul(batches as u64).and_then(|n| n.checked_add(*batch as u64));
+        let within = *epoch < epochs && *batch < batches || *epoch == epochs && *batch == 0;
+        if within && taken == Some(*step) && history.0.len() == *epoch {
+            return Ok(());
+        }
+        let reason = format!("step {step} is not batch {batch} of epoch {epoch}");
+        Err(FileError::Damaged { path: path.into(), kind: "checkpoint", reason })
+    }
 }

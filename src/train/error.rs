@@ -25,12 +25,18 @@ pub enum TrainError {
     #[error("{option} is {value}, but {wanted}")]
     Option { option: &'static str, value: String, wanted: &'static str },
     #[error(
-        "{}: a run is already here; go on with it by --resume, or name another folder with --run",
+        "{}: a run's files are already here; go on with it by --resume, or name another folder with --run",
         .0.display()
     )]
     Occupied(PathBuf),
     #[error("{}: there is no run to resume here; name its folder with --run", .0.display())]
     NothingToResume(PathBuf),
+    #[error(
+        "{}: this run is finished, there is nothing to resume; use its model, {}, or start a new run with other settings",
+        run.display(),
+        model.display()
+    )]
+    Complete { run: PathBuf, model: PathBuf },
     #[error(
         "{}: this checkpoint belongs to another {what}: it has {found}, now there is {now}; resume with what it was \
          made with, or start a new run with --run",
@@ -39,10 +45,20 @@ pub enum TrainError {
     OtherCheckpoint { path: PathBuf, what: &'static str, found: String, now: String },
     #[error(
         "step {step}: the gradients are not finite (loss {loss}); training stops before it spoils the weights. \
-         The batch was made of: {}. Lower --learning-rate, or set --clip 1",
+         The batch was made of: {}. Start again with a lower --learning-rate, or set --clip 1",
         songs.join(", ")
     )]
     NotFinite { step: u64, loss: f32, songs: Vec<String> },
+    #[error(
+        "step {step}: the weights or running statistics are not finite; training stops, and what was saved before stays. \
+         Start again with a lower --learning-rate, or set --clip 1"
+    )]
+    Spoiled { step: u64 },
+    #[error(
+        "there is nothing to validate with: no genre has two songs (or songs of two artists), so that one could be kept \
+         apart; add songs"
+    )]
+    NoValidationSongs,
     #[error("there is nothing to train on: every song went to the validation split; lower --validation")]
     NoTrainingSongs,
 }

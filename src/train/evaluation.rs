@@ -16,6 +16,9 @@ pub struct Evaluation {
     pub frames: usize,
     /// Songs by genre (row) and recognised genre (column).
     pub confusion: Vec<Vec<usize>>,
+    /// The genre that every song was recognised as, in the order in which they were given.
+    #[serde(skip)]
+    pub recognised: Vec<usize>,
 }
 
 /// Songs are recognised so many at a time, to bound the memory of their frames.
@@ -42,6 +45,7 @@ pub fn evaluate(
             right_frames += frames.iter().filter(|row| argmax(row) == genre).count();
             loss -= frames.iter().map(|row| f64::from(row[genre].max(f32::MIN_POSITIVE)).ln()).sum::<f64>();
             result.confusion[genre][recognised] += 1;
+            result.recognised.push(recognised);
             result.songs += 1;
             result.frames += frames.len();
         }

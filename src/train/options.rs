@@ -61,7 +61,12 @@ impl TrainOptions {
             if ok { Ok(()) } else { Err(TrainError::Option { option, value, wanted }) }
         };
         let count = |n: usize, most: usize| (1..=most).contains(&n);
-        require(count(self.epochs, 1_000_000), "--epochs", self.epochs.to_string(), "at least 1 is wanted")?;
+        require(
+            count(self.epochs, 1_000_000),
+            "--epochs",
+            self.epochs.to_string(),
+            "1 to 1000000 are possible",
+        )?;
         require(
             (2..=65_536).contains(&self.batch),
             "--batch",
@@ -138,6 +143,7 @@ impl TrainOptions {
 #[serde(default, deny_unknown_fields)]
 pub struct RunConfig {
     /// The dataset folder.
+    #[serde(serialize_with = "files::serialize_path")]
     pub dataset: PathBuf,
     pub training: TrainOptions,
     pub model: ModelConfig,
@@ -154,8 +160,11 @@ impl RunConfig {
             action: "reading",
             source,
         })?;
-        toml::from_str(&text)
-            .map_err(|error| TrainError::Config { path: path.into(), reason: error.to_string() })
+        toml::from_str(&text).map_err(|error| {
+            let line = error.span().map_or(1, |span| 1 + text[..span.start].matches('\n').count());
+            let reason = format!("line {line}: {}", error.message().replace('\n', " "));
+            TrainError::Config { path: path.into(), reason }
+        })
     }
 
     /// Writes the configuration atomically.

@@ -1,19 +1,33 @@
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use super::TrainError;
+
+/// What fails where a folder cannot be made.
+const MAKING: &str = "making the run's folder";
 
 /// A training run's folder.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RunFolder(pub PathBuf);
 
 impl RunFolder {
-    /// `runs/<dataset>-<n>` with the lowest n that is free.
-    pub fn next(runs: &Path, dataset: &str) -> Self {
-        let folder = |n: u32| runs.join(format!("{dataset}-{n}"));
-        let n = (1..u32::MAX).find(|&n| !folder(n).exists()).unwrap_or(u32::MAX);
-        Self(folder(n))
+    /// Makes `runs/<dataset>-<n>` with the lowest n that is free. Two programs never get the same one.
+    ///
+    /// # Errors
+    /// [`TrainError::Io`].
+    pub fn next(runs: &Path, dataset: &str) -> Result<Self, TrainError> {
+        Self(runs.to_owned()).make()?;
+        let mut n = 1u64;
+        loop {
+            let folder = runs.join(format!("{dataset}-{n}"));
+            match fs::create_dir(&folder) {
+                Ok(()) => return Ok(Self(folder)),
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => n += 1,
+                Err(source) => return Err(TrainError::Io { path: folder, action: MAKING, source }),
+            }
+        }
     }
 
     pub fn config(&self) -> PathBuf {
@@ -37,42 +51,52 @@ impl RunFolder {
         self.0.join("best.safetensors")
     }
 
-    /// Makes the folder for a new run.
+    /// Makes sure that a new run can begin here, where its folder exists or not.
     ///
     /// # Errors
-    /// [`TrainError::Occupied`] where a run is in it already, and [`TrainError::Io`].
-    pub fn create(&self) -> Result<(), TrainError> {
-        if self.config().exists() || self.checkpoint().exists() {
+    /// [`TrainError::Occupied`] where a run is in it already.
+    pub fn vacant(&self) -> Result<(), TrainError> {
+        let files = [self.config(), self.checkpoint(), self.history(), self.best(), self.metrics()];
+        if files.iter().any(|file| file.exists()) {
             return Err(TrainError::Occupied(self.0.clone()));
         }
-        fs::create_dir_all(&self.0).map_err(|source| TrainError::Io {
-            path: self.0.clone(),
-            action: "making the run's folder",
-            source,
-        })
+        Ok(())
+    }
+
+    /// Makes the folder, unless it is there.
+    ///
+    /// # Errors
+    /// [`TrainError::Io`].
+    pub fn make(&self) -> Result<(), TrainError> {
+        let fail = |source| TrainError::Io { path: self.0.clone(), action: MAKING, source };
+        fs::create_dir_all(&self.0).map_err(fail)
+    }
+
+    /// Whether the run went on to its last epoch.
+    pub fn is_finished(&self) -> bool {
+        self.metrics().exists()
     }
 
     /// The run below `runs` whose checkpoint is newest.
     pub fn latest(runs: &Path) -> Option<Self> {
-        newest(runs, |folder| RunFolder(folder).checkpoint()).map(|(folder, _)| Self(folder))
+        newest(runs, |folder| RunFolder(folder).checkpoint()).map(Self)
     }
 }
 
-/// The newest best model of the runs below `runs`.
-pub fn latest_model(runs: &Path) -> Option<PathBuf> {
-    newest(runs, |folder| RunFolder(folder).best()).map(|(_, file)| file)
+/// The run below `runs` whose best model is newest.
+pub fn latest_model(runs: &Path) -> Option<RunFolder> {
+    newest(runs, |folder| RunFolder(folder).best()).map(RunFolder)
 }
 
-/// Of the folders in `runs` that have the file, the one where it is newest, and the file.
-fn newest(runs: &Path, file: impl Fn(PathBuf) -> PathBuf) -> Option<(PathBuf, PathBuf)> {
+/// Of the folders in `runs` that have the file, the one where it is newest.
+fn newest(runs: &Path, file: impl Fn(PathBuf) -> PathBuf) -> Option<PathBuf> {
     let age = |path: &Path| -> Option<SystemTime> { fs::metadata(path).ok()?.modified().ok() };
     fs::read_dir(runs)
         .ok()?
         .filter_map(|entry| {
             let folder = entry.ok()?.path();
-            let file = file(folder.clone());
-            Some((age(&file)?, folder, file))
+            Some((age(&file(folder.clone()))?, folder))
         })
         .max()
-        .map(|(_, folder, file)| (folder, file))
+        .map(|(_, folder)| folder)
 }

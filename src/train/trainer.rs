@@ -61,7 +61,7 @@ pub struct Outcome {
     pub ending: Ending,
     pub metrics: Option<Metrics>,
     pub profile: Option<Profile>,
-    /// Songs that validated the best model, as (index in the library, was recognised).
+    /// The file of the best model; there is none before the first epoch has ended.
     pub best: PathBuf,
 }
 
@@ -75,6 +75,7 @@ pub struct Metrics {
     pub best_epoch: usize,
     pub frames_per_second: f64,
     pub seconds: f64,
+    #[serde(serialize_with = "files::serialize_path")]
     pub model: PathBuf,
     pub device: String,
 }
@@ -126,6 +127,9 @@ impl Trainer {
         if setup.split.train.is_empty() {
             return Err(TrainError::NoTrainingSongs);
         }
+        if setup.split.validation.is_empty() {
+            return Err(TrainError::NoValidationSongs);
+        }
         let genres = setup.library.dataset.genres.len();
         let network = Network::new(setup.config.model.clone(), genres)?;
         let training = network.training(&options.graph())?;
@@ -163,7 +167,7 @@ impl Trainer {
         Ok(trainer)
     }
 
-    /// Writes the first weights, or those of the checkpoint.
+    /// Writes the first weights, and begins the run's files with them; or writes those of the checkpoint.
     fn begin(&mut self) -> Result<(), TrainError> {
         let genres = self.network.genres;
         self.loaded.write(self.training.loss_gradient, &[1.0])?;
@@ -177,9 +181,20 @@ impl Trainer {
             for (r, data) in self.training.running.iter().zip(&running) {
                 self.loaded.write(r.node, data)?;
             }
-            return Ok(());
+            let run = &self.setup.run;
+            run.vacant()?;
+            run.make()?;
+            // The checkpoint first: where there is any of a run's files, there is a run that can be resumed.
+            self.save()?;
+            return self.setup.config.write(&self.setup.run.config());
         };
         let path = self.setup.run.checkpoint();
+        let epochs = self.setup.config.training.epochs;
+        checkpoint.check(&path, epochs, self.plan.batches_per_epoch(self.setup.split.train.len()))?;
+        if !checkpoint.progress.history.0.is_empty() {
+            // Missed now rather than after the last epoch.
+            Model::load(&self.setup.run.best())?;
+        }
         if checkpoint.dataset != self.digest {
             let (found, now) = (checkpoint.dataset, self.digest.clone());
             return Err(TrainError::OtherCheckpoint { path, what: "dataset", found, now });
@@ -373,13 +388,19 @@ impl Trainer {
     }
 
     fn weights(&mut self) -> Result<Weights, TrainError> {
-        let state = self.loaded.read(self.training.state)?;
-        let running = self.running()?;
+        let (state, running) = self.variables()?;
         Ok(Weights::gather(&self.training.layout, &state, &self.training.running, &running))
     }
 
-    fn running(&mut self) -> Result<Vec<Vec<f32>>, TrainError> {
-        self.training.running.iter().map(|r| Ok(self.loaded.read(r.node)?)).collect()
+    /// The optimizer's state and the running statistics. What is not finite is never saved.
+    fn variables(&mut self) -> Result<(Vec<f32>, Vec<Vec<f32>>), TrainError> {
+        let state = self.loaded.read(self.training.state)?;
+        let running = self.training.running.iter().map(|r| self.loaded.read(r.node));
+        let running = running.collect::<Result<Vec<_>, _>>()?;
+        if !state.iter().chain(running.iter().flatten()).all(|value| value.is_finite()) {
+            return Err(TrainError::Spoiled { step: self.progress.step });
+        }
+        Ok((state, running))
     }
 
     fn model(&self, weights: Weights, epoch: &Epoch) -> Model {
@@ -403,9 +424,8 @@ impl Trainer {
     }
 
     fn save(&mut self) -> Result<(), TrainError> {
-        let data = self.loaded.read(self.training.state)?;
+        let (data, statistics) = self.variables()?;
         let shape = self.training.graph.shape(self.training.state).clone();
-        let statistics = self.running()?;
         let named = self.training.running.iter().zip(statistics);
         let running =
             named.map(|(r, data)| (r.name.clone(), Tensor { shape: [2, r.channels].into(), data })).collect();

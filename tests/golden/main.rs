@@ -102,9 +102,11 @@ fn assert_close(what: &str, actual: &[f64], expected: &[f64], tolerance: f64) ->
     let mut worst = 0.0;
     for (i, (a, e)) in actual.iter().zip(expected).enumerate() {
         let error = (a - e).abs() / e.abs().max(rms);
-        if !(error <= tolerance) {
-            panic!("{what}[{i}]: {a}, PyTorch {e}, relative error {error:e} above {tolerance:e}");
-        }
+        // Fails for NaN, too.
+        assert!(
+            error <= tolerance,
+            "{what}[{i}]: {a}, PyTorch {e}, relative error {error:e} above {tolerance:e}"
+        );
         worst = f64::max(worst, error);
     }
     worst

@@ -4,6 +4,7 @@ mod activation;
 mod batch_norm;
 mod bias;
 mod conv2d;
+mod dense;
 mod dropout;
 mod harness;
 mod launches;

@@ -28,6 +28,21 @@ impl Target for Cpu {
     }
 }
 
+impl Cpu {
+    /// Zeros, or an error where the system has not so much memory.
+    fn allocate(&self, len: usize, program: &Program) -> Result<Vec<f32>, DeviceError> {
+        let mut buffer = Vec::new();
+        let exhausted = |_| DeviceError::OutOfMemory {
+            adapter: self.describe(),
+            what: format!("a buffer of {} bytes", 4 * len as u64),
+            program: program.memory(),
+        };
+        buffer.try_reserve_exact(len).map_err(exhausted)?;
+        buffer.resize(len, 0.0);
+        Ok(buffer)
+    }
+}
+
 impl Device for Cpu {
     fn describe(&self) -> String {
         format!("CPU, {} threads", rayon::current_num_threads())
@@ -43,7 +58,11 @@ impl Device for Cpu {
             })
             .collect();
         Ok(Box::new(Loaded {
-            buffers: program.buffers.iter().map(|buffer| vec![0.0; buffer.len]).collect(),
+            buffers: program
+                .buffers
+                .iter()
+                .map(|buffer| self.allocate(buffer.len, &program))
+                .collect::<Result<_, _>>()?,
             seconds: vec![0.0; if options.profile { program.steps.len() } else { 0 }],
             kernels,
             program,

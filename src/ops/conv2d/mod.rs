@@ -2,6 +2,7 @@
 
 mod cpu;
 mod cpu_weight_grad;
+mod gpu;
 mod planes;
 mod reference;
 mod rows;
@@ -197,8 +198,8 @@ impl Operation for Conv2d {
         }
     }
 
-    fn gpu(&self, _: &Io<'_>) -> GpuKernel {
-        GpuKernel::default()
+    fn gpu(&self, io: &Io<'_>) -> GpuKernel {
+        self.dims(io.inputs[0], io.inputs[1]).map_or_else(|_| GpuKernel::default(), |d| gpu::forward(&d))
     }
 
     fn operations(&self, io: &Io<'_>) -> u64 {
@@ -234,8 +235,8 @@ impl Operation for Conv2dInputGrad {
         }
     }
 
-    fn gpu(&self, _: &Io<'_>) -> GpuKernel {
-        GpuKernel::default()
+    fn gpu(&self, io: &Io<'_>) -> GpuKernel {
+        self.dims(io.inputs[0], io.inputs[1]).map_or_else(|_| GpuKernel::default(), |d| gpu::input_grad(&d))
     }
 
     fn operations(&self, io: &Io<'_>) -> u64 {
@@ -271,8 +272,8 @@ impl Operation for Conv2dWeightGrad {
         }
     }
 
-    fn gpu(&self, _: &Io<'_>) -> GpuKernel {
-        GpuKernel::default()
+    fn gpu(&self, io: &Io<'_>) -> GpuKernel {
+        self.dims(io.inputs[0], io.inputs[1]).map_or_else(|_| GpuKernel::default(), |d| gpu::weight_grad(&d))
     }
 
     fn operations(&self, io: &Io<'_>) -> u64 {

@@ -1,6 +1,8 @@
 //! Dense layers: the matrix product in the three transposition forms that training needs.
 
-use super::kernel::{GpuKernel, Io, Operand, Real};
+mod cpu;
+
+use super::kernel::{CpuKernel, GpuKernel, Io, Operand, Real};
 use super::{Backward, Operation, arity};
 use crate::graph::{GraphError, NodeId, Shape};
 
@@ -97,6 +99,13 @@ impl Operation for Matmul {
                     })
                     .sum();
             }
+        }
+    }
+
+    fn cpu(&self, io: &Io<'_>) -> CpuKernel {
+        match self.sizes(io.inputs[0], io.inputs[1]) {
+            Ok(sizes) if sizes.m * sizes.n * sizes.k > 0 => cpu::product(self.form, sizes),
+            _ => CpuKernel::from_reference(*self, io),
         }
     }
 

@@ -1,0 +1,538 @@
+//! The training loop on tiny networks: it learns, repeats itself to the byte, stops and goes on, and refuses what is
+//! damaged or foreign.
+
+mod common;
+
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use genre_recognizer::audio::Song;
+use genre_recognizer::dataset::{Batch, BatchPlan, Batches, Dataset, Entry, Library, split};
+use genre_recognizer::device::cpu::Cpu;
+use genre_recognizer::device::{Device, LoadOptions};
+use genre_recognizer::model::{Convolution, Features, FileError, Model, ModelConfig, Network, OptimizerKind};
+use genre_recognizer::plan::plan;
+use genre_recognizer::recognize::argmax;
+use genre_recognizer::rng::Rng;
+use genre_recognizer::train::{
+    Checkpoint, Ending, Event, Outcome, RunConfig, RunFolder, ScheduleKind, Setup, TrainError, TrainOptions,
+    train,
+};
+use tempfile::{TempDir, tempdir};
+
+const RATE: u32 = 8_000;
+const GENRES: [&str; 3] = ["clicks", "noise", "tone"];
+
+fn tiny() -> RunConfig {
+    RunConfig {
+        model: ModelConfig {
+            sample_rate: RATE,
+            frame_seconds: 0.25,
+            n_fft: 128,
+            hop: 64,
+            mels: 16,
+            high: 4_000.0,
+            filters: vec![4, 8],
+            dense: vec![16],
+            ..ModelConfig::default()
+        },
+        training: TrainOptions {
+            epochs: 3,
+            batch: 6,
+            frames_per_song: 2,
+            validation: 0.25,
+            ..TrainOptions::default()
+        },
+        ..RunConfig::default()
+    }
+}
+
+/// Four songs of each genre, 1.0 to 1.5 s.
+fn library(config: &ModelConfig) -> Arc<Library> {
+    let mut songs = Vec::new();
+    let mut entries = Vec::new();
+    for (genre, name) in GENRES.iter().enumerate() {
+        for i in 0..4 {
+            let mut rng = Rng::new(7).split_str(name).split(i);
+            let (frequency, every) = (rng.range(200.0, 3_000.0), 300 + rng.below(500));
+            let channel = |rng: &mut Rng| -> Vec<f32> {
+                let sample = |n: usize| match genre {
+                    0 => f32::from(u8::from(n.is_multiple_of(every))) + 0.01 * rng.normal(),
+                    1 => 0.2 * rng.normal(),
+                    _ => {
+                        (n as f32 * frequency / RATE as f32 * std::f32::consts::TAU).sin()
+                            + 0.01 * rng.normal()
+                    }
+                };
+                (0..8_000 + 1_000 * i as usize).map(sample).collect()
+            };
+            let channels = (0..config.channels).map(|_| channel(&mut rng)).collect();
+            songs.push(Arc::new(Song { channels, sample_rate: RATE }));
+            let name = format!("{name}/{i}.wav");
+            entries.push(Entry {
+                path: Path::new("made up").join(&name),
+                name,
+                genre,
+                artist: None,
+                fold: None,
+            });
+        }
+    }
+    let dataset = Dataset {
+        root: "made up".into(),
+        genres: GENRES.map(String::from).to_vec(),
+        songs: entries,
+        other_files: 0,
+        problems: Vec::new(),
+    };
+    Arc::new(Library { dataset, songs, spec: config.audio(), problems: Vec::new() })
+}
+
+fn setup(config: &RunConfig, run: &Path, resume: Option<Checkpoint>) -> Setup {
+    let library = library(&config.model);
+    let split = split(&library.dataset, config.training.validation, config.training.seed).unwrap();
+    let run = RunFolder(run.to_owned());
+    Setup { config: config.clone(), library, split, device: Arc::new(Cpu), run, resume, profile: false }
+}
+
+/// Trains until the end, or until so many steps were taken in this session.
+fn run(setup: Setup, steps: usize) -> Result<Outcome, TrainError> {
+    let stop = AtomicBool::new(steps == 0);
+    let mut taken = 0;
+    let mut observe = |event: Event<'_>| {
+        taken += usize::from(matches!(event, Event::Step { .. }));
+        stop.store(taken >= steps, Ordering::Relaxed);
+    };
+    train(setup, &mut observe, &stop)
+}
+
+fn whole_run(config: &RunConfig) -> (TempDir, Outcome) {
+    let folder = tempdir().unwrap();
+    let outcome = run(setup(config, folder.path(), None), usize::MAX).unwrap();
+    assert_eq!(outcome.ending, Ending::Finished);
+    (folder, outcome)
+}
+
+const FILES: [&str; 4] = ["config.toml", "history.csv", "best.safetensors", "checkpoint.safetensors"];
+
+fn assert_same_files(a: &Path, b: &Path, what: &str) {
+    for file in FILES {
+        let [a, b] = [a, b].map(|folder| fs::read(folder.join(file)).unwrap());
+        assert!(a == b, "{file} differs: {what}");
+    }
+}
+
+/// The losses of training on batches, and the accuracy in the last; the state at the end.
+fn follow(
+    device: &dyn Device,
+    config: &RunConfig,
+    batches: &[Batch],
+    fuse: bool,
+) -> (Vec<f32>, f64, Vec<f32>) {
+    let network = Network::new(config.model.clone(), GENRES.len()).unwrap();
+    let options = config.training.graph();
+    let training = network.training(&options).unwrap();
+    let program = plan(&training.graph, &training.request(fuse), device).unwrap();
+    let mut loaded = device.load(Arc::new(program), LoadOptions::default()).unwrap();
+    let weights = network.initialise(config.training.seed).unwrap();
+    let (flat, running) = weights.scatter(&training.layout, &training.running).unwrap();
+    let mut state = vec![0.0; options.optimizer.rows() * flat.len()];
+    state[..flat.len()].copy_from_slice(&flat);
+    loaded.write(training.state, &state).unwrap();
+    for (r, data) in training.running.iter().zip(&running) {
+        loaded.write(r.node, data).unwrap();
+    }
+    loaded.write(training.loss_gradient, &[1.0]).unwrap();
+    loaded.write(training.class_weights, &[1.0; GENRES.len()]).unwrap();
+    let rates = config.training.rates(batches.len() as u64);
+    let mut losses = Vec::new();
+    let mut accuracy = 0.0;
+    for (step, batch) in batches.iter().enumerate() {
+        loaded.write(training.audio, &batch.audio).unwrap();
+        loaded.write(training.labels, &batch.labels).unwrap();
+        let schedule = options.optimizer.schedule(rates.rate(step as u64), step as u64 + 1);
+        loaded.write(training.schedule, &schedule).unwrap();
+        if let Some(counter) = training.counter {
+            loaded.write(counter, &[config.training.seed as f32, step as f32]).unwrap();
+        }
+        loaded.run().unwrap();
+        let outputs = loaded.outputs().unwrap();
+        losses.push(outputs[0][0]);
+        let rows = outputs[1].chunks_exact(GENRES.len()).zip(batch.labels.chunks_exact(GENRES.len()));
+        let right = rows.filter(|(logits, label)| argmax(logits) == argmax(label)).count();
+        accuracy = right as f64 / config.training.batch as f64;
+    }
+    (losses, accuracy, loaded.read(training.state).unwrap())
+}
+
+fn batches(config: &RunConfig, steps: usize) -> Vec<Batch> {
+    let plan = BatchPlan {
+        batch_size: config.training.batch,
+        frame_length: config.model.frame_length(),
+        frames_per_song: config.training.frames_per_song,
+        seed: config.training.seed,
+    };
+    let library = library(&config.model);
+    let songs = (0..library.songs.len()).collect();
+    Batches::start(library, songs, plan, 0, 0).unwrap().take(steps).collect()
+}
+
+#[test]
+fn one_batch_is_overfitted() {
+    let mut config = tiny();
+    config.model.filters = vec![8, 16];
+    config.model.dropout = 0.0;
+    config.training = TrainOptions {
+        batch: 12,
+        learning_rate: 0.01,
+        schedule: ScheduleKind::Constant,
+        label_smoothing: 0.0,
+        ..config.training
+    };
+    // Tones whose labels do not follow from their pitch, so that they have to be learnt by heart.
+    let length = config.model.frame_length();
+    let mut batch = Batch::default();
+    for i in 0..config.training.batch {
+        let radians = (150.0 + 300.0 * i as f32) / RATE as f32 * std::f32::consts::TAU;
+        batch.audio.extend((0..length).map(|n| (radians * n as f32).sin()));
+        let label = [0, 2, 1, 1, 0, 2, 2, 1, 0, 2, 0, 1][i];
+        batch.labels.extend((0..GENRES.len()).map(|genre| f32::from(u8::from(genre == label))));
+    }
+    let (losses, accuracy, _) = follow(&Cpu, &config, &vec![batch; 120], true);
+    assert!(accuracy >= 0.99, "accuracy {accuracy}, losses {losses:?}");
+    assert!(losses[119] < 0.05, "losses {losses:?}");
+}
+
+#[test]
+fn training_learns_and_repeats_itself() {
+    let mut config = tiny();
+    config.training.epochs = 12;
+    let (a, outcome) = whole_run(&config);
+    let (b, _) = whole_run(&config);
+    assert_same_files(a.path(), b.path(), "same settings");
+    let metrics = outcome.metrics.unwrap();
+    assert!(metrics.validation.song_accuracy >= 0.99, "{metrics:?}");
+    assert_eq!((metrics.validation.songs, metrics.epochs), (3, 12));
+    assert_eq!(metrics.validation.recognised.len(), 3);
+
+    // The files say what the run was.
+    let read = RunConfig::read(&a.path().join("config.toml")).unwrap();
+    assert_eq!(read, config);
+    let mut history = csv::Reader::from_path(a.path().join("history.csv")).unwrap();
+    assert_eq!(history.headers().unwrap().iter().next(), Some("epoch"));
+    assert_eq!(history.records().count(), 12);
+    let json: serde_json::Value =
+        serde_json::from_slice(&fs::read(a.path().join("metrics.json")).unwrap()).unwrap();
+    assert_eq!(json["validation"]["songs"], 3);
+    assert_eq!(json["validation"]["song_accuracy"], metrics.validation.song_accuracy);
+    let model = Model::load(&outcome.best).unwrap();
+    assert_eq!(model.card.genres, GENRES);
+    assert_eq!(model.card.provenance.epochs, metrics.best_epoch);
+
+    config.training.seed = 2;
+    let (c, _) = whole_run(&config);
+    assert!(fs::read(a.path().join(FILES[2])).unwrap() != fs::read(c.path().join(FILES[2])).unwrap());
+}
+
+#[test]
+fn stopping_and_going_on_changes_nothing() {
+    let config = tiny();
+    let (whole, _) = whole_run(&config);
+    // Three steps an epoch: before the first, within an epoch, at its end, before the last step.
+    for stop in [0, 1, 3, 5, 8] {
+        let folder = tempdir().unwrap();
+        let outcome = run(setup(&config, folder.path(), None), stop).unwrap();
+        assert_eq!(outcome.ending, Ending::Stopped);
+        assert!(outcome.metrics.is_none() && !folder.path().join("metrics.json").exists());
+        let checkpoint = Checkpoint::load(&folder.path().join("checkpoint.safetensors")).unwrap();
+        assert_eq!(checkpoint.progress.step, stop as u64);
+        let outcome = run(setup(&config, folder.path(), Some(checkpoint)), usize::MAX).unwrap();
+        assert_eq!(outcome.ending, Ending::Finished);
+        assert_same_files(whole.path(), folder.path(), &format!("stopped at step {stop}"));
+    }
+    // A step at a time.
+    let folder = tempdir().unwrap();
+    let mut ending = run(setup(&config, folder.path(), None), 1).unwrap().ending;
+    let mut sessions = 1;
+    while ending == Ending::Stopped {
+        let checkpoint = Checkpoint::load(&folder.path().join("checkpoint.safetensors")).unwrap();
+        ending = run(setup(&config, folder.path(), Some(checkpoint)), 1).unwrap().ending;
+        sessions += 1;
+    }
+    assert_eq!(sessions, 9);
+    assert_same_files(whole.path(), folder.path(), "stopped at every step");
+}
+
+#[test]
+fn a_run_is_not_overwritten() {
+    let config = tiny();
+    let (folder, _) = whole_run(&config);
+    for file in FILES {
+        let other = tempdir().unwrap();
+        fs::copy(folder.path().join(file), other.path().join(file)).unwrap();
+        let error = run(setup(&config, other.path(), None), usize::MAX).err();
+        assert!(matches!(error, Some(TrainError::Occupied(_))), "{file}: {error:?}");
+    }
+    let runs = tempdir().unwrap();
+    let names = [(); 3].map(|()| RunFolder::next(runs.path(), "music").unwrap().0);
+    assert_eq!(names, ["music-1", "music-2", "music-3"].map(|name| runs.path().join(name)));
+}
+
+/// Every file that `bytes` cut off somewhere makes, and copies with one byte of the header changed.
+fn damage(bytes: &[u8]) -> (Vec<Vec<u8>>, Vec<Vec<u8>>) {
+    let header = 8 + u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
+    let within = (0..header).step_by(header / 40).chain((header..bytes.len()).step_by(bytes.len() / 20));
+    let cut =
+        within.chain([1, 7, 8, 9, header - 1, header + 1, bytes.len() - 1]).map(|n| bytes[..n].to_vec());
+    let changed = (0..header).step_by(5).flat_map(|i| {
+        [0x01, 0x04, 0x80].map(|bit| {
+            let mut bytes = bytes.to_vec();
+            bytes[i] ^= bit;
+            bytes
+        })
+    });
+    (cut.collect(), changed.collect())
+}
+
+#[test]
+fn damaged_models_are_refused() {
+    let (folder, outcome) = whole_run(&tiny());
+    let bytes = fs::read(&outcome.best).unwrap();
+    let (cut, changed) = damage(&bytes);
+    let path = folder.path().join("damaged.safetensors");
+    for bytes in cut {
+        fs::write(&path, &bytes).unwrap();
+        let error = Model::load(&path).expect_err("a truncated model was read");
+        assert!(matches!(error, FileError::Damaged { .. }), "cut at {}: {error}", bytes.len());
+        assert!(!error.to_string().contains('\n'), "{error}");
+    }
+    let mut refused = 0;
+    for (i, bytes) in changed.into_iter().enumerate() {
+        fs::write(&path, &bytes).unwrap();
+        // A letter of a name may change without harm; whatever is read is a whole network.
+        match Model::load(&path) {
+            Ok(model) => drop(model.network().unwrap()),
+            Err(FileError::Damaged { .. } | FileError::Format { .. }) => refused += 1,
+            Err(error) => panic!("change {i}: {error}"),
+        }
+    }
+    assert!(refused > 300, "{refused}");
+    // Checkpoint and model are not taken for each other.
+    let checkpoint = folder.path().join("checkpoint.safetensors");
+    assert!(matches!(Model::load(&checkpoint), Err(FileError::Damaged { .. })));
+    assert!(matches!(Checkpoint::load(&outcome.best), Err(TrainError::File(FileError::Damaged { .. }))));
+    assert!(matches!(Model::load(folder.path()), Err(FileError::Damaged { .. })));
+    assert!(matches!(Model::load(&folder.path().join("none")), Err(FileError::Io { .. })));
+}
+
+#[test]
+fn a_model_file_cannot_ask_for_much_memory() {
+    let (folder, outcome) = whole_run(&tiny());
+    let mut model = Model::load(&outcome.best).unwrap();
+    // 32 blocks of 16 convolutions 31×31 from 4096 to 4096 channels: 10¹³ weights.
+    model.card.config =
+        ModelConfig { filters: vec![4096; 32], convolutions: 16, kernel: 31, ..model.card.config };
+    let path = folder.path().join("huge.safetensors");
+    model.save(&path).unwrap();
+    let error = Model::load(&path).unwrap_err();
+    assert!(error.to_string().contains("do not fit the network"), "{error}");
+}
+
+#[test]
+fn damaged_checkpoints_are_refused() {
+    let config = tiny();
+    let folder = tempdir().unwrap();
+    run(setup(&config, folder.path(), None), 8).unwrap();
+    let path = folder.path().join("checkpoint.safetensors");
+    let bytes = fs::read(&path).unwrap();
+    let (cut, changed) = damage(&bytes);
+    for bytes in cut {
+        fs::write(&path, &bytes).unwrap();
+        let error = Checkpoint::load(&path).expect_err("a truncated checkpoint was read");
+        assert!(
+            matches!(error, TrainError::File(FileError::Damaged { .. })),
+            "cut at {}: {error}",
+            bytes.len()
+        );
+    }
+    let mut refused = 0;
+    for bytes in changed {
+        fs::write(&path, &bytes).unwrap();
+        // What can be read must then train, or be refused: no panic, no endless loop.
+        let resumed = Checkpoint::load(&path).and_then(|checkpoint| {
+            let changed = checkpoint.config.clone();
+            if changed.model.frame_length() > 10_000 || changed.training.batch > 100 {
+                return Ok(());
+            }
+            let setup = setup(&config, folder.path(), Some(checkpoint));
+            run(Setup { config: changed, ..setup }, 2).map(drop)
+        });
+        refused += usize::from(resumed.is_err());
+    }
+    assert!(refused > 300, "{refused}");
+    // A position that no training has.
+    fs::write(&path, &bytes).unwrap();
+    let good = Checkpoint::load(&path).unwrap();
+    for change in [(3, 2), (2, 3), (2, 1), (usize::MAX, 2), (2, usize::MAX)] {
+        let mut checkpoint = good.clone();
+        (checkpoint.progress.epoch, checkpoint.progress.batch) = change;
+        let error = run(setup(&config, folder.path(), Some(checkpoint)), 2).err();
+        assert!(matches!(error, Some(TrainError::File(FileError::Damaged { .. }))), "{change:?}: {error:?}");
+    }
+}
+
+#[test]
+fn foreign_checkpoints_are_refused() {
+    let config = tiny();
+    let folder = tempdir().unwrap();
+    run(setup(&config, folder.path(), None), 4).unwrap();
+    let path = folder.path().join("checkpoint.safetensors");
+    let before = fs::read(&path).unwrap();
+    let refused = |setup: Setup, wanted: &str| match run(setup, usize::MAX) {
+        Err(TrainError::OtherCheckpoint { what, .. }) => assert_eq!(what, wanted),
+        other => panic!("{wanted}: {:?}", other.err()),
+    };
+    let resume = |config: &RunConfig| setup(config, folder.path(), Some(Checkpoint::load(&path).unwrap()));
+
+    let mut other = resume(&config);
+    let mut renamed = (*other.library).clone();
+    renamed.dataset.songs[0].name = "clicks/another.wav".into();
+    other.library = Arc::new(renamed);
+    refused(other, "dataset");
+    let mut other = resume(&config);
+    std::mem::swap(&mut other.split.train[0], &mut other.split.validation[0]);
+    refused(other, "dataset");
+
+    for model in [
+        ModelConfig { filters: vec![4, 9], ..config.model.clone() },
+        ModelConfig { convolution: Convolution::Separable, ..config.model.clone() },
+    ] {
+        refused(resume(&RunConfig { model, ..config.clone() }), "network");
+    }
+    let training = TrainOptions { optimizer: OptimizerKind::Sgd, ..config.training.clone() };
+    refused(resume(&RunConfig { training, ..config.clone() }), "network");
+    assert!(fs::read(&path).unwrap() == before, "a refused checkpoint stays as it is");
+}
+
+#[test]
+fn fused_and_unfused_training_are_the_same() {
+    let config = tiny();
+    let batches = batches(&config, 12);
+    let (fused, _, _) = follow(&Cpu, &config, &batches, true);
+    let (plain, _, _) = follow(&Cpu, &config, &batches, false);
+    for (step, (a, b)) in fused.iter().zip(&plain).enumerate() {
+        assert!((a - b).abs() <= 1e-4 * b.abs(), "step {step}: {a} fused, {b} not");
+    }
+    assert!(fused[11] < fused[0]);
+}
+
+#[test]
+fn the_gpu_follows_the_cpu() {
+    let Some(gpu) = common::gpu() else {
+        eprintln!("skipped: no GPU adapter");
+        return;
+    };
+    // The default network's shape, with fewer and smaller layers.
+    let mut config = tiny();
+    config.model = ModelConfig {
+        n_fft: 256,
+        hop: 64,
+        mels: 32,
+        filters: vec![4, 8, 16, 32],
+        dense: vec![64],
+        ..config.model
+    };
+    let batches = batches(&config, 20);
+    let (cpu, _, _) = follow(&Cpu, &config, &batches, true);
+    let (first, _, state) = follow(gpu.as_ref(), &config, &batches, true);
+    for (step, (a, b)) in first.iter().zip(&cpu).enumerate() {
+        assert!((a - b).abs() <= 1e-3 * b.abs(), "step {step}: {a} on the GPU, {b} on the CPU");
+    }
+    let (second, _, again) = follow(gpu.as_ref(), &config, &batches, true);
+    assert!(first == second && state == again, "two GPU runs differ");
+}
+
+#[test]
+fn every_kind_of_network_trains() {
+    let base = tiny();
+    let model = |change: &dyn Fn(&mut ModelConfig)| {
+        let mut model = base.model.clone();
+        change(&mut model);
+        model
+    };
+    let kinds = [
+        ("power", model(&|m| m.features = Features::Power)),
+        ("decibel", model(&|m| m.features = Features::Decibel)),
+        ("mel-decibel", model(&|m| m.features = Features::MelDecibel)),
+        ("stereo", model(&|m| m.channels = 2)),
+        ("stereo power", model(&|m| (m.channels, m.features) = (2, Features::Power))),
+        ("separable", model(&|m| m.convolution = Convolution::Separable)),
+        ("no stem", model(&|m| m.stem = false)),
+        ("no dense layer", model(&|m| m.dense.clear())),
+        ("no dropout", model(&|m| m.dropout = 0.0)),
+        ("three dense layers", model(&|m| m.dense = vec![16, 8, 4])),
+        ("no pooling", model(&|m| m.pool = 1)),
+        ("pooling beyond a side", model(&|m| (m.pool, m.filters) = (3, vec![4; 5]))),
+        ("one convolution 5×5", model(&|m| (m.convolutions, m.kernel) = (1, 5))),
+        ("one filter", model(&|m| m.filters = vec![1])),
+        ("ReLU", model(&|m| m.slope = 0.0)),
+    ];
+    for (kind, model) in kinds {
+        let config = RunConfig { model, ..base.clone() };
+        let (losses, _, state) = follow(&Cpu, &config, &batches(&config, 2), true);
+        assert!(losses.iter().all(|loss| loss.is_finite()), "{kind}: {losses:?}");
+        assert!(state.iter().all(|value| value.is_finite()), "{kind}");
+    }
+    for optimizer in [OptimizerKind::Adam, OptimizerKind::Sgd] {
+        for schedule in [ScheduleKind::Cosine, ScheduleKind::Constant] {
+            let training = TrainOptions { optimizer, schedule, clip: 0.0, ..base.training.clone() };
+            let config = RunConfig { training, ..base.clone() };
+            let (losses, _, _) = follow(&Cpu, &config, &batches(&config, 2), true);
+            assert!(losses.iter().all(|loss| loss.is_finite()), "{optimizer:?} {schedule:?}: {losses:?}");
+        }
+    }
+}
+
+#[test]
+fn what_is_not_finite_is_never_saved() {
+    let mut config = tiny();
+    config.training.learning_rate = 1e38;
+    let folder = tempdir().unwrap();
+    let Err(TrainError::NotFinite { step, songs, .. }) = run(setup(&config, folder.path(), None), usize::MAX)
+    else {
+        panic!("a learning rate of 1e38 went unnoticed");
+    };
+    assert!(step >= 1 && !songs.is_empty() && songs.iter().all(|song| song.ends_with(".wav")), "{songs:?}");
+    let path = folder.path().join("checkpoint.safetensors");
+    assert_eq!(Checkpoint::load(&path).unwrap().progress.step, 0);
+    assert!(!folder.path().join("best.safetensors").exists());
+
+    // Weights that overflow in the very step that ends an epoch: its loss was still finite.
+    config.training = TrainOptions {
+        optimizer: OptimizerKind::Sgd,
+        schedule: ScheduleKind::Constant,
+        learning_rate: 3e38,
+        weight_decay: 1e30,
+        frames_per_song: 1,
+        batch: 9,
+        ..tiny().training
+    };
+    let folder = tempdir().unwrap();
+    let error = run(setup(&config, folder.path(), None), usize::MAX).err();
+    assert!(matches!(error, Some(TrainError::Spoiled { step: 1 })), "{error:?}");
+    let path = folder.path().join("checkpoint.safetensors");
+    assert_eq!(Checkpoint::load(&path).unwrap().progress.step, 0);
+    assert!(!folder.path().join("best.safetensors").exists());
+}
+
+#[test]
+fn a_split_without_validation_is_refused() {
+    let folder = tempdir().unwrap();
+    let mut setup = setup(&tiny(), folder.path(), None);
+    setup.split.train.append(&mut setup.split.validation);
+    let error = run(setup, usize::MAX).err();
+    assert!(matches!(error, Some(TrainError::NoValidationSongs)), "{error:?}");
+    assert!(fs::read_dir(folder.path()).unwrap().next().is_none(), "nothing was begun");
+}
