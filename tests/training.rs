@@ -49,12 +49,15 @@ fn tiny() -> RunConfig {
     }
 }
 
-/// Four songs of each genre, 1.0 to 1.5 s.
+/// Songs of each genre.
+const SONGS: usize = 4;
+
+/// [`SONGS`] songs of each genre, 1.0 to 1.4 s.
 fn library(config: &ModelConfig) -> Arc<Library> {
     let mut songs = Vec::new();
     let mut entries = Vec::new();
     for (genre, name) in GENRES.iter().enumerate() {
-        for i in 0..4 {
+        for i in 0..SONGS as u64 {
             let mut rng = Rng::new(7).split_str(name).split(i);
             let (frequency, every) = (rng.range(200.0, 3_000.0), 300 + rng.below(500));
             let channel = |rng: &mut Rng| -> Vec<f32> {
@@ -146,7 +149,8 @@ fn follow(
     }
     loaded.write(training.loss_gradient, &[1.0]).unwrap();
     loaded.write(training.class_weights, &[1.0; GENRES.len()]).unwrap();
-    let rates = config.training.rates(batches.len() as u64);
+    let per_epoch = batch_plan(config).batches_per_epoch(SONGS * GENRES.len());
+    let rates = config.training.rates((config.training.epochs * per_epoch) as u64);
     let mut losses = Vec::new();
     let mut accuracy = 0.0;
     for (step, batch) in batches.iter().enumerate() {
@@ -167,13 +171,17 @@ fn follow(
     (losses, accuracy, loaded.read(training.state).unwrap())
 }
 
-fn batches(config: &RunConfig, steps: usize) -> Vec<Batch> {
-    let plan = BatchPlan {
+fn batch_plan(config: &RunConfig) -> BatchPlan {
+    BatchPlan {
         batch_size: config.training.batch,
         frame_length: config.model.frame_length(),
         frames_per_song: config.training.frames_per_song,
         seed: config.training.seed,
-    };
+    }
+}
+
+fn batches(config: &RunConfig, steps: usize) -> Vec<Batch> {
+    let plan = batch_plan(config);
     let library = library(&config.model);
     let songs = (0..library.songs.len()).collect();
     Batches::start(library, songs, plan, 0, 0).unwrap().take(steps).collect()
@@ -434,8 +442,9 @@ fn the_gpu_follows_the_cpu() {
         eprintln!("skipped: no GPU adapter");
         return;
     };
-    // The default network's shape, with fewer and smaller layers.
+    // The default network's shape and schedule, with fewer and smaller layers.
     let mut config = tiny();
+    config.training.epochs = 200;
     config.model = ModelConfig {
         n_fft: 256,
         hop: 64,
