@@ -198,13 +198,17 @@ fn product(kind: u32, tile: Tile, thread: u32) -> array<vec4f, 4> {
             tile_b[i] = values;
         }
         workgroupBarrier();
-        for (var term = 0u; term < DEPTH; term++) {
-            let a = tile_a[term * TY + ty];
-            let b = tile_b[term * TX + tx];
-            sum0 += a.x * b;
-            sum1 += a.y * b;
-            sum2 += a.z * b;
-            sum3 += a.w * b;
+        // Terms behind the last are zeros, up to DEPTH. Four at a time, because whole unrolling takes long to compile.
+        let depth = min(DEPTH, end - start);
+        for (var term = 0u; term < depth; term += 4u) {
+            for (var i = 0u; i < 4u; i++) {
+                let a = tile_a[(term + i) * TY + ty];
+                let b = tile_b[(term + i) * TX + tx];
+                sum0 += a.x * b;
+                sum1 += a.y * b;
+                sum2 += a.z * b;
+                sum3 += a.w * b;
+            }
         }
         workgroupBarrier();
     }

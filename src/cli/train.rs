@@ -257,7 +257,7 @@ impl Observer {
                 say(&format!("network: {parameters} parameters, {megabytes:.0} MB for a training step"));
                 self.bar = Some(Progress::new("training"));
             }
-            Event::Step { epoch, batch, loss, accuracy, rate, frames_per_second } => {
+            Event::Step { epoch, batch, so_far: Some((loss, accuracy)), rate, frames_per_second } => {
                 let message = format!(
                     "epoch {}/{} loss {loss:.3} accuracy {:.1} % rate {rate:.1e} {frames_per_second:.0} frames/s",
                     epoch + 1,
@@ -268,7 +268,7 @@ impl Observer {
                     bar.at(epoch * self.per_epoch + batch, self.epochs * self.per_epoch, &message);
                 }
             }
-            Event::Validating => {}
+            Event::Step { .. } | Event::Validating => {}
             Event::Epoch { epoch, best } => {
                 let line = format!(
                     "epoch {:>3}/{}: loss {:.3}, accuracy {:.1} %; validation: loss {:.3}, frames {:.1} %, songs {:.1} %{}",

@@ -40,8 +40,9 @@ pub struct Setup {
 pub enum Event<'a> {
     /// The program is ready: steps an epoch, all steps, and the device memory in bytes.
     Ready { parameters: usize, steps_per_epoch: usize, memory: u64 },
-    /// A step was taken: its number in the epoch, the epoch from 0, and the epoch's mean loss and accuracy so far.
-    Step { epoch: usize, batch: usize, loss: f64, accuracy: f64, rate: f32, frames_per_second: f64 },
+    /// A step was begun: its number in the epoch from 1, the epoch from 0, and the mean loss and accuracy of the epoch's
+    /// finished steps, once there are any.
+    Step { epoch: usize, batch: usize, so_far: Option<(f64, f64)>, rate: f32, frames_per_second: f64 },
     /// Validation of an epoch begins.
     Validating,
     /// An epoch has ended; whether its model is the best so far.
@@ -340,12 +341,10 @@ impl Trainer {
     }
 
     fn step_event(&self) -> Event<'static> {
-        let (loss, accuracy) = self.epoch_so_far();
         Event::Step {
             epoch: self.progress.epoch,
             batch: self.progress.batch,
-            loss,
-            accuracy,
+            so_far: (self.progress.batch > self.under_way.len()).then(|| self.epoch_so_far()),
             rate: self.rates.rate(self.progress.step - 1),
             frames_per_second: self.frames_per_second(),
         }

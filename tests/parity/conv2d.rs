@@ -1,5 +1,8 @@
 //! Convolution forward, to the input and to the weight.
 
+use std::sync::Arc;
+
+use genre_recognizer::device::cpu::Cpu;
 use genre_recognizer::graph::Shape;
 use genre_recognizer::ops::conv2d::{Conv2d, Conv2dInputGrad, Conv2dWeightGrad};
 use genre_recognizer::rng::Rng;
@@ -23,8 +26,12 @@ struct Sizes {
 const PLAIN: Sizes =
     Sizes { n: 1, groups: 1, c: 1, k: 1, image: [5, 7], kernel: [3, 3], stride: [1, 1], pad: [1, 1] };
 
-/// Checks the three convolutions.
 fn check(sizes: Sizes, seed: u64) {
+    cases(sizes, seed).iter().for_each(Case::check);
+}
+
+/// The three convolutions.
+fn cases(sizes: Sizes, seed: u64) -> [Case; 3] {
     let Sizes { n, groups, c, k, image, kernel, stride, pad } = sizes;
     let conv = Conv2d { stride, pad, groups };
     let mut rng = Rng::new(seed);
@@ -39,9 +46,11 @@ fn check(sizes: Sizes, seed: u64) {
         reduction,
         backward,
     };
-    case(conv.into(), &x, &w, c * taps, false).check();
-    case(Conv2dInputGrad { conv, input: image }.into(), &w, &dy, k * taps, true).check();
-    case(Conv2dWeightGrad { conv, kernel }.into(), &x, &dy, n * d.p * d.q, true).check();
+    [
+        case(conv.into(), &x, &w, c * taps, false),
+        case(Conv2dInputGrad { conv, input: image }.into(), &w, &dy, k * taps, true),
+        case(Conv2dWeightGrad { conv, kernel }.into(), &x, &dy, n * d.p * d.q, true),
+    ]
 }
 
 #[test]
@@ -94,8 +103,9 @@ fn long_sums() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 12, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 32, failure_persistence: None, ..ProptestConfig::default() })]
 
+    /// On the CPU only: a software adapter compiles every size anew.
     #[test]
     fn any_sizes(
         (n, groups, c, k) in (1usize..4, 1usize..4, 1usize..6, 1usize..10),
@@ -106,6 +116,8 @@ proptest! {
         seed in any::<u64>(),
     ) {
         prop_assume!((0..2).all(|a| image[a] + 2 * pad[a] >= kernel[a]));
-        check(Sizes { n, groups, c, k, image, kernel, stride, pad }, seed);
+        for case in cases(Sizes { n, groups, c, k, image, kernel, stride, pad }, seed) {
+            case.check_on(&[Arc::new(Cpu)]);
+        }
     }
 }

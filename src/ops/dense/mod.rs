@@ -1,6 +1,7 @@
 //! Dense layers: the matrix product in the three transposition forms that training needs.
 
 mod cpu;
+mod gpu;
 
 use super::kernel::{CpuKernel, GpuKernel, Io, Operand, Real};
 use super::{Backward, Operation, arity};
@@ -109,8 +110,9 @@ impl Operation for Matmul {
         }
     }
 
-    fn gpu(&self, _: &Io<'_>) -> GpuKernel {
-        GpuKernel::default()
+    fn gpu(&self, io: &Io<'_>) -> GpuKernel {
+        let sizes = self.sizes(io.inputs[0], io.inputs[1]);
+        sizes.map_or_else(|_| GpuKernel::default(), |sizes| gpu::product(self.form, sizes))
     }
 
     fn operations(&self, io: &Io<'_>) -> u64 {
