@@ -139,7 +139,7 @@ pub fn weight_grad(d: &Dims) -> GpuKernel {
         return GpuKernel { launches: vec![launch], ..GpuKernel::default() };
     }
     let workspace = Binding::Workspace(0..parts * weights);
-    let bindings = [&inputs[..], &[workspace.clone()]].concat();
+    let bindings = [&inputs[..], std::slice::from_ref(&workspace)].concat();
     let launches = vec![
         launch("weight_grad", d, Some(tile), sizes, bindings, workgroups),
         launch("weight_grad_sum", d, None, sizes, vec![workspace, Binding::Output], weights.div_ceil(256)),
