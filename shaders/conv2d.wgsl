@@ -64,30 +64,28 @@ fn weight_index(k: u32, c: u32, tap: u32) -> u32 {
     return (k * GROUP_C + c) * R * S + tap;
 }
 
+// Loads have no branches: outside they read the first element and drop it.
+//
 // x at channel c of sample n, where output (p, q) reads it by tap (r, s); zero in the padding.
 fn image(n: u32, c: u32, p: u32, q: u32, r: u32, s: u32) -> f32 {
     // Before the image these wrap around and are too large as well.
     let h = p * STRIDE_H + r - PAD_H;
     let w = q * STRIDE_W + s - PAD_W;
-    if h >= H || w >= W {
-        return 0.0;
-    }
-    return first[((n * GROUPS * GROUP_C + c) * H + h) * W + w];
+    let inside = h < H && w < W;
+    let index = ((n * GROUPS * GROUP_C + c) * H + h) * W + w;
+    return select(0.0, first[select(0u, index, inside)], inside);
 }
 
 // dy at channel k of sample n, at the output that reads (h, w) by tap (r, s); zero where there is none.
 fn gradient(n: u32, k: u32, h: u32, w: u32, r: u32, s: u32) -> f32 {
     let top = h + PAD_H;
     let left = w + PAD_W;
-    if top < r || left < s {
-        return 0.0;
-    }
     let p = (top - r) / STRIDE_H;
     let q = (left - s) / STRIDE_W;
-    if p * STRIDE_H + r != top || q * STRIDE_W + s != left || p >= P || q >= Q {
-        return 0.0;
-    }
-    return second[((n * GROUPS * GROUP_K + k) * P + p) * Q + q];
+    let hit = p * STRIDE_H + r == top && q * STRIDE_W + s == left;
+    let inside = top >= r && left >= s && hit && p < P && q < Q;
+    let index = ((n * GROUPS * GROUP_K + k) * P + p) * Q + q;
+    return select(0.0, second[select(0u, index, inside)], inside);
 }
 
 fn product_rows(kind: u32) -> u32 {
@@ -113,17 +111,21 @@ fn product_terms(kind: u32) -> u32 {
     }
 }
 
-fn load_a(kind: u32, group: u32, row: u32, term: u32) -> f32 {
+// Zero where `inside` is false: behind the last row or term.
+fn load_a(kind: u32, group: u32, row: u32, term: u32, inside: bool) -> f32 {
     switch kind {
         case FORWARD: {
-            return second[(group * GROUP_K + row) * GROUP_C * R * S + term];
+            let index = (group * GROUP_K + row) * GROUP_C * R * S + term;
+            return select(0.0, second[select(0u, index, inside)], inside);
         }
         case INPUT_GRAD: {
-            return first[weight_index(group * GROUP_K + term / (R * S), row, term % (R * S))];
+            let index = weight_index(group * GROUP_K + term / (R * S), row, term % (R * S));
+            return select(0.0, first[select(0u, index, inside)], inside);
         }
         default: {
             let n = term / (P * Q);
-            return second[((n * GROUPS + group) * GROUP_K + row) * P * Q + term % (P * Q)];
+            let index = ((n * GROUPS + group) * GROUP_K + row) * P * Q + term % (P * Q);
+            return select(0.0, second[select(0u, index, inside)], inside);
         }
     }
 }
@@ -180,9 +182,7 @@ fn product(kind: u32, tile: Tile, thread: u32) -> array<vec4f, 4> {
             let row = tile.row + i % TY * 4u;
             var values = vec4f();
             for (var j = 0u; j < 4u; j++) {
-                if term < end && row + j < rows {
-                    values[j] = load_a(kind, tile.group, row + j, term);
-                }
+                values[j] = load_a(kind, tile.group, row + j, term, term < end && row + j < rows);
             }
             tile_a[i] = values;
         }
@@ -191,9 +191,9 @@ fn product(kind: u32, tile: Tile, thread: u32) -> array<vec4f, 4> {
             let column = tile.column + i % TX * 4u;
             var values = vec4f();
             for (var j = 0u; j < 4u; j++) {
-                if term < end && column + j < columns {
-                    values[j] = load_b(kind, tile.group, term, column + j);
-                }
+                let inside = term < end && column + j < columns;
+                let value = load_b(kind, tile.group, min(term, end - 1u), min(column + j, columns - 1u));
+                values[j] = select(0.0, value, inside);
             }
             tile_b[i] = values;
         }
