@@ -1,15 +1,20 @@
 //! The network as a graph, its configuration, its parameters and its file.
 
+mod architecture;
+mod builder;
 mod config;
 mod file;
 mod network;
+mod optimizer;
 mod parameters;
 pub mod tensors;
 mod weights;
 
+pub use builder::Running;
 pub use config::{Convolution, Features, ModelConfig};
 pub use file::{FORMAT, Model, ModelCard, Provenance};
-pub use network::{Inference, Layer, Network, OptimizerConfig, OptimizerKind, Training, TrainingConfig};
+pub use network::{Inference, Layer, Network, Training, TrainingConfig};
+pub use optimizer::{OptimizerConfig, OptimizerKind};
 pub use parameters::{Initial, Layout, Parameter};
 pub use tensors::FileError;
 pub use weights::{Tensor, Weights};

@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use super::ModelError;
-use super::network::Running;
+use super::builder::Running;
 use super::parameters::Layout;
 use crate::graph::Shape;
 

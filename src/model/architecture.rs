@@ -1,0 +1,137 @@
+//! The network's architecture, from audio to logits.
+
+use super::ModelError;
+use super::builder::{Builder, input};
+use super::config::{Convolution, Features, ModelConfig};
+use super::network::Network;
+use super::parameters::Initial;
+use crate::graph::NodeId;
+use crate::ops::bias::Bias;
+use crate::ops::conv2d::Conv2d;
+use crate::ops::log::{Decibel, Ln};
+use crate::ops::mel::{Mel, MelSpec};
+use crate::ops::pool::{MaxPool, Window, global_average_pool};
+use crate::ops::residual_add::Add;
+use crate::ops::stft::PowerStft;
+
+/// Added to mel power before the logarithm is taken.
+const LOG_FLOOR: f32 = 1e-5;
+/// The range of the decibel scale.
+const DECIBEL_RANGE: f32 = 80.0;
+/// Side and stride of the stem's convolution.
+const STEM: (usize, usize) = (5, 2);
+
+/// The ends of a network.
+pub(super) struct Parts {
+    pub audio: NodeId,
+    pub logits: NodeId,
+}
+
+impl Network {
+    /// Adds everything from audio to logits.
+    pub(super) fn body(&self, b: &mut Builder, batch: usize) -> Result<Parts, ModelError> {
+        let config = &self.config;
+        let audio =
+            b.graph.add_named("audio", input([batch, config.channels, config.frame_length()]), &[])?;
+        let mut x = self.features(b, audio)?;
+        x = b.scoped("features", |b| b.norm(x))?;
+        if config.stem {
+            x = b.scoped("stem", |b| {
+                let (kernel, stride) = STEM;
+                let conv = Conv2d { stride: [stride; 2], pad: [kernel / 2; 2], groups: 1 };
+                let x = b.conv("conv", x, config.filters[0], kernel, conv, config.slope)?;
+                let x = b.norm(x)?;
+                b.leaky(x, config.slope)
+            })?;
+        }
+        for (i, &filters) in config.filters.iter().enumerate() {
+            x = b.scoped(&format!("block{}", i + 1), |b| self.block(b, x, filters))?;
+        }
+        x = global_average_pool(&mut b.graph, x)?;
+        for (i, &units) in config.dense.iter().enumerate() {
+            x = b.scoped(&format!("dense{}", i + 1), |b| {
+                let fan_in = b.graph.shape(x)[1];
+                let initial = Initial::He { fan_in, slope: config.slope };
+                let x = b.dense(x, units, initial)?;
+                let x = b.norm(x)?;
+                let x = b.leaky(x, config.slope)?;
+                b.dropout(x, config.dropout)
+            })?;
+        }
+        let logits = b.scoped("head", |b| {
+            let fan_in = b.graph.shape(x)[1];
+            let x = b.dense(x, self.genres, Initial::Uniform { fan_in })?;
+            let bias = b.parameter("bias", [self.genres].into(), Initial::Zero)?;
+            Ok(b.graph.add_named("logits", Bias.into(), &[x, bias])?)
+        })?;
+        Ok(Parts { audio, logits })
+    }
+
+    fn features(&self, b: &mut Builder, audio: NodeId) -> Result<NodeId, ModelError> {
+        let config = &self.config;
+        let stft = PowerStft { n_fft: config.n_fft, hop: config.hop, centred: true };
+        let mut x = b.graph.add_named("stft", stft.into(), &[audio])?;
+        if config.uses_mels() {
+            let ModelConfig { sample_rate, n_fft, mels, low, high, .. } = *config;
+            let mel = Mel::new(MelSpec { sample_rate, n_fft, mels, low, high });
+            let mel = mel.map_err(|wanted| ModelError::Setting {
+                setting: "mel filters",
+                value: mels.to_string(),
+                wanted,
+            })?;
+            x = b.graph.add_named("mel", mel.into(), &[x])?;
+        }
+        Ok(match config.features {
+            Features::Power => x,
+            Features::LogMel => b.graph.add_named("ln", Ln { floor: LOG_FLOOR }.into(), &[x])?,
+            Features::MelDecibel | Features::Decibel => {
+                b.graph.add_named("decibel", Decibel { range: DECIBEL_RANGE }.into(), &[x])?
+            }
+        })
+    }
+
+    /// `leaky(norm(conv(… leaky(norm(conv(x))))) + norm(conv1×1(x)))`, then max pooling.
+    fn block(&self, b: &mut Builder, x: NodeId, filters: usize) -> Result<NodeId, ModelError> {
+        let config = &self.config;
+        let mut y = x;
+        for i in 1..=config.convolutions {
+            y = b.scoped(&format!("conv{i}"), |b| {
+                let y = self.convolution(b, y, filters, config.kernel)?;
+                let y = b.norm(y)?;
+                if i < config.convolutions { b.leaky(y, config.slope) } else { Ok(y) }
+            })?;
+        }
+        let projected = b.scoped("projection", |b| {
+            let x = self.convolution(b, x, filters, 1)?;
+            b.norm(x)
+        })?;
+        let sum = b.graph.add_named("add", Add.into(), &[y, projected])?;
+        let y = b.leaky(sum, config.slope)?;
+        let [h, w] = [b.graph.shape(y)[2], b.graph.shape(y)[3]];
+        if config.pool == 1 || h < config.pool || w < config.pool {
+            return Ok(y);
+        }
+        Ok(b.graph.add_named("pool", MaxPool(Window::tiles([config.pool; 2])).into(), &[y])?)
+    }
+
+    /// A convolution of stride 1 that keeps height and width, standard or separable.
+    fn convolution(
+        &self,
+        b: &mut Builder,
+        x: NodeId,
+        filters: usize,
+        kernel: usize,
+    ) -> Result<NodeId, ModelError> {
+        let same = Conv2d::same([kernel; 2]);
+        let slope = self.config.slope;
+        match self.config.convolution {
+            Convolution::Standard => b.conv("conv", x, filters, kernel, same, slope),
+            Convolution::Separable => {
+                let channels = b.graph.shape(x)[1];
+                let depthwise = Conv2d { groups: channels, ..same };
+                let x = b.conv("depthwise", x, channels, kernel, depthwise, slope)?;
+                b.conv("pointwise", x, filters, 1, Conv2d::same([1; 2]), slope)
+            }
+        }
+    }
+}

@@ -1,0 +1,74 @@
+use serde::{Deserialize, Serialize};
+
+use super::parameters::Layout;
+use crate::ops::Op;
+use crate::ops::optimizer::{Adam, Common, Sgd};
+
+/// An update rule for the parameters.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OptimizerKind {
+    #[default]
+    Adamw,
+    Adam,
+    Sgd,
+}
+
+/// The update rule with its constants.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct OptimizerConfig {
+    pub kind: OptimizerKind,
+    pub weight_decay: f32,
+    /// Gradients are scaled down to this norm; infinite for no clipping.
+    pub max_norm: f32,
+    /// Of SGD.
+    pub momentum: f32,
+    /// Whether scales, shifts and biases decay too.
+    pub decay_all: bool,
+}
+
+impl Default for OptimizerConfig {
+    fn default() -> Self {
+        Self {
+            kind: OptimizerKind::Adamw,
+            weight_decay: 0.01,
+            max_norm: f32::INFINITY,
+            momentum: 0.9,
+            decay_all: false,
+        }
+    }
+}
+
+impl OptimizerConfig {
+    /// Decay rates of Adam's moments.
+    pub const BETAS: (f32, f32) = (0.9, 0.999);
+    const EPSILON: f32 = 1e-8;
+
+    /// Rows of the optimizer's state: parameters and moments.
+    pub fn rows(&self) -> usize {
+        if self.kind == OptimizerKind::Sgd { 2 } else { 3 }
+    }
+
+    /// The operation that updates the parameters of a layout.
+    pub(super) fn op(&self, layout: &Layout) -> Op {
+        let decayed = if self.decay_all { layout.len } else { layout.decayed };
+        let common = Common { max_norm: self.max_norm, weight_decay: self.weight_decay, decayed };
+        match self.kind {
+            OptimizerKind::Sgd => Sgd { momentum: self.momentum, common }.into(),
+            kind => Adam {
+                beta1: Self::BETAS.0,
+                beta2: Self::BETAS.1,
+                epsilon: Self::EPSILON,
+                decoupled: kind == OptimizerKind::Adamw,
+                common,
+            }
+            .into(),
+        }
+    }
+
+    /// What the optimizer's `schedule` input holds at a step (counted from 1).
+    pub fn schedule(&self, rate: f32, step: u64) -> [f32; 3] {
+        let correction = |beta: f32| (1.0 - f64::from(beta).powf(step as f64)) as f32;
+        [rate, correction(Self::BETAS.0), correction(Self::BETAS.1)]
+    }
+}
