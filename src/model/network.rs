@@ -41,23 +41,23 @@ pub struct Training {
     pub audio: NodeId,
     /// Input [N, genres]: distributions over the genres.
     pub labels: NodeId,
-    /// Input [genres].
+    /// Input \[genres\].
     pub class_weights: NodeId,
-    /// Input [2]: dropout's seed and step; present where there is dropout.
+    /// Input \[2\]: dropout's seed and step; present where there is dropout.
     pub counter: Option<NodeId>,
-    /// Input [3]; see [`OptimizerConfig::schedule`].
+    /// Input \[3\]; see [`OptimizerConfig::schedule`].
     pub schedule: NodeId,
     /// Variable [rows, P]: parameters and moments.
     pub state: NodeId,
-    /// Output [1].
+    /// Output \[1\].
     pub loss: NodeId,
     /// Output [N, genres].
     pub logits: NodeId,
-    /// Output [2]: the gradients' norm and how many are not finite.
+    /// Output \[2\]: the gradients' norm and how many are not finite.
     pub norm: NodeId,
-    /// Input [1]: the gradient to the loss, 1.
+    /// Input \[1\]: the gradient to the loss, 1.
     pub loss_gradient: NodeId,
-    /// [P]: the gradients in the layout of the parameters.
+    /// \[P\]: the gradients in the layout of the parameters.
     pub gradients: NodeId,
     updates: Vec<(NodeId, NodeId)>,
 }

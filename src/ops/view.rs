@@ -14,7 +14,7 @@ pub struct View {
     pub shape: Shape,
 }
 
-/// Tensors laid one by one into a flat tensor [`len`] at `offsets`; zeros between.
+/// Tensors laid one by one into a flat tensor `[len]` at `offsets`; zeros between.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Pack {
     pub offsets: Vec<usize>,

@@ -3,7 +3,7 @@
 //!
 //! Statistics, scale and shift, and their gradients are tensors [2, C]: mean and variance; scale and shift.
 //! The variance is the biased one (divided by the count), found in two passes or by merging deviations, never as
-//! E[x²] − E[x]², which cancels.
+//! E\[x²\] − E\[x\]², which cancels.
 
 mod cpu;
 mod gpu;

@@ -7,11 +7,11 @@ use super::kernel::{CpuKernel, GpuKernel, Io, Operand, Real};
 use super::{Backward, Operation, arity};
 use crate::graph::{GraphError, NodeId, Shape};
 
-/// (x [N, C, ...], b [C]) → `y[n, c, i] = x[n, c, i] + b[c]`.
+/// (x [N, C, ...], b \[C\]) → `y[n, c, i] = x[n, c, i] + b[c]`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Bias;
 
-/// dy [N, C, ...] → gradient to the bias, [C]: `Σ_{n, i} dy[n, c, i]`.
+/// dy [N, C, ...] → gradient to the bias, \[C\]: `Σ_{n, i} dy[n, c, i]`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct BiasGrad;
 

@@ -8,7 +8,7 @@ use super::kernel::{CpuKernel, GpuKernel, Io, Operand, Real};
 use super::{Backward, Operation, arity};
 use crate::graph::{GraphError, NodeId, Shape};
 
-/// (x, counter [2]) → `x/(1 − rate)` where kept, else 0. The counter holds seed and step, whole numbers below 2²⁴.
+/// (x, counter \[2\]) → `x/(1 − rate)` where kept, else 0. The counter holds seed and step, whole numbers below 2²⁴.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Dropout {
     /// The probability of dropping, at least 0 and below 1.

@@ -16,7 +16,7 @@ pub struct Softmax;
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct SoftmaxGrad;
 
-/// (logits [N, K], labels [N, K], class weights [K]) → loss [1]:
+/// (logits [N, K], labels [N, K], class weights \[K\]) → loss \[1\]:
 /// `−1/N · Σ_{n, k} w[k]·q[n, k]·ln softmax(logits)[n, k]` with `q = (1 − smoothing)·label + smoothing/K`.
 ///
 /// Labels are distributions over the classes (soft labels), as PyTorch's `cross_entropy` takes probabilities.
@@ -26,7 +26,7 @@ pub struct CrossEntropy {
     pub smoothing: f32,
 }
 
-/// (logits, labels, class weights, dloss [1]) → gradient to the logits,
+/// (logits, labels, class weights, dloss \[1\]) → gradient to the logits,
 /// `dloss/N · (softmax[n, k]·Σ_j w[j]·q[n, j] − w[k]·q[n, k])`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct CrossEntropyGrad(pub CrossEntropy);

@@ -11,7 +11,7 @@ use super::kernel::{CpuKernel, GpuKernel, Io, Operand, Real};
 use super::{Operation, arity};
 use crate::graph::Shape;
 
-/// Gradients [P] → [2]: the Euclidean norm of those that are finite, and how many are not.
+/// Gradients \[P\] → \[2\]: the Euclidean norm of those that are finite, and how many are not.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct GlobalNorm;
 
@@ -27,7 +27,7 @@ pub struct Common {
 
 /// Stochastic gradient descent with momentum.
 ///
-/// (state [2, P]: parameters θ and velocity v; gradients [P]; norm [2]; schedule [3]: learning rate, –, –) →
+/// (state [2, P]: parameters θ and velocity v; gradients \[P\]; norm \[2\]; schedule \[3\]: learning rate, –, –) →
 /// new state: `g' = clip(g) + weight_decay·θ`, `v' = momentum·v + g'`, `θ' = θ − rate·v'`.
 /// Where a gradient is not finite, the state stays as it is.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -38,8 +38,8 @@ pub struct Sgd {
 
 /// Adam (Kingma and Ba 2015), or with `decoupled` weight decay AdamW (Loshchilov and Hutter 2019).
 ///
-/// (state [3, P]: parameters θ, first moment m, second moment s; gradients [P]; norm [2];
-/// schedule [3]: learning rate, 1 − β₁ᵗ, 1 − β₂ᵗ) → new state: `m' = β₁·m + (1 − β₁)·g'`,
+/// (state [3, P]: parameters θ, first moment m, second moment s; gradients \[P\]; norm \[2\];
+/// schedule \[3\]: learning rate, 1 − β₁ᵗ, 1 − β₂ᵗ) → new state: `m' = β₁·m + (1 − β₁)·g'`,
 /// `s' = β₂·s + (1 − β₂)·g'²`, `θ' = θ − rate·(m'/(1 − β₁ᵗ))/(√(s'/(1 − β₂ᵗ)) + ε)`. Decoupled, θ is first
 /// multiplied by `1 − rate·weight_decay`; else `g' = clip(g) + weight_decay·θ`.
 /// Where a gradient is not finite, the state stays as it is.
