@@ -5,7 +5,7 @@
 //! than decode, or where less than half of the length that its header declares could be decoded.
 
 use std::fs::File;
-use std::io::{ErrorKind, Read, Seek};
+use std::io::{Cursor, ErrorKind, Read, SeekFrom};
 use std::path::Path;
 
 use symphonia::core::codecs::audio::{AudioCodecParameters, AudioDecoder, AudioDecoderOptions};
@@ -13,11 +13,12 @@ use symphonia::core::common::Limit;
 use symphonia::core::errors::Error as Symphonia;
 use symphonia::core::formats::probe::Hint;
 use symphonia::core::formats::{FormatOptions, FormatReader, TrackType};
-use symphonia::core::io::MediaSourceStream;
+use symphonia::core::io::{MediaSource, MediaSourceStream};
 use symphonia::core::meta::MetadataOptions;
 
 use super::catch::catch_quietly;
 use super::error::{AudioError, AudioFault};
+use super::info::FileInfo;
 use super::kinds::{Kind, SNIFF, codec_name, is_text, kind_of};
 use super::limits;
 
@@ -37,35 +38,52 @@ pub struct Decoded {
 /// ([`AudioFault::Corrupt`]).
 pub fn decode(path: &Path) -> Result<Decoded, AudioError> {
     let mut decoded = Decoded { rate: 0, channels: Vec::new() };
-    stream(path, &mut |rate, planes| {
-        decoded.rate = rate;
-        decoded.channels.resize_with(planes.len(), Vec::new);
-        for (channel, plane) in decoded.channels.iter_mut().zip(planes) {
+    stream(path, &mut |rate, planes| decoded.append(rate, planes))?;
+    Ok(decoded)
+}
+
+/// Decodes a file that is in memory, as [`decode`] does one on disk.
+///
+/// # Errors
+/// The [`AudioFault`]s of [`decode`].
+pub fn decode_bytes(bytes: Vec<u8>) -> Result<Decoded, AudioFault> {
+    let mut decoded = Decoded { rate: 0, channels: Vec::new() };
+    let source = Box::new(Cursor::new(bytes));
+    catch_quietly(|| stream_source(source, &mut |rate, planes| decoded.append(rate, planes)))?;
+    Ok(decoded)
+}
+
+impl Decoded {
+    fn append(&mut self, rate: u32, planes: &[Vec<f32>]) -> Result<(), AudioFault> {
+        self.rate = rate;
+        self.channels.resize_with(planes.len(), Vec::new);
+        for (channel, plane) in self.channels.iter_mut().zip(planes) {
             channel.extend_from_slice(plane);
         }
-        let samples: usize = decoded.channels.iter().map(Vec::len).sum();
+        let samples: usize = self.channels.iter().map(Vec::len).sum();
         if samples > limits::SAMPLES { Err(AudioFault::TooLong) } else { Ok(()) }
-    })?;
-    Ok(decoded)
+    }
 }
 
 /// Receives (sample rate, planar samples of one packet). Rate and number of channels stay the same over a file.
 pub(super) type Sink<'a> = dyn FnMut(u32, &[Vec<f32>]) -> Result<(), AudioFault> + 'a;
 
 /// Decodes `path` packet by packet into `sink`, so that memory does not depend on the length of the file.
-pub(super) fn stream(path: &Path, sink: &mut Sink) -> Result<(), AudioError> {
-    catch_quietly(|| stream_file(path, sink)).map_err(|fault| AudioError::new(path, fault))
+pub(super) fn stream(path: &Path, sink: &mut Sink) -> Result<FileInfo, AudioError> {
+    let open = || {
+        // Opening a pipe would wait for a writer, so look first.
+        if !std::fs::metadata(path)?.is_file() {
+            return Err(AudioFault::NotAFile);
+        }
+        stream_source(Box::new(File::open(path)?), sink)
+    };
+    catch_quietly(open).map_err(|fault| AudioError::new(path, fault))
 }
 
-fn stream_file(path: &Path, sink: &mut Sink) -> Result<(), AudioFault> {
-    // Opening a pipe would wait for a writer, so look first.
-    if !std::fs::metadata(path)?.is_file() {
-        return Err(AudioFault::NotAFile);
-    }
-    let mut file = File::open(path)?;
+fn stream_source(mut source: Box<dyn MediaSource>, sink: &mut Sink) -> Result<FileInfo, AudioFault> {
     let mut head = Vec::with_capacity(SNIFF);
-    Read::by_ref(&mut file).take(SNIFF as u64).read_to_end(&mut head)?;
-    file.rewind()?;
+    Read::by_ref(&mut source).take(SNIFF as u64).read_to_end(&mut head)?;
+    source.seek(SeekFrom::Start(0))?;
     if head.is_empty() {
         return Err(AudioFault::Empty("the file has no bytes"));
     }
@@ -74,7 +92,7 @@ fn stream_file(path: &Path, sink: &mut Sink) -> Result<(), AudioFault> {
         Some(Kind::Other(name)) => return Err(AudioFault::NotAudio { found: Some(name) }),
         None => {}
     }
-    let source = MediaSourceStream::new(Box::new(file), Default::default());
+    let source = MediaSourceStream::new(source, Default::default());
     // Pictures and long tags are not needed: none is kept.
     let metadata = MetadataOptions::default()
         .limit_visual_bytes(Limit::Maximum(0))
@@ -125,7 +143,7 @@ struct Packets {
 const PATIENCE: usize = 1000;
 
 impl Packets {
-    fn run(mut self, format: &mut dyn FormatReader, sink: &mut Sink) -> Result<(), AudioFault> {
+    fn run(mut self, format: &mut dyn FormatReader, sink: &mut Sink) -> Result<FileInfo, AudioFault> {
         let (mut track, mut decoder) = self.open(format)?;
         while self.bad <= self.good + PATIENCE {
             let packet = match format.next_packet() {
@@ -175,7 +193,10 @@ impl Packets {
                 Err(e) => return Err(fault_of(e)),
             }
         }
-        self.verdict()
+        let (sample_rate, channels) = self.spec.unwrap_or_default();
+        let info = FileInfo { sample_rate, channels, seconds: self.declared, ..FileInfo::default() };
+        self.verdict()?;
+        Ok(info)
     }
 
     /// Opens a decoder for the default audio track, after its limits have been checked.

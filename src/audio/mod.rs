@@ -6,15 +6,17 @@ mod catch;
 mod decode;
 mod error;
 mod frames;
+mod info;
 mod kinds;
 pub mod limits;
 mod load;
 mod resample;
 pub mod wav;
 
-pub use decode::{Decoded, decode};
+pub use decode::{Decoded, decode, decode_bytes};
 pub use error::{AudioError, AudioFault};
 pub use frames::{frame_count, frame_starts};
+pub use info::FileInfo;
 pub use load::{AudioSpec, Normalise, Song, load};
 pub use resample::{Resampler, resample};
 pub use wav::write_wav;
