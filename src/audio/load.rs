@@ -1,139 +1,113 @@
-//! A file to a [`Song`]: decode → mix → resample → normalise.
+//! A file to a [`Song`]: decode → mix → resample → store, block by block, whatever the length of the file.
 
+use std::io::{self, Write};
 use std::path::Path;
+use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
-
+use super::blocks::Encoder;
 use super::decode;
 use super::error::{AudioError, AudioFault};
 use super::limits;
 use super::resample::Resampler;
+use super::song::{AudioSpec, Recording, Song};
 
-/// What every song is made into.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct AudioSpec {
-    /// Samples a second.
-    pub sample_rate: u32,
-    /// 1 (the average of all channels) or 2 (stereo is kept; anything else is mixed to mono and doubled).
-    pub channels: usize,
-    /// How the level of a whole song is set.
-    pub normalise: Normalise,
-}
-
-impl Default for AudioSpec {
-    fn default() -> Self {
-        Self { sample_rate: 44_100, channels: 1, normalise: Normalise::Peak }
-    }
-}
-
-/// How the level of a whole song is set.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Normalise {
-    /// The largest absolute sample of all channels becomes 1.
-    #[default]
-    Peak,
-    /// Left as decoded.
-    None,
-}
-
-/// A song in memory: planar samples at one rate.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Song {
-    /// One vector a channel, all of equal length.
-    pub channels: Vec<Vec<f32>>,
-    /// Samples a second.
-    pub sample_rate: u32,
-}
-
-impl Song {
-    /// Samples a channel.
-    pub fn len(&self) -> usize {
-        self.channels.first().map_or(0, Vec::len)
-    }
-
-    /// Whether there is no sample.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// Length in seconds.
-    pub fn seconds(&self) -> f64 {
-        self.len() as f64 / f64::from(self.sample_rate.max(1))
-    }
-
-    /// Writes the frame that starts at sample `start` to `out`, planar: [channels × frame], where frame is
-    /// `out.len() / channels`. Past the end of the song there are zeros.
-    pub fn write_frame(&self, start: usize, out: &mut [f32]) {
-        if self.channels.is_empty() {
-            return out.fill(0.0);
-        }
-        let frame = out.len() / self.channels.len();
-        if frame == 0 {
-            return;
-        }
-        for (plane, channel) in out.chunks_exact_mut(frame).zip(&self.channels) {
-            let from = channel.get(start..).unwrap_or_default();
-            let count = from.len().min(frame);
-            plane[..count].copy_from_slice(&from[..count]);
-            plane[count..].fill(0.0);
-        }
-    }
-}
-
-/// Decodes, mixes, resamples and normalises the song in `path`. Memory is bounded by the song at the new rate.
+/// Decodes, mixes, resamples and normalises the song in `path`, into memory.
 ///
 /// # Errors
-/// [`AudioError`] with any [`AudioFault`]: unreadable, not audio, unsupported, damaged, empty, shorter than
-/// `min_seconds`, longer than [`limits::SECONDS`], silent, not finite.
+/// [`AudioError`] where the file cannot be read or decoded, is shorter than `min_seconds`, is silent, or has samples
+/// that are not finite.
 pub fn load(path: &Path, spec: &AudioSpec, min_seconds: f64) -> Result<Song, AudioError> {
-    let fail = |fault| AudioError::new(path, fault);
-    let mut mixer = Mixer::new(spec.channels);
-    let mut resampler = None;
-    decode::stream(path, &mut |rate, planes| {
-        let mixed = mixer.mix(planes)?;
-        if resampler.is_none() {
-            resampler = Some(Resampler::new(rate, spec.sample_rate, mixed.len())?);
-        }
-        match &mut resampler {
-            Some(resampler) => resampler.push(mixed),
-            None => Ok(()),
-        }
+    let mut bytes = Vec::new();
+    let recording = record(path, spec, &mut bytes).map_err(|error| match error {
+        RecordError::Audio(error) => error,
+        RecordError::Write(error) => AudioError::new(path, error.into()),
     })?;
-    let mut channels = match resampler {
-        Some(resampler) => resampler.finish().map_err(fail)?,
-        None => Vec::new(),
-    };
-    channels.iter_mut().for_each(Vec::shrink_to_fit);
-    let mut song = Song { channels, sample_rate: spec.sample_rate };
-    if song.is_empty() {
-        return Err(fail(AudioFault::Empty("the file has no samples")));
-    }
-    let minimum = min_seconds * f64::from(spec.sample_rate);
-    // Half a sample of tolerance: both lengths were rounded.
-    if (song.len() as f64) < minimum - 0.5 {
-        return Err(fail(AudioFault::TooShort { seconds: song.seconds(), minimum: min_seconds }));
-    }
-    if mixer.is_silent() {
-        return Err(fail(AudioFault::Silent));
-    }
-    normalise(&mut song, spec.normalise).map_err(fail)?;
-    Ok(song)
+    recording.check(min_seconds).map_err(|fault| AudioError::new(path, fault))?;
+    bytes.shrink_to_fit();
+    Ok(Song::new(recording, Arc::new(bytes), spec.normalise))
 }
 
-/// Sets the level of the whole song.
-fn normalise(song: &mut Song, how: Normalise) -> Result<(), AudioFault> {
-    let samples = || song.channels.iter().flatten();
-    // Resampling can overflow what was finite before.
-    if !samples().all(|s| s.is_finite()) {
-        return Err(AudioFault::NonFinite);
+/// Why a song could not be recorded.
+#[derive(Debug, thiserror::Error)]
+pub enum RecordError {
+    /// The file cannot be used.
+    #[error(transparent)]
+    Audio(#[from] AudioError),
+    /// Its samples cannot be written.
+    #[error("samples cannot be written: {0}")]
+    Write(#[source] io::Error),
+}
+
+/// Writes the song in `path` to `out` as the encoded samples that [`Song::new`] takes, at the rate and with the channels
+/// of `spec`. Memory does not depend on the length of the song, and nothing is normalised.
+///
+/// # Errors
+/// [`RecordError::Audio`] where the file cannot be read or decoded, or has samples that are not finite;
+/// [`RecordError::Write`] where `out` fails.
+pub fn record(path: &Path, spec: &AudioSpec, out: &mut dyn Write) -> Result<Recording, RecordError> {
+    let mut recorder = Recorder {
+        mixer: Mixer::new(spec.channels),
+        rate: spec.sample_rate,
+        resampler: None,
+        ready: vec![Vec::new(); spec.channels],
+        encoder: Encoder::new(out, spec.channels),
+        trouble: None,
+    };
+    let source = decode::stream(path, &mut |rate, planes| recorder.push(rate, planes));
+    let source =
+        source.map(|source| recorder.flush().map(|()| source).map_err(|fault| AudioError::new(path, fault)));
+    if let Some(error) = recorder.trouble {
+        return Err(RecordError::Write(error));
     }
-    let peak = samples().fold(0.0f32, |peak, s| peak.max(s.abs()));
-    if how == Normalise::Peak && peak > 0.0 {
-        // Division, so that the peak is exactly 1.
-        song.channels.iter_mut().flatten().for_each(|s| *s /= peak);
+    let source = source??;
+    let silent = recorder.mixer.is_silent();
+    let levels = recorder.encoder.finish().map_err(RecordError::Write)?;
+    Ok(Recording::new(&levels, spec.sample_rate, spec.channels, silent, source))
+}
+
+/// The way of a packet from the decoder to the encoder.
+struct Recorder<'a> {
+    mixer: Mixer,
+    rate: u32,
+    resampler: Option<Resampler>,
+    /// Resampled samples on their way to the encoder.
+    ready: Vec<Vec<f32>>,
+    encoder: Encoder<&'a mut dyn Write>,
+    /// What writing failed with: not the file's fault.
+    trouble: Option<io::Error>,
+}
+
+impl Recorder<'_> {
+    fn push(&mut self, rate: u32, planes: &[Vec<f32>]) -> Result<(), AudioFault> {
+        let mixed = self.mixer.mix(planes)?;
+        let resampler = match &mut self.resampler {
+            Some(resampler) => resampler,
+            none => none.insert(Resampler::new(rate, self.rate, mixed.len())?),
+        };
+        resampler.push(mixed, &mut self.ready)?;
+        self.write()
     }
-    Ok(())
+
+    fn flush(&mut self) -> Result<(), AudioFault> {
+        if let Some(resampler) = self.resampler.take() {
+            resampler.finish(&mut self.ready)?;
+        }
+        self.write()
+    }
+
+    fn write(&mut self) -> Result<(), AudioFault> {
+        // Resampling can overflow what was finite before.
+        if !self.ready.iter().flatten().all(|s| s.is_finite()) {
+            return Err(AudioFault::NonFinite);
+        }
+        if let Err(error) = self.encoder.push(&self.ready) {
+            let kind = error.kind();
+            self.trouble = Some(error);
+            return Err(AudioFault::Io(kind.into()));
+        }
+        self.ready.iter_mut().for_each(Vec::clear);
+        Ok(())
+    }
 }
 
 /// Brings any number of channels to the number wanted, and watches the samples' range.
@@ -196,19 +170,5 @@ mod tests {
         assert!((three[0][0] - 0.2).abs() < 1e-7 && (three[0][1] - 0.1).abs() < 1e-7);
         assert!(matches!(Mixer::new(1).mix(&[vec![0.0, f32::NAN]]), Err(AudioFault::NonFinite)));
         assert!(matches!(Mixer::new(1).mix(&[vec![f32::INFINITY], vec![0.0]]), Err(AudioFault::NonFinite)));
-    }
-
-    #[test]
-    fn frames_are_planar_and_padded() {
-        let song = Song { channels: vec![vec![1.0, 2.0, 3.0], vec![4.0, 5.0, 6.0]], sample_rate: 3 };
-        let mut out = [9.0; 4];
-        song.write_frame(1, &mut out);
-        assert_eq!(out, [2.0, 3.0, 5.0, 6.0]);
-        song.write_frame(2, &mut out);
-        assert_eq!(out, [3.0, 0.0, 6.0, 0.0]);
-        song.write_frame(7, &mut out);
-        assert_eq!(out, [0.0; 4]);
-        song.write_frame(0, &mut []);
-        assert_eq!((song.len(), song.seconds()), (3, 1.0));
     }
 }

@@ -1,7 +1,8 @@
-//! From a file to normalised samples: decode → mix → resample → normalise → frame.
+//! From a file to normalised samples: decode → mix → resample → store → normalise → frame.
 //!
 //! This module knows samples only: no tensors, no genres.
 
+mod blocks;
 mod catch;
 mod decode;
 mod error;
@@ -11,14 +12,16 @@ mod kinds;
 pub mod limits;
 mod load;
 mod resample;
+mod song;
 pub mod wav;
 
 pub use decode::{Decoded, decode, decode_bytes};
 pub use error::{AudioError, AudioFault};
-pub use frames::{frame_count, frame_starts};
+pub use frames::Framing;
 pub use info::FileInfo;
-pub use load::{AudioSpec, Normalise, Song, load};
+pub use load::{RecordError, load, record};
 pub use resample::{Resampler, resample};
+pub use song::{AudioSpec, Normalise, Recording, Samples, Song};
 pub use wav::write_wav;
 
 /// File name extensions (lower case) that audio files go by. A hint for finding files only: what a file is, its

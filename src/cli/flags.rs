@@ -6,6 +6,7 @@ use clap::Args;
 
 use super::CliError;
 use crate::audio::Normalise;
+use crate::dataset::Cache;
 use crate::model::{Convolution, Features, ModelConfig, OptimizerKind};
 use crate::train::{RunConfig, ScheduleKind, TrainOptions};
 
@@ -24,10 +25,16 @@ pub struct NetworkFlags {
     /// Length of the frames that songs are cut into [default: 1]
     #[arg(long, value_name = "SECONDS")]
     frame_seconds: Option<f64>,
+    /// From the beginning of a frame to that of the next in recognition [default: a frame's length]
+    #[arg(long, value_name = "SECONDS")]
+    frame_step: Option<f64>,
+    /// Drop frames whose level (root mean square) is below this, such as -50 [default: none are dropped]
+    #[arg(long, value_name = "DBFS")]
+    drop_below: Option<f64>,
     /// 1 for mono, 2 for stereo [default: 1]
     #[arg(long, value_name = "N")]
     channels: Option<usize>,
-    /// Level of a whole song: peak or none [default: peak]
+    /// Level of a whole song: peak, rms or none [default: peak]
     #[arg(long, value_parser = named::<Normalise>, value_name = "HOW")]
     normalise: Option<Normalise>,
     /// log-mel, mel-decibel, power or decibel [default: log-mel]
@@ -96,6 +103,12 @@ pub struct TrainingFlags {
     /// Share of songs kept apart for validation [default: 0.2]
     #[arg(long, value_name = "SHARE")]
     validation: Option<f64>,
+    /// Validate on this fold instead: of --folds, or of tracks.csv
+    #[arg(long, value_name = "NUMBER")]
+    fold: Option<u32>,
+    /// Deal the songs to so many folds, by genre and artist
+    #[arg(long, value_name = "N", requires = "fold")]
+    folds: Option<usize>,
     /// Seed of split, weights, order, crops and dropout [default: 1]
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
@@ -122,6 +135,27 @@ pub struct TrainingFlags {
     label_smoothing: Option<f32>,
 }
 
+/// Flags of the cache of decoded songs.
+#[derive(Args, Debug, Default)]
+pub struct CacheFlags {
+    /// Hold decoded songs in memory instead of keeping them on disk for the next time
+    #[arg(long)]
+    no_cache: bool,
+    /// Folder for decoded songs [default: the system's folder for caches]
+    #[arg(long, value_name = "DIR", conflicts_with = "no_cache")]
+    cache: Option<PathBuf>,
+}
+
+impl CacheFlags {
+    /// The cache that is asked for; none where the system has no folder for it.
+    pub fn open(&self) -> Option<Cache> {
+        if self.no_cache {
+            return None;
+        }
+        self.cache.clone().or_else(Cache::user_folder).map(Cache::new)
+    }
+}
+
 /// Puts a flag's value, where it was given, into a setting.
 macro_rules! put {
     ($flags:expr => $settings:expr; $($name:ident),*) => {
@@ -135,6 +169,8 @@ impl NetworkFlags {
     pub fn apply(&self, model: &mut ModelConfig) -> Result<(), CliError> {
         put!(self => model; sample_rate, frame_seconds, channels, normalise, features, n_fft, hop, mels, low, high,
             convolutions, kernel, pool, convolution, dropout);
+        model.frame_step = self.frame_step.or(model.frame_step);
+        model.drop_below = self.drop_below.or(model.drop_below);
         model.stem &= !self.no_stem;
         let doubled =
             |first: usize, i: usize| first.saturating_mul(1usize.checked_shl(i as u32).unwrap_or(0));
@@ -186,8 +222,9 @@ fn sizes(
 
 impl TrainingFlags {
     pub fn apply(&self, training: &mut TrainOptions) {
-        put!(self => training; epochs, batch, frames_per_song, validation, seed, optimizer, learning_rate, schedule,
+        put!(self => training; epochs, batch, frames_per_song, validation, folds, seed, optimizer, learning_rate, schedule,
             weight_decay, momentum, clip, label_smoothing);
+        training.fold = self.fold.or(training.fold);
     }
 }
 

@@ -119,11 +119,12 @@ impl Predict {
         song: &Song,
     ) -> Result<Recognised, CliError> {
         let frames = recognizer.frames(&[song])?.swap_remove(0);
+        let starts: Vec<usize> = frames.iter().map(|frame| frame.start).collect();
         let mut verdict = Verdict::new(&frames, &model.card.genres);
         verdict.guesses.truncate(self.top_k as usize);
-        let length = model.card.config.frame_length() as f64 / f64::from(model.card.config.sample_rate);
-        let moments = verdict.timeline.into_iter().enumerate().map(|(i, guess)| Moment {
-            start: i as f64 * length,
+        let rate = f64::from(model.card.config.sample_rate);
+        let moments = verdict.timeline.into_iter().zip(starts).map(|(guess, start)| Moment {
+            start: start as f64 / rate,
             genre: guess.genre,
             probability: guess.probability,
         });

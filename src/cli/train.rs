@@ -4,10 +4,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::Args;
 
-use super::flags::{NetworkFlags, TrainingFlags, configure};
+use super::flags::{CacheFlags, NetworkFlags, TrainingFlags, configure};
 use super::progress::Progress;
 use super::{CliError, DeviceChoice, End, RUNS, counted, open, print, quoted, say};
-use crate::dataset::{self, DEMO, Dataset, DatasetError, Library, Problem, Split, demo};
+use crate::dataset::{self, Cache, DEMO, Dataset, DatasetError, Library, Problem, Split, demo};
 use crate::train::{
     self as training, Checkpoint, Ending, Event, Outcome, RunConfig, RunFolder, Setup, TrainError,
 };
@@ -41,6 +41,8 @@ pub struct Train {
     #[arg(long)]
     profile: bool,
     #[command(flatten)]
+    cache: CacheFlags,
+    #[command(flatten)]
     training: TrainingFlags,
     #[command(flatten)]
     network: NetworkFlags,
@@ -59,8 +61,8 @@ impl Train {
         let device = open(self.device)?;
         say(&format!("device: {}", device.describe()));
         let (data, demo) = songs(&config.dataset)?;
-        let library = Arc::new(load(&data, &config)?);
-        let split = dataset::split(&library.dataset, config.training.validation, config.training.seed)?;
+        let library = Arc::new(load(&data, &config, self.cache.open().as_ref())?);
+        let split = config.training.split(&library.dataset)?;
         let run = match run {
             Some(run) => run,
             None => RunFolder::next(Path::new(RUNS), &name(&library.dataset.root, demo))?,
@@ -171,13 +173,19 @@ fn name(root: &Path, demo: bool) -> String {
     if demo { DEMO.to_string() } else { last.unwrap_or_else(|| "run".into()) }
 }
 
-fn load(data: &Dataset, config: &RunConfig) -> Result<Library, CliError> {
+fn load(data: &Dataset, config: &RunConfig, cache: Option<&Cache>) -> Result<Library, CliError> {
     let progress = Progress::new("reading");
     let spec = config.model.audio();
-    let library = Library::load(data, &spec, config.model.shortest_song(), |done, total, path| {
+    let library = Library::load(data, &spec, config.model.shortest_song(), cache, |done, total, path| {
         progress.at(done, total, &path.file_name().unwrap_or_default().to_string_lossy());
     });
     progress.finish();
+    if let Some((cache, trouble)) = cache.and_then(|cache| Some((cache, cache.trouble()?))) {
+        let folder = cache.folder().display();
+        say(&format!(
+            "{folder}: songs cannot be kept here ({trouble}), and are held in memory; name another folder with --cache"
+        ));
+    }
     match &library {
         Ok(library) => skipped(&library.problems),
         Err(DatasetError::TooFewGenres { problems, .. }) => skipped(problems),

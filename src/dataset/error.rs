@@ -22,17 +22,23 @@ pub enum DatasetError {
     },
     /// No subfolder has an audio file in it.
     #[error(
-        "{}: no genre folders: put the songs into one subfolder for each genre, such as {}{}",
+        "{}: no genre folders: put the songs into one subfolder for each genre, such as {}{}{}",
         root.display(),
         root.join("rock").join("song.mp3").display(),
-        loose_note(*loose)
+        loose_note(*loose),
+        unlisted_note(unlisted)
     )]
     NoGenres {
         /// The dataset's root.
         root: PathBuf,
         /// Audio files that lie in the root itself.
         loose: usize,
+        /// Folders of songs that the list of genres does not name.
+        unlisted: Vec<Problem>,
     },
+    /// `genres.txt` names nothing.
+    #[error("{}: no genre in this list; name one a line, or delete it to take every folder as a genre", .0.display())]
+    NoListedGenres(PathBuf),
     /// Fewer than two genres have songs that can be used.
     #[error(
         "{}: songs of at least two genres are needed, and {}{}; add a second folder of songs{}",
@@ -59,6 +65,22 @@ pub enum DatasetError {
         /// What is wrong, and the cure.
         reason: String,
     },
+    /// Folds that are not possible.
+    #[error("{0} folds are not possible: give 2 to {1}, the number of songs")]
+    Folds(usize, usize),
+    /// Songs without a fold where the dataset's own are asked for.
+    #[error("{}: no fold is given for {}, and {} in all; give every song one in tracks.csv, or let the folds be made (--folds 5)", root.display(), first, count)]
+    NoFold {
+        /// The dataset's root.
+        root: PathBuf,
+        /// The first song without one.
+        first: String,
+        /// Songs without one.
+        count: usize,
+    },
+    /// A song can no longer be read.
+    #[error(transparent)]
+    Song(#[from] AudioError),
     /// The share of validation songs is not in [0, 1).
     #[error("a validation share of {0} leaves nothing to train on; give one from 0 to below 1, such as 0.2")]
     ValidationFraction(f64),
@@ -68,6 +90,14 @@ fn loose_note(loose: usize) -> String {
     match loose {
         0 => String::new(),
         n => format!(" (audio files in the folder itself, {n} of them, have no genre)"),
+    }
+}
+
+fn unlisted_note(unlisted: &[Problem]) -> String {
+    let names: Vec<_> = unlisted.iter().filter_map(|p| p.path.file_name()?.to_str()).collect();
+    match names.as_slice() {
+        [] => String::new(),
+        names => format!(" (genres.txt there does not name {}: add them, or delete it)", names.join(", ")),
     }
 }
 

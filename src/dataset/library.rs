@@ -1,22 +1,22 @@
 //! The decoded songs of a dataset.
 
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rayon::prelude::*;
 
+use super::cache::Cache;
 use super::error::{DatasetError, Problem};
-use super::scan::Dataset;
+use super::scan::{Dataset, Entry};
 use crate::audio::{self, AudioSpec, Song};
 
-/// Songs in memory, with what is known about them.
+/// Songs that are ready to be read, with what is known about them.
 #[derive(Clone, Debug)]
 pub struct Library {
     /// What the library holds: the songs that could be used, and the genres that have any.
     pub dataset: Dataset,
     /// One for each of `dataset.songs`.
-    pub songs: Vec<Arc<Song>>,
+    pub songs: Vec<Song>,
     /// What every song was made into.
     pub spec: AudioSpec,
     /// Files that were passed over.
@@ -24,7 +24,8 @@ pub struct Library {
 }
 
 impl Library {
-    /// Decodes all songs of `dataset` on rayon's threads. Songs that cannot be used, or are shorter than `min_seconds`,
+    /// Decodes all songs of `dataset` on rayon's threads, into memory or `cache`. Artists that the dataset does not name
+    /// are taken from the files' tags. Songs that cannot be used, or are shorter than `min_seconds`,
     /// are passed over and listed in [`Library::problems`]; so is a genre that has no other song.
     ///
     /// `progress` is called after each song, from any thread, with the number of songs done, that of all songs, and
@@ -36,6 +37,7 @@ impl Library {
         dataset: &Dataset,
         spec: &AudioSpec,
         min_seconds: f64,
+        cache: Option<&Cache>,
         progress: impl Fn(usize, usize, &Path) + Sync,
     ) -> Result<Self, DatasetError> {
         let total = dataset.songs.len();
@@ -46,7 +48,10 @@ impl Library {
             // Songs differ in length, so threads take one at a time.
             .with_max_len(1)
             .map(|entry| {
-                let song = audio::load(&entry.path, spec, min_seconds);
+                let song = match cache {
+                    Some(cache) => cache.load(&entry.path, spec, min_seconds),
+                    None => audio::load(&entry.path, spec, min_seconds),
+                };
                 progress(done.fetch_add(1, Ordering::Relaxed) + 1, total, &entry.path);
                 song
             })
@@ -61,8 +66,13 @@ impl Library {
         for (entry, song) in dataset.songs.iter().zip(loaded) {
             match song {
                 Ok(song) => {
-                    library.dataset.songs.push(entry.clone());
-                    library.songs.push(Arc::new(song));
+                    let recording = song.recording();
+                    library.dataset.songs.push(Entry {
+                        artist: entry.artist.clone().or_else(|| recording.source.artist.clone()),
+                        content: Some(recording.digest.clone()),
+                        ..entry.clone()
+                    });
+                    library.songs.push(song);
                 }
                 Err(error) => library.problems.push(error.into()),
             }

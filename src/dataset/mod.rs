@@ -4,6 +4,7 @@
 //! only: no tensors.
 
 mod batches;
+mod cache;
 pub mod demo;
 mod error;
 mod genres;
@@ -13,8 +14,9 @@ mod split;
 mod tracks;
 
 pub use batches::{Batch, BatchPlan, Batches};
+pub use cache::{Cache, Cleaned};
 pub use error::{DatasetError, Problem};
 pub use genres::{GENRES, genres, parse_genres};
 pub use library::Library;
-pub use scan::{DEMO, Dataset, Entry, scan};
-pub use split::{Split, split};
+pub use scan::{DEMO, Dataset, Entry, GENRES_FILE, scan};
+pub use split::{Split, folds, folds_given, split};

@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::error::{DatasetError, Problem};
+use super::genres::parse_genres;
 use super::tracks::{Tracks, read_tracks};
 use crate::audio::has_audio_extension;
 
@@ -14,12 +15,15 @@ pub const DEMO: &str = "demo";
 /// The name of the optional table of artists and folds in a dataset's root.
 const TRACKS: &str = "tracks.csv";
 
+/// The name of the optional list of genres in a dataset's root.
+pub const GENRES_FILE: &str = "genres.txt";
+
 /// The songs of a folder, by genre.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Dataset {
     /// The folder.
     pub root: PathBuf,
-    /// Labels: the names of the genre folders, sorted.
+    /// Labels: the names of the genre folders, sorted, or in the order of `genres.txt`.
     pub genres: Vec<String>,
     /// Songs, sorted by [`Entry::name`].
     pub songs: Vec<Entry>,
@@ -38,17 +42,20 @@ pub struct Entry {
     pub name: String,
     /// Index into [`Dataset::genres`].
     pub genre: usize,
-    /// Who made it, where `tracks.csv` says so.
+    /// Who made it, where `tracks.csv` or, once it was decoded, the file's own tags say so.
     pub artist: Option<String>,
     /// The fold of a cross-validation that it belongs to, where `tracks.csv` says so.
     pub fold: Option<u32>,
+    /// A digest of its samples, once it was decoded: songs with the same one are one recording.
+    pub content: Option<String>,
 }
 
 /// Scans `root`: its subfolders are genres, and the audio files in them, at any depth, are songs.
 ///
 /// Hidden files and folders, the folder [`DEMO`] directly under the root, and folders without an audio file are passed
 /// over. Links are followed, each folder once a genre. Files are recognised by their extension; what they hold is
-/// not looked at. Genres and songs are sorted, so that the result does not depend on the file system's order.
+/// not looked at. Genres and songs are sorted, so that the result does not depend on the file system's order. Where the
+/// root has a [`GENRES_FILE`], only the genres that it names are taken, in its order; other folders are a problem.
 ///
 /// # Errors
 /// [`DatasetError`]: the root is missing or unreadable, no genre folder, fewer than two genres, or a malformed
@@ -58,25 +65,32 @@ pub fn scan(root: &Path) -> Result<Dataset, DatasetError> {
         return Err(DatasetError::NoSuchFolder(root.to_owned()));
     }
     let entries = list(root).map_err(|source| DatasetError::Io { path: root.to_owned(), source })?;
-    let mut data = Dataset {
-        root: root.to_owned(),
-        genres: Vec::new(),
-        songs: Vec::new(),
-        other_files: 0,
-        problems: Vec::new(),
-    };
+    let mut data = Dataset { root: root.to_owned(), ..Dataset::default() };
+    let listed = listed_genres(root)?;
     let mut loose = 0;
     for (name, path) in entries {
         if !path.is_dir() {
             if has_audio_extension(&path) {
                 loose += 1;
                 data.problems.push(Problem { path, reason: "not in a genre folder".to_owned() });
-            } else if name != TRACKS {
+            } else if name != TRACKS && name != GENRES_FILE {
                 data.other_files += 1;
             }
             continue;
         }
         if name == DEMO {
+            continue;
+        }
+        if listed.as_ref().is_some_and(|listed| !listed.contains(&name)) {
+            let mut ignored = Dataset { root: root.to_owned(), ..Dataset::default() };
+            ignored.collect(&path, &name, 0, &mut HashSet::new());
+            if !ignored.songs.is_empty() {
+                let songs = ignored.songs.len();
+                let reason = format!(
+                    "not a genre of {GENRES_FILE}, left out with its songs ({songs}); add a line \"{name}\", or delete the list"
+                );
+                data.problems.push(Problem { path, reason });
+            }
             continue;
         }
         let songs = data.songs.len();
@@ -87,7 +101,11 @@ pub fn scan(root: &Path) -> Result<Dataset, DatasetError> {
         }
     }
     if data.genres.is_empty() {
-        return Err(DatasetError::NoGenres { root: root.to_owned(), loose });
+        let unlisted = data.problems.iter().filter(|problem| problem.path.is_dir()).cloned().collect();
+        return Err(DatasetError::NoGenres { root: root.to_owned(), loose, unlisted });
+    }
+    if let Some(listed) = listed {
+        data.order(&listed);
     }
     data.songs.sort_by(|a, b| a.name.cmp(&b.name).then_with(|| a.path.cmp(&b.path)));
     let csv = root.join(TRACKS);
@@ -96,6 +114,21 @@ pub fn scan(root: &Path) -> Result<Dataset, DatasetError> {
     }
     data.require_two_genres(&[])?;
     Ok(data)
+}
+
+/// The genres of the list in `root`, if there is one.
+fn listed_genres(root: &Path) -> Result<Option<Vec<String>>, DatasetError> {
+    let path = root.join(GENRES_FILE);
+    if !path.is_file() {
+        return Ok(None);
+    }
+    let fail = |source| DatasetError::Io { path: path.clone(), source };
+    let bytes = fs::read(&path).map_err(fail)?;
+    let listed = parse_genres(&String::from_utf8_lossy(&bytes));
+    if listed.is_empty() {
+        return Err(DatasetError::NoListedGenres(path));
+    }
+    Ok(Some(listed))
 }
 
 /// The visible entries of a folder, (name, path), sorted by name.
@@ -126,11 +159,22 @@ impl Dataset {
             if path.is_dir() {
                 self.collect(&path, &name, genre, visited);
             } else if has_audio_extension(&path) {
-                self.songs.push(Entry { path, name, genre, artist: None, fold: None });
+                self.songs.push(Entry { path, name, genre, artist: None, fold: None, content: None });
             } else {
                 self.other_files += 1;
             }
         }
+    }
+
+    /// Puts the genres into the order of a list that has them all.
+    fn order(&mut self, listed: &[String]) {
+        let place = |name: &String| listed.iter().position(|l| l == name);
+        let mut order: Vec<usize> = (0..self.genres.len()).collect();
+        order.sort_by_key(|&genre| place(&self.genres[genre]));
+        for song in &mut self.songs {
+            song.genre = order.iter().position(|&genre| genre == song.genre).unwrap_or(song.genre);
+        }
+        self.genres.sort_by_key(place);
     }
 
     /// Adds what `tracks.csv` says.

@@ -1,7 +1,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::ModelError;
-use crate::audio::{AudioSpec, Normalise};
+use crate::audio::{AudioSpec, Framing, Normalise};
 
 /// The time-frequency representation that the network begins with.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,6 +37,13 @@ pub struct ModelConfig {
     pub sample_rate: u32,
     /// Length of a frame in seconds.
     pub frame_seconds: f64,
+    /// Seconds from the beginning of a frame to that of the next where a song is recognised; one frame's length where it
+    /// is not given. Training takes frames at random places.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub frame_step: Option<f64>,
+    /// Frames whose root mean square, after normalisation, is below this many dBFS are dropped.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub drop_below: Option<f64>,
     /// 1 (mono) or 2 (stereo).
     pub channels: usize,
     /// How the level of a whole song is set.
@@ -76,6 +83,8 @@ impl Default for ModelConfig {
         Self {
             sample_rate: 44_100,
             frame_seconds: 1.0,
+            frame_step: None,
+            drop_below: None,
             channels: 1,
             normalise: Normalise::Peak,
             features: Features::LogMel,
@@ -113,6 +122,14 @@ impl ModelConfig {
         AudioSpec { sample_rate: self.sample_rate, channels: self.channels, normalise: self.normalise }
     }
 
+    /// How a song is cut into frames.
+    pub fn framing(&self) -> Framing {
+        let length = self.frame_length();
+        let step = self.frame_step.map(|s| (s * f64::from(self.sample_rate)).round() as usize);
+        let quiet = self.drop_below.map_or(0.0, |decibels| 10f64.powf(decibels / 20.0) as f32);
+        Framing { length, step: step.unwrap_or(length), quiet }
+    }
+
     /// Checks what the graph does not check when it is built, and what would need absurd memory.
     ///
     /// # Errors
@@ -133,6 +150,18 @@ impl ModelConfig {
             "frame length",
             format!("{} s", self.frame_seconds),
             "0.01 to 60 s is possible",
+        )?;
+        require(
+            self.frame_step.is_none_or(|s| s.is_finite() && (0.01..=600.0).contains(&s)),
+            "frame step",
+            format!("{} s", self.frame_step.unwrap_or_default()),
+            "0.01 to 600 s is possible",
+        )?;
+        require(
+            self.drop_below.is_none_or(|d| d.is_finite() && (-120.0..0.0).contains(&d)),
+            "level of dropped frames",
+            format!("{} dBFS", self.drop_below.unwrap_or_default()),
+            "it must lie from -120 to below 0 dBFS, such as -50",
         )?;
         require(
             (1..=2).contains(&self.channels),

@@ -3,5 +3,5 @@
 mod recognizer;
 mod verdict;
 
-pub use recognizer::{RecognizeError, Recognizer};
+pub use recognizer::{Frame, RecognizeError, Recognizer};
 pub use verdict::{Guess, Verdict, argmax, mean};

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use crate::audio::{Song, frame_starts};
+use crate::audio::{AudioError, Song};
 use crate::device::{Device, DeviceError, Executable, LoadOptions};
 use crate::model::{Inference, ModelError, Network, Weights};
 use crate::plan::plan;
@@ -12,6 +12,17 @@ pub enum RecognizeError {
     Model(#[from] ModelError),
     #[error(transparent)]
     Device(#[from] DeviceError),
+    #[error(transparent)]
+    Audio(#[from] AudioError),
+}
+
+/// A frame of a song, recognised.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Frame {
+    /// Its first sample.
+    pub start: usize,
+    /// Of every genre.
+    pub probabilities: Vec<f32>,
 }
 
 /// A network loaded on a device for inference, a batch of frames at a time.
@@ -20,8 +31,9 @@ pub struct Recognizer {
     inference: Inference,
     program: Box<dyn Executable>,
     batch: usize,
-    /// The batch that is being filled.
+    /// The batch that is being filled, and the song and first sample of the frames that are in it.
     audio: Vec<f32>,
+    filled: Vec<(usize, usize)>,
 }
 
 impl Recognizer {
@@ -35,7 +47,7 @@ impl Recognizer {
         let program = device.load(Arc::new(program), LoadOptions::default())?;
         let size = network.config.channels * network.config.frame_length();
         let audio = vec![0.0; batch * size];
-        Ok(Self { network: network.clone(), inference, program, batch, audio })
+        Ok(Self { network: network.clone(), inference, program, batch, audio, filled: Vec::new() })
     }
 
     /// Gives the network its weights.
@@ -51,33 +63,55 @@ impl Recognizer {
         Ok(())
     }
 
-    /// Genre probabilities of the consecutive frames of songs, one row a frame: for every song a vector of rows.
-    /// Songs must be at the network's sample rate and have its channels; one shorter than a frame has no rows.
+    /// The frames of songs, recognised: for every song its frames in order, without those that the network's framing
+    /// drops as quiet. Where it would drop all of a song's, it drops none. Songs must be at the network's sample rate and
+    /// have its channels; one shorter than a frame has none.
     ///
     /// # Errors
-    /// [`DeviceError`] where the device fails.
-    pub fn frames(&mut self, songs: &[&Song]) -> Result<Vec<Vec<Vec<f32>>>, RecognizeError> {
-        let frame = self.network.config.frame_length();
-        let mut rows: Vec<Vec<Vec<f32>>> = songs.iter().map(|_| Vec::new()).collect();
-        let starts = |song: &Song| frame_starts(song.len(), frame, frame);
-        let all: Vec<(usize, usize)> = songs
-            .iter()
-            .enumerate()
-            .flat_map(|(i, song)| starts(song).map(move |start| (i, start)))
-            .collect();
-        let size = self.network.config.channels * frame;
-        for batch in all.chunks(self.batch) {
-            for (&(song, start), out) in batch.iter().zip(self.audio.chunks_exact_mut(size)) {
-                songs[song].write_frame(start, out);
-            }
-            self.audio[batch.len() * size..].fill(0.0);
-            self.program.write(self.inference.audio, &self.audio)?;
-            self.program.run()?;
-            let probabilities = self.program.outputs()?.swap_remove(0);
-            for (&(song, _), row) in batch.iter().zip(probabilities.chunks_exact(self.network.genres)) {
-                rows[song].push(row.to_vec());
+    /// [`RecognizeError`] where the device fails, or a song's storage.
+    pub fn frames(&mut self, songs: &[&Song]) -> Result<Vec<Vec<Frame>>, RecognizeError> {
+        let framing = self.network.config.framing();
+        let size = self.network.config.channels * framing.length;
+        let mut rows: Vec<Vec<Frame>> = songs.iter().map(|_| Vec::new()).collect();
+        self.filled.clear();
+        for (i, song) in songs.iter().enumerate() {
+            for drop_quiet in [true, false] {
+                let mut kept = 0;
+                for start in framing.starts(song.len()) {
+                    let place = self.filled.len() * size;
+                    let frame = &mut self.audio[place..place + size];
+                    song.write_frame(start, frame)?;
+                    if drop_quiet && framing.is_quiet(frame) {
+                        continue;
+                    }
+                    self.filled.push((i, start));
+                    kept += 1;
+                    if self.filled.len() == self.batch {
+                        self.recognise(&mut rows)?;
+                    }
+                }
+                if kept > 0 {
+                    break;
+                }
             }
         }
+        if !self.filled.is_empty() {
+            self.recognise(&mut rows)?;
+        }
         Ok(rows)
+    }
+
+    /// Recognises the frames that are in the batch.
+    fn recognise(&mut self, rows: &mut [Vec<Frame>]) -> Result<(), RecognizeError> {
+        let size = self.audio.len() / self.batch;
+        self.audio[self.filled.len() * size..].fill(0.0);
+        self.program.write(self.inference.audio, &self.audio)?;
+        self.program.run()?;
+        let probabilities = self.program.outputs()?.swap_remove(0);
+        for ((song, start), row) in self.filled.drain(..).zip(probabilities.chunks_exact(self.network.genres))
+        {
+            rows[song].push(Frame { start, probabilities: row.to_vec() });
+        }
+        Ok(())
     }
 }

@@ -1,5 +1,7 @@
 use serde::Serialize;
 
+use super::Frame;
+
 /// A genre with its probability.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Guess {
@@ -22,14 +24,14 @@ pub fn argmax(values: &[f32]) -> usize {
 }
 
 /// The song's genre probabilities: the mean of its frames'.
-pub fn mean(frames: &[Vec<f32>], genres: usize) -> Vec<f32> {
+pub fn mean(frames: &[Frame], genres: usize) -> Vec<f32> {
     let count = frames.len().max(1) as f32;
-    (0..genres).map(|g| frames.iter().map(|row| row[g]).sum::<f32>() / count).collect()
+    (0..genres).map(|g| frames.iter().map(|frame| frame.probabilities[g]).sum::<f32>() / count).collect()
 }
 
 impl Verdict {
     /// The verdict on a song from the genre probabilities of its frames.
-    pub fn new(frames: &[Vec<f32>], genres: &[String]) -> Self {
+    pub fn new(frames: &[Frame], genres: &[String]) -> Self {
         let guess = |probabilities: &[f32], g: usize| Guess {
             genre: genres[g].clone(),
             probability: probabilities[g],
@@ -39,7 +41,7 @@ impl Verdict {
         order.sort_by(|&a, &b| song[b].total_cmp(&song[a]).then(a.cmp(&b)));
         Self {
             guesses: order.into_iter().map(|g| guess(&song, g)).collect(),
-            timeline: frames.iter().map(|row| guess(row, argmax(row))).collect(),
+            timeline: frames.iter().map(|f| guess(&f.probabilities, argmax(&f.probabilities))).collect(),
         }
     }
 }

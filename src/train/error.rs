@@ -23,7 +23,7 @@ pub enum TrainError {
     #[error("{}: {reason}", path.display())]
     Config { path: PathBuf, reason: String },
     #[error("{option} is {value}, but {wanted}")]
-    Option { option: &'static str, value: String, wanted: &'static str },
+    Option { option: &'static str, value: String, wanted: String },
     #[error(
         "{}: a run's files are already here; go on with it by --resume, or name another folder with --run",
         .0.display()

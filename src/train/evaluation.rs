@@ -37,13 +37,16 @@ pub fn evaluate(
     let mut result = Evaluation { confusion: vec![vec![0; genres]; genres], ..Evaluation::default() };
     let (mut right_songs, mut right_frames, mut loss) = (0usize, 0usize, 0.0f64);
     for group in songs.chunks(SONGS) {
-        let audio: Vec<&Song> = group.iter().map(|&song| &*library.songs[song]).collect();
+        let audio: Vec<&Song> = group.iter().map(|&song| &library.songs[song]).collect();
         for (&song, frames) in group.iter().zip(recognizer.frames(&audio)?) {
             let genre = library.dataset.songs[song].genre;
             let recognised = argmax(&mean(&frames, genres));
             right_songs += usize::from(recognised == genre);
-            right_frames += frames.iter().filter(|row| argmax(row) == genre).count();
-            loss -= frames.iter().map(|row| f64::from(row[genre].max(f32::MIN_POSITIVE)).ln()).sum::<f64>();
+            right_frames += frames.iter().filter(|frame| argmax(&frame.probabilities) == genre).count();
+            loss -= frames
+                .iter()
+                .map(|f| f64::from(f.probabilities[genre].max(f32::MIN_POSITIVE)).ln())
+                .sum::<f64>();
             result.confusion[genre][recognised] += 1;
             result.recognised.push(recognised);
             result.songs += 1;

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::TrainError;
 use super::schedule::{Schedule, ScheduleKind};
+use crate::dataset::{self, Dataset, Split};
 use crate::files;
 use crate::model::{ModelConfig, OptimizerConfig, OptimizerKind, TrainingConfig};
 
@@ -18,6 +19,11 @@ pub struct TrainOptions {
     pub frames_per_song: usize,
     /// Share of songs kept apart for validation.
     pub validation: f64,
+    /// Instead of such a share, the fold with this number validates: of [`TrainOptions::folds`], or of `tracks.csv`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fold: Option<u32>,
+    /// Folds that the songs are dealt to; 0 for those of `tracks.csv`.
+    pub folds: usize,
     /// Seed of the split, the weights, the order, the crops and the dropout.
     pub seed: u64,
     pub optimizer: OptimizerKind,
@@ -39,6 +45,8 @@ impl Default for TrainOptions {
             batch: 32,
             frames_per_song: 8,
             validation: 0.2,
+            fold: None,
+            folds: 0,
             seed: 1,
             optimizer: OptimizerKind::Adamw,
             learning_rate: 3e-3,
@@ -52,13 +60,40 @@ impl Default for TrainOptions {
 }
 
 impl TrainOptions {
+    /// Which songs train and which validate.
+    ///
+    /// # Errors
+    /// [`TrainError::Option`] where there is no such fold; [`TrainError::Dataset`] where songs have no fold.
+    pub fn split(&self, dataset: &Dataset) -> Result<Split, TrainError> {
+        let missing = |fold: u32, have: Vec<String>| TrainError::Option {
+            option: "--fold",
+            value: fold.to_string(),
+            wanted: format!("the folds are {}", have.join(", ")),
+        };
+        Ok(match (self.fold, self.folds) {
+            (None, _) => dataset::split(dataset, self.validation, self.seed)?,
+            (Some(fold), 0) => {
+                let folds = dataset::folds_given(dataset)?;
+                let have = folds.iter().map(|(number, _)| number.to_string()).collect();
+                let found = folds.into_iter().find(|(number, _)| *number == fold);
+                found.ok_or_else(|| missing(fold, have))?.1
+            }
+            (Some(fold), count) => {
+                let folds = dataset::folds(dataset, count, self.seed)?;
+                let have = (0..count).map(|number| number.to_string()).collect();
+                folds.into_iter().nth(fold as usize).ok_or_else(|| missing(fold, have))?
+            }
+        })
+    }
+
     /// Checks what the graph does not check.
     ///
     /// # Errors
     /// [`TrainError::Option`] with the option, its value and what is allowed.
     pub fn check(&self) -> Result<(), TrainError> {
         let require = |ok: bool, option, value: String, wanted| {
-            if ok { Ok(()) } else { Err(TrainError::Option { option, value, wanted }) }
+            let wanted: &str = wanted;
+            if ok { Ok(()) } else { Err(TrainError::Option { option, value, wanted: wanted.to_owned() }) }
         };
         let count = |n: usize, most: usize| (1..=most).contains(&n);
         require(

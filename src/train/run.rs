@@ -38,6 +38,11 @@ impl RunFolder {
         self.0.join("history.csv")
     }
 
+    /// Who trains and who validates.
+    pub fn split(&self) -> PathBuf {
+        self.0.join("split.csv")
+    }
+
     pub fn metrics(&self) -> PathBuf {
         self.0.join("metrics.json")
     }

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
+use xxhash_rust::xxh3::Xxh3Default;
 
 use super::checkpoint::{Checkpoint, Progress};
 use super::evaluation::{Evaluation, evaluate};
@@ -15,7 +16,7 @@ use super::profile::Profile;
 use super::run::RunFolder;
 use super::schedule::Schedule;
 use super::{TrainError, history};
-use crate::dataset::{Batch, BatchPlan, Batches, Library, Split};
+use crate::dataset::{Batch, BatchPlan, Batches, DatasetError, Library, Split};
 use crate::device::{Device, Executable, LoadOptions};
 use crate::files;
 use crate::model::{
@@ -76,6 +77,8 @@ pub struct Metrics {
     pub best_epoch: usize,
     pub frames_per_second: f64,
     pub seconds: f64,
+    /// Seconds that steps waited for their batches.
+    pub seconds_waiting: f64,
     #[serde(serialize_with = "files::serialize_path")]
     pub model: PathBuf,
     pub device: String,
@@ -83,6 +86,10 @@ pub struct Metrics {
 
 /// A checkpoint is written at least so often.
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(300);
+
+/// Threads that prepare batches. One keeps up with a step on the CPU device many times over; the second is for the
+/// moments when a song must be decoded again.
+const BATCH_WORKERS: usize = 2;
 
 /// Frames a batch of validation.
 const VALIDATION_BATCH: usize = 32;
@@ -119,6 +126,7 @@ struct Trainer {
     best: Option<Evaluation>,
     frames: u64,
     busy: Duration,
+    waited: Duration,
 }
 
 impl Trainer {
@@ -142,9 +150,10 @@ impl Trainer {
         let recognizer = Recognizer::new(&network, device, VALIDATION_BATCH)?;
         let batches = BatchPlan {
             batch_size: options.batch,
-            frame_length: network.config.frame_length(),
+            framing: network.config.framing(),
             frames_per_song: options.frames_per_song,
             seed: options.seed,
+            workers: BATCH_WORKERS,
         };
         let steps = batches.batches_per_epoch(setup.split.train.len()) * options.epochs;
         let mut trainer = Self {
@@ -162,6 +171,7 @@ impl Trainer {
             best: None,
             frames: 0,
             busy: Duration::ZERO,
+            waited: Duration::ZERO,
             setup,
         };
         trainer.begin()?;
@@ -187,7 +197,8 @@ impl Trainer {
             run.make()?;
             // The checkpoint first: where there is any of a run's files, there is a run that can be resumed.
             self.save()?;
-            return self.setup.config.write(&self.setup.run.config());
+            self.setup.config.write(&self.setup.run.config())?;
+            return self.write_split();
         };
         let path = self.setup.run.checkpoint();
         if checkpoint.dataset != self.digest {
@@ -218,6 +229,17 @@ impl Trainer {
         Ok(())
     }
 
+    /// Writes who trains and who validates.
+    fn write_split(&self) -> Result<(), TrainError> {
+        let path = self.setup.run.split();
+        let text = self.setup.split.to_csv(&self.setup.library.dataset);
+        files::write_atomic(&path, text.as_bytes()).map_err(|source| TrainError::Io {
+            path,
+            action: "writing",
+            source,
+        })
+    }
+
     fn run(mut self, observe: &mut dyn FnMut(Event<'_>), stop: &AtomicBool) -> Result<Outcome, TrainError> {
         let started = Instant::now();
         let per_epoch = self.plan.batches_per_epoch(self.setup.split.train.len());
@@ -235,7 +257,7 @@ impl Trainer {
         )
         .map_err(|source| TrainError::Io {
             path: self.setup.run.0.clone(),
-            action: "starting the thread that prepares batches",
+            action: "starting the threads that prepare batches",
             source,
         })?;
         let mut saved = Instant::now();
@@ -246,7 +268,7 @@ impl Trainer {
                 break;
             }
             if self.progress.batch < per_epoch {
-                let batch = batches.next().ok_or(TrainError::NoTrainingSongs)?;
+                let batch = batches.next().ok_or(TrainError::NoTrainingSongs)?.map_err(DatasetError::from)?;
                 let start = Instant::now();
                 self.start_step(batch)?;
                 while self.loaded.pending() >= AHEAD {
@@ -284,6 +306,7 @@ impl Trainer {
         } else {
             None
         };
+        self.waited = batches.waited();
         let metrics = match ending {
             Ending::Finished => Some(self.finish(started.elapsed())?),
             Ending::Stopped => None,
@@ -456,6 +479,7 @@ impl Trainer {
             best_epoch: self.progress.history.best().map_or(0, |best| best.epoch),
             frames_per_second: self.frames_per_second(),
             seconds: elapsed.as_secs_f64(),
+            seconds_waiting: self.waited.as_secs_f64(),
             model: path,
             device: self.setup.device.describe(),
         };
@@ -473,21 +497,18 @@ fn folder_name(path: &std::path::Path) -> String {
     whole.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned())
 }
 
-/// A digest of the songs and of who is on which side of the split (FNV-1a, 64 bits).
+/// A digest of the songs, of what they sound like, and of who is on which side of the split.
 fn digest(library: &Library, split: &Split) -> String {
-    let mut hash = 0xcbf2_9ce4_8422_2325u64;
-    let mut add = |bytes: &[u8]| {
-        for &byte in bytes.iter().chain(&[0]) {
-            hash = (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
-        }
-    };
+    let mut hash = Xxh3Default::new();
     for (entry, song) in library.dataset.songs.iter().zip(&library.songs) {
-        add(entry.name.as_bytes());
-        add(&(entry.genre as u64).to_le_bytes());
-        add(&(song.len() as u64).to_le_bytes());
+        let genre = &library.dataset.genres[entry.genre];
+        for text in [&entry.name, genre, &song.recording().digest] {
+            hash.update(text.as_bytes());
+            hash.update(&[0]);
+        }
     }
     for &song in split.train.iter().chain(&split.validation) {
-        add(&(song as u64).to_le_bytes());
+        hash.update(&(song as u64).to_le_bytes());
     }
-    format!("{} songs, digest {hash:016x}", library.songs.len())
+    format!("{} songs, digest {:016x}", library.songs.len(), hash.digest())
 }

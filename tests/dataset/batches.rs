@@ -1,0 +1,138 @@
+//! Training batches: what is in them, and that nothing but seed and position decides it.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use genre_recognizer::audio::{AudioSpec, Framing, Song};
+use genre_recognizer::dataset::{Batch, BatchPlan, Batches, Library};
+
+use super::common::*;
+
+/// Songs whose samples tell which song and position they are: sample i of song s and channel c is 500 s + i + 5000 c,
+/// to the 16 bits that a song has.
+fn counted_library(lengths: &[usize], channels: usize) -> Arc<Library> {
+    let dataset = made_up(&lengths.iter().enumerate().map(|(i, _)| (i % 3, None)).collect::<Vec<_>>());
+    let song = |(s, &n): (usize, &usize)| {
+        let channel = |c: usize| (0..n).map(|i| (500 * s + i + 5000 * c) as f32).collect();
+        Song::from_samples(&(0..channels).map(channel).collect::<Vec<_>>(), RATE)
+    };
+    Arc::new(Library {
+        dataset,
+        songs: lengths.iter().enumerate().map(song).collect(),
+        spec: AudioSpec { channels, ..spec() },
+        problems: Vec::new(),
+    })
+}
+
+fn take(
+    library: &Arc<Library>,
+    songs: &[usize],
+    plan: &BatchPlan,
+    from: (usize, usize),
+    count: usize,
+) -> Vec<Batch> {
+    Batches::start(library.clone(), songs.to_vec(), plan.clone(), from.0, from.1)
+        .unwrap()
+        .take(count)
+        .map(Result::unwrap)
+        .collect()
+}
+
+#[test]
+fn batches_hold_random_crops_of_the_songs_asked_for() {
+    let lengths = [100, 150, 40, 300, 41, 90, 60];
+    let library = counted_library(&lengths, 2);
+    let plan = BatchPlan {
+        batch_size: 4,
+        framing: Framing::consecutive(40),
+        frames_per_song: 3,
+        seed: 7,
+        workers: 1,
+    };
+    let songs = [0, 1, 2, 4, 6];
+    assert_eq!(plan.batches_per_epoch(songs.len()), 4);
+    let batches = take(&library, &songs, &plan, (0, 0), 8);
+    let mut starts = HashSet::new();
+    for (k, batch) in batches.iter().enumerate() {
+        assert_eq!((batch.epoch, batch.index), (k / 4, k % 4));
+        assert_eq!((batch.audio.len(), batch.labels.len(), batch.songs.len()), (4 * 2 * 40, 4 * 3, 4));
+        for n in 0..4 {
+            let song = batch.songs[n];
+            assert!(songs.contains(&song));
+            let mut label = [0.0; 3];
+            label[song % 3] = 1.0;
+            assert_eq!(batch.labels[n * 3..n * 3 + 3], label);
+            let frame = &batch.audio[n * 80..n * 80 + 80];
+            let start = frame[0].round() as usize - 500 * song;
+            starts.insert((song, start));
+            assert!(start + 40 <= lengths[song]);
+            for i in 0..40 {
+                assert_eq!(frame[i].round() as usize, 500 * song + start + i);
+                assert_eq!(frame[40 + i].round() as usize, 500 * song + start + i + 5000);
+            }
+        }
+    }
+    assert!(starts.len() > 12, "crops are random: {starts:?}");
+    for epoch in batches.chunks(4) {
+        let mut drawn = [0; 7];
+        epoch.iter().flat_map(|b| &b.songs).for_each(|&s| drawn[s] += 1);
+        // 15 frames in 4 batches of 4: each song 3 times, and one of them once more to fill the last batch.
+        assert!(songs.iter().all(|&s| drawn[s] == 3 || drawn[s] == 4), "{drawn:?}");
+        assert_eq!(drawn.iter().sum::<usize>(), 16);
+    }
+    let order = |batches: &[Batch]| batches.iter().flat_map(|b| b.songs.clone()).collect::<Vec<_>>();
+    assert_ne!(order(&batches[..4]), order(&batches[4..]), "epochs are shuffled anew");
+}
+
+#[test]
+fn batches_depend_on_the_seed_and_position_alone() {
+    let library = counted_library(&[100, 150, 80, 300, 60], 1);
+    let plan = BatchPlan {
+        batch_size: 3,
+        framing: Framing::consecutive(50),
+        frames_per_song: 2,
+        seed: 3,
+        workers: 1,
+    };
+    let songs = [0, 1, 2, 3, 4];
+    let all = take(&library, &songs, &plan, (0, 0), 12);
+    assert_eq!(take(&library, &songs, &plan, (0, 0), 12), all);
+    // From anywhere: 4 batches an epoch.
+    for k in 0..12 {
+        assert_eq!(take(&library, &songs, &plan, (k / 4, k % 4), 12 - k), all[k..]);
+    }
+    assert_ne!(take(&library, &songs, &BatchPlan { seed: 4, ..plan.clone() }, (0, 0), 12), all);
+    // Memory that comes back is used again, and leaves no trace.
+    let mut batches = Batches::start(library.clone(), songs.to_vec(), plan.clone(), 0, 0).unwrap();
+    for wanted in &all {
+        let batch = batches.next().unwrap().unwrap();
+        assert_eq!(&batch, wanted);
+        batches.recycle(batch);
+    }
+    // However many make them.
+    for workers in [2, 3, 7] {
+        let plan = BatchPlan { workers, ..plan.clone() };
+        assert_eq!(take(&library, &songs, &plan, (0, 0), 12), all);
+        assert_eq!(take(&library, &songs, &plan, (1, 1), 7), all[5..]);
+    }
+    // Nothing to draw from: an end, not a wait.
+    assert!(take(&library, &[], &plan, (0, 0), 1).is_empty());
+    assert!(take(&library, &songs, &BatchPlan { batch_size: 0, ..plan }, (0, 0), 1).is_empty());
+}
+
+#[test]
+fn a_few_songs_fill_a_large_batch() {
+    let library = counted_library(&[100, 100, 100], 1);
+    let plan = BatchPlan {
+        batch_size: 32,
+        framing: Framing::consecutive(10),
+        frames_per_song: 1,
+        seed: 1,
+        workers: 1,
+    };
+    let batches = take(&library, &[0, 2], &plan, (0, 0), 2);
+    for batch in batches {
+        assert_eq!(batch.songs.iter().filter(|&&s| s == 0).count(), 16);
+        assert_eq!(batch.songs.len(), 32);
+    }
+}

@@ -1,0 +1,167 @@
+//! Folders are genres, files are songs, `tracks.csv` says more.
+
+use std::collections::HashMap;
+
+use genre_recognizer::dataset::{DatasetError, Problem, scan};
+
+use super::common::*;
+
+#[test]
+fn folders_are_genres() {
+    let folder = Folder::new();
+    for name in [
+        "rock/b.MP3",
+        "rock/a.wav",
+        "rock/an album/disc 1.mp3/01.flac",
+        "pop/x.ogg",
+        "ärger/ü.m4a",
+        "demo/not a genre/y.wav",
+        ".hidden/z.mp3",
+        "pop/.partial.mp3",
+        "pop/deeper/demo/w.opus",
+    ] {
+        folder.song(name);
+    }
+    folder.song("rock/cover.jpg");
+    folder.song("README.md");
+    folder.song("notes/only text.txt");
+    folder.song("loose.mp3");
+    let data = scan(folder.root()).unwrap();
+    assert_eq!(data.genres, ["pop", "rock", "ärger"]);
+    assert_eq!(
+        names(&data),
+        [
+            "pop/deeper/demo/w.opus",
+            "pop/x.ogg",
+            "rock/a.wav",
+            "rock/an album/disc 1.mp3/01.flac",
+            "rock/b.MP3",
+            "ärger/ü.m4a"
+        ]
+    );
+    assert_eq!(data.counts(), [2, 3, 1]);
+    assert_eq!(data.other_files, 3);
+    let loose = Problem { path: folder.root().join("loose.mp3"), reason: "not in a genre folder".to_owned() };
+    assert_eq!(data.problems, [loose]);
+    assert!(data.songs.iter().all(|s| s.path.is_file() && s.artist.is_none() && s.fold.is_none()));
+}
+
+#[test]
+fn unusable_datasets_name_the_cure() {
+    let folder = Folder::new();
+    let missing = scan(&folder.root().join("missing")).unwrap_err();
+    assert!(matches!(missing, DatasetError::NoSuchFolder(_)) && missing.to_string().contains("--dataset"));
+    assert!(folder.error().contains("one subfolder for each genre"));
+    folder.song("loose.mp3");
+    assert!(folder.error().contains("1 of them"));
+    folder.song("rock/a.mp3");
+    let message = folder.error();
+    assert!(
+        message.contains("only \"rock\" has any") && message.contains("add a second folder"),
+        "{message}"
+    );
+}
+
+#[cfg(unix)]
+#[test]
+fn links_are_followed_without_end() {
+    use std::os::unix::fs::symlink;
+    let folder = Folder::new();
+    folder.song("rock/a.mp3");
+    folder.song("pop/b.mp3");
+    symlink(folder.root().join("rock"), folder.root().join("rock/again")).unwrap();
+    symlink(folder.root(), folder.root().join("pop/everything")).unwrap();
+    symlink(folder.root().join("nowhere"), folder.root().join("pop/broken.mp3")).unwrap();
+    let data = scan(folder.root()).unwrap();
+    let rock: Vec<_> = names(&data).into_iter().filter(|n| n.starts_with("rock/")).collect();
+    assert_eq!(rock, ["rock/a.mp3"]);
+    // A broken link is a song that cannot be read, and is named when it is loaded.
+    assert!(names(&data).contains(&"pop/broken.mp3"));
+}
+
+#[test]
+fn tracks_csv_gives_artists_and_folds() {
+    let folder = Folder::new();
+    for name in ["rock/a.mp3", "rock/album/b.mp3", "pop/c.mp3", "pop/d.mp3"] {
+        folder.song(name);
+    }
+    let csv = "\u{feff}Path,genre,title,source,fold\r\n\
+               rock/a.mp3,rock,\"One, two\",Anna,2\r\n\
+               rock\\album\\b.mp3,rock,,\"Bob \"\"B\"\" C\",\r\n\
+               ./pop/c.mp3,,,,0\r\n\
+               pop/gone.mp3,pop,,X,1\r\n";
+    folder.file("tracks.csv", csv.as_bytes());
+    let data = scan(folder.root()).unwrap();
+    let found: HashMap<_, _> =
+        data.songs.iter().map(|s| (s.name.as_str(), (s.artist.as_deref(), s.fold))).collect();
+    assert_eq!(found["rock/a.mp3"], (Some("Anna"), Some(2)));
+    assert_eq!(found["rock/album/b.mp3"], (Some("Bob \"B\" C"), None));
+    assert_eq!(found["pop/c.mp3"], (None, Some(0)));
+    assert_eq!(found["pop/d.mp3"], (None, None));
+    assert_eq!(data.problems.len(), 1);
+    assert!(data.problems[0].to_string().contains("listed in tracks.csv, line 5"), "{}", data.problems[0]);
+    assert_eq!(data.other_files, 0);
+
+    // The column "artist" comes before "source".
+    folder.file("tracks.csv", b"source,artist,path\nS,A,rock/a.mp3\n");
+    assert_eq!(scan(folder.root()).unwrap().songs[2].artist.as_deref(), Some("A"));
+}
+
+#[test]
+fn a_malformed_csv_names_line_and_cure() {
+    let folder = Folder::new();
+    folder.song("rock/a.mp3");
+    folder.song("pop/b.mp3");
+    for (csv, line, says) in [
+        (&b"genre,artist\nrock,A\n"[..], 1, "no column \"path\""),
+        (b"", 1, "no column \"path\""),
+        (b"path,genre\nrock/a.mp3,rock\npop/b.mp3,pop,extra\n", 3, "quotes"),
+        (b"path,fold\nrock/a.mp3,first\n", 2, "not a whole number"),
+        (b"path,fold\r\n\r\n\r\nrock/a.mp3,first\r\n", 4, "not a whole number"),
+        (b"path,fold\nrock/a.mp3,-1\n", 2, "not a whole number"),
+        (b"path,artist\n,A\n", 2, "no path"),
+        (b"path,artist\nrock/a.mp3,A\nrock/a.mp3,B\n", 3, "before, in line 2"),
+        (b"path\n../a.mp3\n", 2, "leaves the dataset folder"),
+        (b"path\n/etc/passwd\n", 2, "leaves the dataset folder"),
+        (b"path,genre\nrock/a.mp3,pop\n", 2, "move the file or mend the line"),
+        (b"path,artist\nrock/a.mp3,\xff\xfe\n", 2, "UTF-8"),
+    ] {
+        folder.file("tracks.csv", csv);
+        let message = folder.error();
+        let place = format!("tracks.csv, line {line}: ");
+        assert!(
+            message.contains(&place) && message.contains(says),
+            "{:?}: {message}",
+            String::from_utf8_lossy(csv)
+        );
+    }
+}
+
+#[test]
+fn a_list_of_genres_restricts_and_orders_them() {
+    let folder = Folder::new();
+    for name in ["rock/1.mp3", "jazz/2.mp3", "pop/3.mp3", "pop/4.mp3", "speech/5.mp3", "empty/notes.txt"] {
+        folder.song(name);
+    }
+    folder.file("genres.txt", b"rock,\n# comment\npop,\nfunk,\njazz\n");
+    let data = scan(folder.root()).unwrap();
+    assert_eq!(data.genres, ["rock", "pop", "jazz"]);
+    let of = |genre: &str| {
+        data.genres[data.songs.iter().find(|s| s.name.starts_with(genre)).unwrap().genre].clone()
+    };
+    assert_eq!([of("rock"), of("pop"), of("jazz")], ["rock", "pop", "jazz"]);
+    assert_eq!((data.songs.len(), data.counts()), (4, vec![1, 2, 1]));
+    let [problem] = &data.problems[..] else { panic!("{:?}", data.problems) };
+    assert!(
+        problem.path.ends_with("speech") && problem.reason.contains("add a line \"speech\""),
+        "{problem}"
+    );
+
+    folder.file("genres.txt", b"funk\nsoul\n");
+    let error = folder.error();
+    for word in ["no genre folders", "jazz", "rock", "speech", "genres.txt"] {
+        assert!(error.contains(word), "{error}");
+    }
+    folder.file("genres.txt", b"# none\n");
+    assert!(folder.error().contains("no genre in this list"));
+}

@@ -1,0 +1,173 @@
+//! Who trains and who validates.
+
+use std::collections::HashSet;
+
+use genre_recognizer::dataset::{Dataset, Entry, Split, folds, folds_given, split};
+use genre_recognizer::rng::Rng;
+use proptest::prelude::*;
+
+use super::common::*;
+
+fn side_counts(data: &Dataset, side: &[usize]) -> Vec<usize> {
+    let mut counts = vec![0; data.genres.len()];
+    for &song in side {
+        counts[data.songs[song].genre] += 1;
+    }
+    counts
+}
+
+fn chosen_names(data: &Dataset, side: &[usize]) -> HashSet<String> {
+    side.iter().map(|&i| data.songs[i].name.clone()).collect()
+}
+
+#[test]
+fn a_split_without_artists_is_exactly_stratified() {
+    let songs: Vec<_> = (0..150).map(|i| (i % 3, None)).chain((0..5).map(|_| (3, None))).collect();
+    let data = made_up(&songs);
+    let first = split(&data, 0.2, 1).unwrap();
+    assert_eq!(side_counts(&data, &first.validation), [10, 10, 10, 1]);
+    assert_eq!(split(&data, 0.2, 1).unwrap(), first);
+    assert_ne!(split(&data, 0.2, 2).unwrap(), first);
+    assert_eq!(split(&data, 0.0, 1).unwrap(), Split { train: (0..155).collect(), validation: vec![] });
+    for fraction in [-0.1, 1.0, f64::NAN] {
+        assert!(split(&data, fraction, 1).unwrap_err().to_string().contains("0.2"));
+    }
+}
+
+#[test]
+fn an_artist_is_one_however_it_is_written() {
+    let mut data = made_up(&[(0, Some(1)), (0, Some(1)), (0, Some(2)), (1, None), (1, None)]);
+    data.songs[1].artist = Some(" ARTIST 1 ".to_owned());
+    for seed in 0..20 {
+        let split = split(&data, 0.4, seed).unwrap();
+        assert_eq!(split.train.contains(&0), split.train.contains(&1));
+        assert_eq!(side_counts(&data, &split.validation)[1], 1);
+    }
+}
+
+#[test]
+fn copies_of_a_recording_stay_together_and_bind_their_artists() {
+    let mut data =
+        made_up(&[(0, Some(1)), (0, Some(2)), (1, Some(3)), (0, Some(4)), (1, Some(5)), (1, Some(6))]);
+    for song in [1, 2] {
+        data.songs[song].content = Some("the same".to_owned());
+    }
+    data.songs.push(Entry { name: "1/7.wav".to_owned(), ..data.songs[2].clone() });
+    for seed in 0..20 {
+        let split = split(&data, 0.4, seed).unwrap();
+        let side = |song: usize| split.train.contains(&song);
+        assert!(side(1) == side(2) && side(2) == side(6));
+    }
+}
+
+#[test]
+fn folds_of_the_table_are_taken_as_they_are() {
+    let mut data = made_up(&[(0, None), (0, None), (1, None), (1, None)]);
+    for (song, fold) in [3, 1, 1, 7].into_iter().enumerate() {
+        data.songs[song].fold = Some(fold);
+    }
+    let given = folds_given(&data).unwrap();
+    let validation: Vec<_> = given.iter().map(|(n, split)| (*n, split.validation.clone())).collect();
+    assert_eq!(validation, [(1, vec![1, 2]), (3, vec![0]), (7, vec![3])]);
+    assert_eq!(given[0].1.train, [0, 3]);
+    data.songs[2].fold = None;
+    let error = folds_given(&data).unwrap_err().to_string();
+    assert!(error.contains("1/2.wav") && error.contains("--folds"), "{error}");
+    data.songs.iter_mut().for_each(|song| song.fold = Some(1));
+    assert!(folds_given(&data).is_err());
+    for count in [0, 1, 5] {
+        assert!(folds(&data, count, 1).unwrap_err().to_string().contains("2 to 4"));
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn splits_keep_artists_together_and_genres_on_both_sides(
+        songs in prop::collection::vec((0usize..4, prop::option::of(0usize..12)), 2..80),
+        fraction in 0.05f64..0.6,
+        seed in any::<u64>(),
+    ) {
+        // An artist has one genre here: then both sides can always have a song of each genre.
+        let songs: Vec<_> = songs.into_iter().map(|(g, a)| (g, a.map(|a| a + 100 * g))).collect();
+        let data = made_up(&songs);
+        let split = split(&data, fraction, seed).unwrap();
+
+        let mut all: Vec<usize> = split.train.iter().chain(&split.validation).copied().collect();
+        all.sort_unstable();
+        prop_assert_eq!(all, (0..songs.len()).collect::<Vec<_>>());
+
+        let artists = |side: &[usize]| side.iter().filter_map(|&i| songs[i].1).collect::<HashSet<_>>();
+        prop_assert!(artists(&split.train).is_disjoint(&artists(&split.validation)));
+
+        let (train, validation) = (side_counts(&data, &split.train), side_counts(&data, &split.validation));
+        for genre in 0..data.genres.len() {
+            let of_genre: Vec<_> = songs.iter().enumerate().filter(|(_, s)| s.0 == genre).collect();
+            let groups: HashSet<_> = of_genre.iter().map(|(i, s)| s.1.map_or((true, *i), |a| (false, a))).collect();
+            let largest = groups
+                .iter()
+                .map(|group| of_genre.iter().filter(|(i, s)| s.1.map_or((true, *i), |a| (false, a)) == *group).count())
+                .max()
+                .unwrap_or(0);
+            if groups.len() >= 2 {
+                prop_assert!(train[genre] > 0 && validation[genre] > 0);
+                let target = of_genre.len() as f64 * fraction;
+                let off = (validation[genre] as f64 - target).abs();
+                prop_assert!(off <= largest as f64, "genre {}: {} of {}, target {}", genre, validation[genre], of_genre.len(), target);
+            } else {
+                prop_assert_eq!(validation[genre], 0);
+            }
+        }
+    }
+
+    #[test]
+    fn splits_keep_artists_of_many_genres_together_in_any_order(
+        songs in prop::collection::vec((0usize..5, prop::option::of(0usize..9)), 2..60),
+        seed in any::<u64>(),
+    ) {
+        let data = made_up(&songs);
+        let split_one = split(&data, 0.25, seed).unwrap();
+        let artists = |side: &[usize]| side.iter().filter_map(|&i| songs[i].1).collect::<HashSet<_>>();
+        prop_assert!(artists(&split_one.train).is_disjoint(&artists(&split_one.validation)));
+        // The order of the songs does not matter: their names do.
+        let mut shuffled = data.clone();
+        Rng::new(seed).shuffle(&mut shuffled.songs);
+        let split_two = split(&shuffled, 0.25, seed).unwrap();
+        prop_assert_eq!(chosen_names(&data, &split_one.validation), chosen_names(&shuffled, &split_two.validation));
+    }
+
+    #[test]
+    fn folds_are_disjoint_by_artist_and_stratified(
+        songs in prop::collection::vec((0usize..4, prop::option::of(0usize..12)), 6..80),
+        count in 2usize..6,
+        seed in any::<u64>(),
+    ) {
+        let data = made_up(&songs);
+        let all = folds(&data, count, seed).unwrap();
+        prop_assert_eq!(all.len(), count);
+        let mut validated = vec![0; songs.len()];
+        for fold in &all {
+            fold.validation.iter().for_each(|&song| validated[song] += 1);
+            let artists = |side: &[usize]| side.iter().filter_map(|&i| songs[i].1).collect::<HashSet<_>>();
+            prop_assert!(artists(&fold.train).is_disjoint(&artists(&fold.validation)));
+        }
+        prop_assert_eq!(validated, vec![1; songs.len()]);
+        let mut shuffled = data.clone();
+        Rng::new(seed).shuffle(&mut shuffled.songs);
+        let again = folds(&shuffled, count, seed).unwrap();
+        for (one, other) in all.iter().zip(&again) {
+            prop_assert_eq!(chosen_names(&data, &one.validation), chosen_names(&shuffled, &other.validation));
+        }
+        // Without artists nothing stands in the way of exact stratification.
+        let alone = made_up(&songs.iter().map(|&(genre, _)| (genre, None)).collect::<Vec<_>>());
+        let mut sizes = Vec::new();
+        for fold in folds(&alone, count, seed).unwrap() {
+            for (have, total) in side_counts(&alone, &fold.validation).into_iter().zip(alone.counts()) {
+                prop_assert!(have >= total / count && have <= total.div_ceil(count));
+            }
+            sizes.push(fold.validation.len());
+        }
+        prop_assert!(sizes.iter().max().unwrap() - sizes.iter().min().unwrap() <= 1, "{:?}", sizes);
+    }
+}
