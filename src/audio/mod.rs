@@ -37,3 +37,11 @@ pub fn has_audio_extension(path: &std::path::Path) -> bool {
         .and_then(|e| e.to_str())
         .is_some_and(|e| EXTENSIONS.iter().any(|known| known.eq_ignore_ascii_case(e)))
 }
+
+/// What a file's headers and tags say; reads the whole file.
+///
+/// # Errors
+/// As [`decode`].
+pub fn inspect(path: &std::path::Path) -> Result<FileInfo, AudioError> {
+    decode::stream(path, &mut |_, _| Ok(()))
+}

@@ -1,5 +1,6 @@
 //! The command line: results on stdout, messages on stderr, exit codes for scripts.
 
+mod dataset;
 mod flags;
 mod info;
 mod predict;
@@ -31,6 +32,7 @@ Examples:
   genre-recognizer train --dataset ~/Music      one folder of songs for each genre
   genre-recognizer predict song.mp3             with the model trained last
   genre-recognizer predict --timeline ~/Music/new
+  genre-recognizer dataset check ~/Music        what is in the folders, and what cannot be used
   genre-recognizer info --model model.safetensors
 
 Exit codes: 0 success; 1 an error, or files that could not be recognised; 2 a wrong command line;
@@ -41,6 +43,7 @@ Exit codes: 0 success; 1 an error, or files that could not be recognised; 2 a wr
 enum Command {
     Train(Box<train::Train>),
     Predict(predict::Predict),
+    Dataset(dataset::Dataset),
     Info(Box<info::Info>),
 }
 
@@ -110,6 +113,7 @@ pub fn main() -> ExitCode {
     let result = match arguments.command {
         Command::Train(train) => train.run(),
         Command::Predict(predict) => predict.run(),
+        Command::Dataset(dataset) => dataset.run(),
         Command::Info(info) => info.run(),
     };
     match result {

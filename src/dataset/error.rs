@@ -3,7 +3,10 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use serde::Serialize;
+
 use crate::audio::AudioError;
+use crate::files;
 
 /// A dataset that cannot be used. Prints as one line with the cure.
 #[derive(Debug, thiserror::Error)]
@@ -110,9 +113,10 @@ fn problem_note(problems: usize) -> String {
 }
 
 /// A file or folder that was passed over, and why. Prints as one line: `path: reason`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Problem {
     /// The file or folder.
+    #[serde(serialize_with = "files::serialize_path")]
     pub path: PathBuf,
     /// What is wrong with it.
     pub reason: String,

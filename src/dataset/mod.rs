@@ -5,6 +5,7 @@
 
 mod batches;
 mod cache;
+pub mod check;
 pub mod demo;
 mod error;
 mod genres;

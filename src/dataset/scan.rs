@@ -61,6 +61,13 @@ pub struct Entry {
 /// [`DatasetError`]: the root is missing or unreadable, no genre folder, fewer than two genres, or a malformed
 /// `tracks.csv`.
 pub fn scan(root: &Path) -> Result<Dataset, DatasetError> {
+    let data = survey(root)?;
+    data.require_two_genres(&[])?;
+    Ok(data)
+}
+
+/// As [`scan`], but one genre is enough.
+pub(super) fn survey(root: &Path) -> Result<Dataset, DatasetError> {
     if !root.is_dir() {
         return Err(DatasetError::NoSuchFolder(root.to_owned()));
     }
@@ -112,7 +119,6 @@ pub fn scan(root: &Path) -> Result<Dataset, DatasetError> {
     if csv.is_file() {
         data.apply(&csv, read_tracks(&csv)?)?;
     }
-    data.require_two_genres(&[])?;
     Ok(data)
 }
 

@@ -8,6 +8,7 @@ mod options;
 mod profile;
 mod run;
 mod schedule;
+mod session;
 mod trainer;
 
 pub use checkpoint::{Checkpoint, Progress};
@@ -18,4 +19,5 @@ pub use options::{RunConfig, TrainOptions};
 pub use profile::{Profile, ProfileRow};
 pub use run::{RunFolder, latest_model};
 pub use schedule::{Schedule, ScheduleKind};
-pub use trainer::{Ending, Event, Metrics, Outcome, Setup, train};
+pub use session::{Ending, Event, Metrics, Outcome, Setup};
+pub use trainer::train;

@@ -2,6 +2,7 @@
 
 mod batches;
 mod cache;
+mod check;
 mod common;
 mod library;
 mod scan;

@@ -1,5 +1,7 @@
 //! The program as its user meets it: results, messages, exit codes, files.
 
+mod dataset;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};

@@ -1,0 +1,183 @@
+//! What a training writes into its run's folder, and reads when it is resumed.
+
+use std::time::Duration;
+
+use xxhash_rust::xxh3::Xxh3Default;
+
+use super::super::TrainError;
+use super::super::checkpoint::Checkpoint;
+use super::super::evaluation::evaluate;
+use super::super::history::Epoch;
+use super::super::session::Metrics;
+use super::Trainer;
+use crate::dataset::{Library, Split};
+use crate::files;
+use crate::model::{FORMAT, Model, ModelCard, Provenance, Tensor, Weights};
+
+impl Trainer {
+    /// Writes the first weights, and begins the run's files with them; or writes those of the checkpoint.
+    pub(super) fn begin(&mut self) -> Result<(), TrainError> {
+        let genres = self.network.genres;
+        self.loaded.write(self.training.loss_gradient, &[1.0])?;
+        self.loaded.write(self.training.class_weights, &vec![1.0; genres])?;
+        let Some(checkpoint) = self.setup.resume.take() else {
+            let weights = self.network.initialise(self.setup.config.training.seed)?;
+            let (flat, running) = weights.scatter(&self.training.layout, &self.training.running)?;
+            let mut state = vec![0.0; self.optimizer.rows() * flat.len()];
+            state[..flat.len()].copy_from_slice(&flat);
+            self.loaded.write(self.training.state, &state)?;
+            for (r, data) in self.training.running.iter().zip(&running) {
+                self.loaded.write(r.node, data)?;
+            }
+            let run = &self.setup.run;
+            run.vacant()?;
+            run.make()?;
+            // The checkpoint first: where there is any of a run's files, there is a run that can be resumed.
+            self.save()?;
+            self.setup.config.write(&self.setup.run.config())?;
+            return self.write_split();
+        };
+        let path = self.setup.run.checkpoint();
+        if checkpoint.dataset != self.digest {
+            let (found, now) = (checkpoint.dataset, self.digest.clone());
+            return Err(TrainError::OtherCheckpoint { path, what: "dataset", found, now });
+        }
+        let shape = self.training.graph.shape(self.training.state);
+        let missing = self
+            .training
+            .running
+            .iter()
+            .find(|r| checkpoint.running.0.get(&r.name).is_none_or(|t| *t.shape != [2, r.channels]));
+        if checkpoint.state.shape != *shape || missing.is_some() {
+            let (found, now) = (checkpoint.state.shape.to_string(), shape.to_string());
+            return Err(TrainError::OtherCheckpoint { path, what: "network", found, now });
+        }
+        let epochs = self.setup.config.training.epochs;
+        checkpoint.check(&path, epochs, self.plan.batches_per_epoch(self.setup.split.train.len()))?;
+        if !checkpoint.progress.history.0.is_empty() {
+            // Missed now rather than after the last epoch.
+            Model::load(&self.setup.run.best())?;
+        }
+        self.loaded.write(self.training.state, &checkpoint.state.data)?;
+        for r in &self.training.running {
+            self.loaded.write(r.node, &checkpoint.running.0[&r.name].data)?;
+        }
+        self.progress = checkpoint.progress;
+        // As it was; there is none where the run was stopped right after its first checkpoint.
+        self.write_split()
+    }
+
+    /// Writes who trains and who validates.
+    pub(super) fn write_split(&self) -> Result<(), TrainError> {
+        let path = self.setup.run.split();
+        let text = self.setup.split.to_csv(&self.setup.library.dataset);
+        files::write_atomic(&path, text.as_bytes()).map_err(|source| TrainError::Io {
+            path,
+            action: "writing",
+            source,
+        })
+    }
+
+    pub(super) fn weights(&mut self) -> Result<Weights, TrainError> {
+        let (state, running) = self.variables()?;
+        Ok(Weights::gather(&self.training.layout, &state, &self.training.running, &running))
+    }
+
+    /// The optimizer's state and the running statistics. What is not finite is never saved.
+    pub(super) fn variables(&mut self) -> Result<(Vec<f32>, Vec<Vec<f32>>), TrainError> {
+        let state = self.loaded.read(self.training.state)?;
+        let running = self.training.running.iter().map(|r| self.loaded.read(r.node));
+        let running = running.collect::<Result<Vec<_>, _>>()?;
+        if !state.iter().chain(running.iter().flatten()).all(|value| value.is_finite()) {
+            return Err(TrainError::Spoiled { step: self.progress.step });
+        }
+        Ok((state, running))
+    }
+
+    pub(super) fn model(&self, weights: Weights, epoch: &Epoch) -> Model {
+        let dataset = &self.setup.library.dataset;
+        let provenance = Provenance {
+            dataset: folder_name(&dataset.root),
+            training_songs: self.setup.split.train.len(),
+            validation_songs: self.setup.split.validation.len(),
+            epochs: epoch.epoch,
+            seed: self.setup.config.training.seed,
+            song_accuracy: Some(epoch.validation_song_accuracy),
+            frame_accuracy: Some(epoch.validation_frame_accuracy),
+        };
+        let card = ModelCard {
+            format: FORMAT,
+            genres: dataset.genres.clone(),
+            config: self.network.config.clone(),
+            provenance,
+        };
+        Model { card, weights }
+    }
+
+    pub(super) fn save(&mut self) -> Result<(), TrainError> {
+        let (data, statistics) = self.variables()?;
+        let shape = self.training.graph.shape(self.training.state).clone();
+        let named = self.training.running.iter().zip(statistics);
+        let running =
+            named.map(|(r, data)| (r.name.clone(), Tensor { shape: [2, r.channels].into(), data })).collect();
+        let checkpoint = Checkpoint {
+            config: self.setup.config.clone(),
+            dataset: self.digest.clone(),
+            progress: self.progress.clone(),
+            state: Tensor { shape, data },
+            running: Weights(running),
+        };
+        checkpoint.save(&self.setup.run.checkpoint())
+    }
+
+    /// Writes `metrics.json` for the best model.
+    pub(super) fn finish(&mut self, elapsed: Duration) -> Result<Metrics, TrainError> {
+        let path = self.setup.run.best();
+        let validation = match self.best.take() {
+            Some(validation) => validation,
+            // The best epoch came before this session began.
+            None => {
+                self.recognizer.set_weights(&Model::load(&path)?.weights)?;
+                evaluate(&mut self.recognizer, &self.setup.library, &self.setup.split.validation)?
+            }
+        };
+        let metrics = Metrics {
+            validation,
+            genres: self.setup.library.dataset.genres.clone(),
+            epochs: self.progress.epoch,
+            best_epoch: self.progress.history.best().map_or(0, |best| best.epoch),
+            frames_per_second: self.frames_per_second(),
+            seconds: elapsed.as_secs_f64(),
+            seconds_waiting: self.waited.as_secs_f64(),
+            model: path,
+            device: self.setup.device.describe(),
+        };
+        let path = self.setup.run.metrics();
+        let fail = |source| TrainError::Io { path: path.clone(), action: "writing", source };
+        let text = serde_json::to_string_pretty(&metrics).map_err(|e| fail(e.into()))?;
+        files::write_atomic(&path, text.as_bytes()).map_err(fail)?;
+        Ok(metrics)
+    }
+}
+
+/// The last part of a path that has a name.
+fn folder_name(path: &std::path::Path) -> String {
+    let whole = path.canonicalize().unwrap_or_else(|_| path.into());
+    whole.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned())
+}
+
+/// A digest of the songs, of what they sound like, and of who is on which side of the split.
+pub(super) fn digest(library: &Library, split: &Split) -> String {
+    let mut hash = Xxh3Default::new();
+    for (entry, song) in library.dataset.songs.iter().zip(&library.songs) {
+        let genre = &library.dataset.genres[entry.genre];
+        for text in [&entry.name, genre, &song.recording().digest] {
+            hash.update(text.as_bytes());
+            hash.update(&[0]);
+        }
+    }
+    for &song in split.train.iter().chain(&split.validation) {
+        hash.update(&(song as u64).to_le_bytes());
+    }
+    format!("{} songs, digest {:016x}", library.songs.len(), hash.digest())
+}
