@@ -1,5 +1,6 @@
 //! The command line: results on stdout, messages on stderr, exit codes for scripts.
 
+mod dataset;
 mod flags;
 mod info;
 mod predict;
@@ -41,6 +42,8 @@ Exit codes: 0 success; 1 an error, or files that could not be recognised; 2 a wr
 enum Command {
     Train(Box<train::Train>),
     Predict(predict::Predict),
+    #[command(subcommand)]
+    Dataset(dataset::Dataset),
     Info(Box<info::Info>),
 }
 
@@ -71,6 +74,8 @@ impl From<DeviceChoice> for device::Choice {
 enum CliError {
     #[error(transparent)]
     Train(#[from] TrainError),
+    #[error(transparent)]
+    Download(#[from] crate::dataset::download::DownloadError),
     #[error(transparent)]
     Demo(#[from] crate::dataset::demo::DemoError),
     #[error("{0}")]
@@ -110,6 +115,7 @@ pub fn main() -> ExitCode {
     let result = match arguments.command {
         Command::Train(train) => train.run(),
         Command::Predict(predict) => predict.run(),
+        Command::Dataset(dataset) => dataset.run(),
         Command::Info(info) => info.run(),
     };
     match result {

@@ -5,6 +5,7 @@
 
 mod batches;
 pub mod demo;
+pub mod download;
 mod error;
 mod genres;
 mod library;
