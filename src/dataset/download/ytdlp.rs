@@ -192,8 +192,10 @@ impl Calls<'_> {
                 let source = std::io::Error::from(std::io::ErrorKind::StorageFull);
                 Err(Halt::Fatal(DownloadError::Io { path: self.cache.clone(), source }).into())
             }
-            Ok(Ending::Done(status, out, messages)) => {
+            Ok(Ending::Done(status, out, mut messages)) => {
                 let said: Vec<_> = answers(&out).collect();
+                // Errors are on stderr; why something was left out stands between the answers.
+                messages.extend(out);
                 if said.is_empty() && reason(&messages).is_none() && !status.success() {
                     return Err(Trouble::Failed(format!("yt-dlp ended with {status} and no message")));
                 }
