@@ -170,7 +170,11 @@ fn ctrl_c_stops_in_order() {
 fn two_at_once_do_no_harm() {
     let place = Place::new();
     place.write("songs.csv", "rock,http://h/hang\n");
-    let mut first = command(&place, &["--manifest", "songs.csv"]).stderr(Stdio::null()).spawn().unwrap();
+    let mut first = command(&place, &["--manifest", "songs.csv"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
     wait_for("the song that hangs", || place.path("log.pid").exists());
     let second = fetch(&place, &["good1"], &[]).ends(1);
     assert!(second.err.contains("another download is running"), "{}", second.err);

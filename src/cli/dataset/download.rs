@@ -6,10 +6,10 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use serde_json::json;
 
-use crate::cli::progress::Progress;
+use super::observer::Observer;
 use crate::cli::{CliError, End, counted, print, say};
 use crate::dataset::download::{
-    Addresses, Event, Limits, Plan, Report, SOUNDCLOUD, Target, YtDlp, download, parse_manifest,
+    Addresses, Limits, Plan, Report, SOUNDCLOUD, Target, YtDlp, download, parse_manifest,
 };
 use crate::dataset::{GENRES, parse_genres};
 
@@ -124,7 +124,7 @@ impl Download {
         let mut observer = Observer::new(&plan);
         let report =
             download(&plan, &self.dataset, &program, &limits, &stop, &mut |event| observer.hear(&event));
-        observer.bar.finish();
+        observer.end();
         let report = report?;
         self.summarise(&report)?;
         Ok(match (report.stopped, report.complete()) {
@@ -273,45 +273,4 @@ fn catch_interrupt(stop: &Arc<AtomicBool>) -> Result<(), CliError> {
         say("\nstopping");
     })
     .map_err(|error| CliError::Other(format!("Ctrl-C cannot be caught: {error}")))
-}
-
-/// Draws a download.
-struct Observer {
-    bar: Progress,
-    done: usize,
-    total: usize,
-    wanted: Vec<usize>,
-}
-
-impl Observer {
-    fn new(plan: &Plan) -> Self {
-        let wanted: Vec<_> = plan.targets.iter().map(|t| t.wanted.unwrap_or(t.addresses.len())).collect();
-        Self { bar: Progress::new("downloading"), done: 0, total: wanted.iter().sum(), wanted }
-    }
-
-    fn hear(&mut self, event: &Event) {
-        match event {
-            Event::Asking { genre, what } => self.at(&format!("{genre}: {what}")),
-            Event::Song { path } => {
-                self.done += 1;
-                self.at(path);
-            }
-            Event::Failed { genre, failure } => {
-                let title = failure.title.as_ref().map(|title| format!("\"{title}\", ")).unwrap_or_default();
-                self.bar.line(&format!("failed: {genre}: {title}{}: {}", failure.url, failure.reason));
-            }
-            // What was there already, or could not be had, is behind the bar too.
-            Event::Genre(genre) => {
-                let before = self.total - self.wanted.iter().sum::<usize>();
-                if !self.wanted.is_empty() {
-                    self.done = before + self.wanted.remove(0);
-                }
-                self.at(&genre.genre);
-            }
-        }
-    }
-
-    fn at(&self, message: &str) {
-        self.bar.at(self.done, self.total, message);
-    }
 }

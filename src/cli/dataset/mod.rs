@@ -1,6 +1,7 @@
 //! `dataset`: what there is to do with folders of songs.
 
 mod download;
+mod observer;
 
 use clap::Subcommand;
 

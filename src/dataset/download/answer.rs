@@ -38,7 +38,8 @@ pub(super) struct Answer {
 
 /// The lines of an output that are answers.
 pub(super) fn answers(output: &[u8]) -> impl Iterator<Item = Answer> {
-    output.split(|&b| b == b'\n').filter_map(|line| serde_json::from_str(&String::from_utf8_lossy(line)).ok())
+    let objects = output.split(|&b| b == b'\n').filter(|line| line.starts_with(b"{"));
+    objects.filter_map(|line| serde_json::from_str(&String::from_utf8_lossy(line)).ok())
 }
 
 impl Answer {

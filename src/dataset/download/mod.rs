@@ -11,6 +11,7 @@
 
 mod address;
 mod answer;
+mod candidate;
 mod child;
 mod error;
 mod limits;

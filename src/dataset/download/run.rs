@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::address::Address;
 use super::answer::Answer;
+use super::candidate::Candidate;
 use super::error::DownloadError;
 use super::limits::Limits;
 use super::name;
@@ -43,19 +44,6 @@ pub enum Event<'a> {
     },
     /// A genre is done with.
     Genre(&'a GenreReport),
-}
-
-/// A song to be tried.
-struct Candidate {
-    address: String,
-    key: Option<String>,
-    title: Option<String>,
-    artist: Option<String>,
-    licence: Option<String>,
-    seconds: Option<f64>,
-    plays: u64,
-    /// Whether it came out of a list: then it must be a song, not another list.
-    listed: bool,
 }
 
 /// Downloads what `plan` wants into the dataset at `root`, which is made where there is none.
@@ -296,36 +284,5 @@ impl Work<'_, '_> {
             }
             std::thread::sleep(Duration::from_millis(20));
         }
-    }
-}
-
-impl Candidate {
-    /// A song of which only the address is known.
-    fn of(address: &str) -> Self {
-        let address = address.to_owned();
-        Self {
-            address,
-            key: None,
-            title: None,
-            artist: None,
-            licence: None,
-            seconds: None,
-            plays: 0,
-            listed: false,
-        }
-    }
-
-    /// An entry of the list `asked`.
-    fn entry(answer: &Answer, asked: &str) -> Option<Self> {
-        Some(Self {
-            address: answer.address(asked)?,
-            key: answer.key(),
-            title: answer.title(),
-            artist: answer.artist(),
-            licence: answer.licence(),
-            seconds: answer.seconds(),
-            plays: answer.plays(),
-            listed: true,
-        })
     }
 }

@@ -218,6 +218,9 @@ impl Calls<'_> {
         let text = String::from_utf8_lossy(messages);
         let Limits { shortest, longest, .. } = self.limits;
         if let Some(reason) = reason(messages) {
+            if reason.contains("Requested format is not available") {
+                return "nothing but a preview, or no audio at all".to_owned();
+            }
             reason
         } else if text.contains("larger than max-filesize") {
             format!("larger than {}", self.limits.size())
