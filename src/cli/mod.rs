@@ -33,6 +33,7 @@ Examples:
   genre-recognizer predict song.mp3             with the model trained last
   genre-recognizer predict --timeline ~/Music/new
   genre-recognizer dataset check ~/Music        what is in the folders, and what cannot be used
+  genre-recognizer dataset download --dry-run   songs of thirty genres, through yt-dlp
   genre-recognizer info --model model.safetensors
 
 Exit codes: 0 success; 1 an error, or files that could not be recognised; 2 a wrong command line;
@@ -43,6 +44,7 @@ Exit codes: 0 success; 1 an error, or files that could not be recognised; 2 a wr
 enum Command {
     Train(Box<train::Train>),
     Predict(predict::Predict),
+    #[command(subcommand)]
     Dataset(dataset::Dataset),
     Info(Box<info::Info>),
 }
@@ -74,6 +76,8 @@ impl From<DeviceChoice> for device::Choice {
 enum CliError {
     #[error(transparent)]
     Train(#[from] TrainError),
+    #[error(transparent)]
+    Download(#[from] crate::dataset::download::DownloadError),
     #[error(transparent)]
     Demo(#[from] crate::dataset::demo::DemoError),
     #[error("{0}")]

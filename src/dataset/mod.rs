@@ -7,6 +7,7 @@ mod batches;
 mod cache;
 pub mod check;
 pub mod demo;
+pub mod download;
 mod error;
 mod genres;
 mod library;

@@ -18,6 +18,9 @@ const TRACKS: &str = "tracks.csv";
 /// The name of the optional list of genres in a dataset's root.
 pub const GENRES_FILE: &str = "genres.txt";
 
+/// Files in a dataset's root that belong to it.
+const OWN_FILES: [&str; 3] = [TRACKS, GENRES_FILE, "attribution.csv"];
+
 /// The songs of a folder, by genre.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Dataset {
@@ -80,7 +83,7 @@ pub(super) fn survey(root: &Path) -> Result<Dataset, DatasetError> {
             if has_audio_extension(&path) {
                 loose += 1;
                 data.problems.push(Problem { path, reason: "not in a genre folder".to_owned() });
-            } else if name != TRACKS && name != GENRES_FILE {
+            } else if !OWN_FILES.contains(&name.as_str()) {
                 data.other_files += 1;
             }
             continue;

@@ -1,30 +1,28 @@
-//! Work on datasets.
+//! `dataset`: what there is to do with folders of songs.
 
 mod check;
 mod clean;
+mod download;
+mod observer;
 
-use clap::{Args, Subcommand};
+use clap::Subcommand;
 
 use super::{CliError, End};
 
-/// Looks after folders of songs.
-#[derive(Args)]
-pub struct Dataset {
-    #[command(subcommand)]
-    command: Command,
-}
-
+/// Downloads, checks and looks after folders of songs.
 #[derive(Subcommand)]
-enum Command {
+pub enum Dataset {
     Check(check::Check),
     Clean(clean::Clean),
+    Download(Box<download::Download>),
 }
 
 impl Dataset {
     pub fn run(&self) -> Result<End, CliError> {
-        match &self.command {
-            Command::Check(check) => check.run(),
-            Command::Clean(clean) => clean.run(),
+        match self {
+            Self::Check(check) => check.run(),
+            Self::Clean(clean) => clean.run(),
+            Self::Download(download) => download.run(),
         }
     }
 }
