@@ -98,6 +98,8 @@ struct Packets {
     declared: Option<f64>,
     good: usize,
     bad: usize,
+    /// Packets read since the last one that gave samples.
+    idle: u32,
     /// What went wrong last.
     trouble: Option<String>,
     planes: Vec<Vec<f32>>,
@@ -106,6 +108,10 @@ struct Packets {
 /// How many more packets may fail than decode before the rest of a file is given up: bounds the work on files whose
 /// headers promise millions of packets.
 const PATIENCE: usize = 1000;
+
+/// How many packets in a row may give no sample, because they are empty or of other tracks: bounds the work on headers
+/// that promise packets of no bytes.
+const IDLE: u32 = 1 << 20;
 
 impl Packets {
     fn run(mut self, mut opened: Opened, sink: &mut Sink) -> Result<FileInfo, AudioFault> {
@@ -131,6 +137,11 @@ impl Packets {
                     break;
                 }
             };
+            self.idle += 1;
+            if self.idle > IDLE {
+                self.trouble = Some(format!("{IDLE} packets without a sample"));
+                break;
+            }
             if packet.track_id != chosen.id {
                 continue;
             }
@@ -174,6 +185,7 @@ impl Packets {
         }
         audio.copy_to_vecs_planar(&mut self.planes);
         self.good += 1;
+        self.idle = 0;
         let frames = self.heard.trim(spec.0, &mut self.planes);
         self.frames += frames as u64;
         if self.frames > limits::SECONDS * u64::from(spec.0) {
