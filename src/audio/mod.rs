@@ -5,20 +5,24 @@
 mod blocks;
 mod catch;
 mod decode;
+mod edits;
 mod error;
 mod frames;
 mod info;
 mod kinds;
 pub mod limits;
 mod load;
+mod open;
+mod opus;
 mod resample;
 mod song;
+mod tags;
 pub mod wav;
 
 pub use decode::{Decoded, decode, decode_bytes};
 pub use error::{AudioError, AudioFault};
 pub use frames::Framing;
-pub use info::FileInfo;
+pub use info::{FileInfo, inspect};
 pub use load::{RecordError, load, record};
 pub use resample::{Resampler, resample};
 pub use song::{AudioSpec, Normalise, Recording, Samples, Song};
@@ -36,12 +40,4 @@ pub fn has_audio_extension(path: &std::path::Path) -> bool {
     path.extension()
         .and_then(|e| e.to_str())
         .is_some_and(|e| EXTENSIONS.iter().any(|known| known.eq_ignore_ascii_case(e)))
-}
-
-/// What a file's headers and tags say; reads the whole file.
-///
-/// # Errors
-/// As [`decode`].
-pub fn inspect(path: &std::path::Path) -> Result<FileInfo, AudioError> {
-    decode::stream(path, &mut |_, _| Ok(()))
 }
