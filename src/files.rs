@@ -25,6 +25,17 @@ pub fn write_atomic(path: &Path, contents: &[u8]) -> io::Result<()> {
     sync_folder(path)
 }
 
+/// Text that came from outside (names of files, what is written in them) on one line: control characters, which could
+/// break lines or steer a terminal, become spaces.
+pub fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+/// A path as messages show it.
+pub fn shown(path: &Path) -> String {
+    printable(&path.to_string_lossy())
+}
+
 /// Serialises a path as text, whatever bytes are in it: a name that is not Unicode must not keep the rest from being
 /// written.
 ///

@@ -3,10 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use super::limits;
+use crate::files;
 
 /// An audio file that could not be used, and why. Prints as one line: `path: reason`.
 #[derive(Debug, thiserror::Error)]
-#[error("{}: {fault}", path.display())]
+#[error("{}: {fault}", files::shown(path))]
 pub struct AudioError {
     /// The file.
     pub path: PathBuf,

@@ -267,7 +267,7 @@ impl Writer {
 fn table(song: &Recognised) -> String {
     let guesses: Vec<String> =
         song.genres.iter().map(|g| format!("{} {:.1} %", g.genre, 100.0 * g.probability)).collect();
-    let mut text = format!("{}: {}\n", song.path.display(), guesses.join(", "));
+    let mut text = format!("{}: {}\n", files::shown(&song.path), guesses.join(", "));
     for moment in song.timeline.iter().flatten() {
         let (minutes, seconds) = ((moment.start / 60.0) as u64, moment.start % 60.0);
         let percent = 100.0 * moment.probability;

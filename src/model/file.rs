@@ -76,7 +76,7 @@ impl Model {
         struct Version {
             format: u32,
         }
-        let damaged = |reason: String| FileError::Damaged { path: path.into(), kind: "model", reason };
+        let damaged = |reason: String| FileError::damaged(path, "model", &reason);
         let (weights, metadata) = tensors::read(path, "model")?;
         let card = metadata.get(KEY).ok_or_else(|| damaged("it has no model card".into()))?;
         let Version { format } = serde_json::from_str(card).map_err(|e| damaged(e.to_string()))?;

@@ -27,6 +27,13 @@ pub enum FileError {
     Format { path: PathBuf, found: u32, wanted: u32 },
 }
 
+impl FileError {
+    /// [`FileError::Damaged`]; what the file's own text brings into the reason stays on one line.
+    pub(crate) fn damaged(path: &Path, kind: &'static str, reason: &str) -> Self {
+        Self::Damaged { path: path.into(), kind, reason: files::printable(reason) }
+    }
+}
+
 /// Writes tensors and metadata atomically.
 ///
 /// # Errors
@@ -53,7 +60,7 @@ pub fn write(path: &Path, tensors: &Weights, metadata: HashMap<String, String>) 
 /// [`FileError::Io`] and [`FileError::Damaged`], which calls the file a `kind` file.
 pub fn read(path: &Path, kind: &'static str) -> Result<(Weights, HashMap<String, String>), FileError> {
     let io = |source| FileError::Io { path: path.into(), action: "reading", source };
-    let damaged = |reason: String| FileError::Damaged { path: path.into(), kind, reason };
+    let damaged = |reason: String| FileError::damaged(path, kind, &reason);
     let found = fs::metadata(path).map_err(io)?;
     if found.is_dir() {
         return Err(damaged("it is a folder".into()));

@@ -76,7 +76,7 @@ impl Checkpoint {
     /// # Errors
     /// [`TrainError::File`] where it is unreadable, damaged, foreign or of another format.
     pub fn load(path: &Path) -> Result<Self, TrainError> {
-        let damaged = |reason: String| FileError::Damaged { path: path.into(), kind: "checkpoint", reason };
+        let damaged = |reason: String| FileError::damaged(path, "checkpoint", &reason);
         let (mut running, metadata) = tensors::read(path, "checkpoint")?;
         let header = metadata.get(KEY).ok_or_else(|| damaged("it has no checkpoint header".into()))?;
         let header: Header = serde_json::from_str(header).map_err(|e| damaged(e.to_string()))?;
@@ -101,6 +101,6 @@ impl Checkpoint {
             return Ok(());
         }
         let reason = format!("step {step} is not batch {batch} of epoch {epoch}");
-        Err(FileError::Damaged { path: path.into(), kind: "checkpoint", reason })
+        Err(FileError::damaged(path, "checkpoint", &reason))
     }
 }

@@ -49,6 +49,7 @@ fn damaged() -> Vec<(&'static str, Vec<u8>, &'static str)> {
     noise[0] = 0x77;
     vec![
         ("zero bytes.mp3", vec![], "no bytes"),
+        ("a name\nof \u{1b}[31mlines.mp3", vec![], "no bytes"),
         ("text.mp3", b"This is no music.\n".to_vec(), "looks like text"),
         ("picture.mp3", b"\x89PNG\r\n\x1a\n0000000000000000".to_vec(), "PNG picture"),
         ("page.m4a", b"<!DOCTYPE html><html></html>".to_vec(), "web page"),
@@ -142,6 +143,7 @@ fn every_kind_of_damage_is_named_and_the_good_files_stay() {
     for depth in [Depth::Samples(None), Depth::Samples(Some(&cache)), Depth::Samples(Some(&cache))] {
         let report = look(&folder, depth);
         assert!(report.needs_attention);
+        assert!(report.problems.iter().all(|p| !p.to_string().contains(char::is_control)));
         let reasons: BTreeMap<PathBuf, &str> =
             report.problems.iter().map(|p| (p.path.clone(), p.reason.as_str())).collect();
         for (name, _, says) in &damaged {
