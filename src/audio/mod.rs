@@ -14,6 +14,7 @@ mod load;
 mod open;
 mod opus;
 mod resample;
+mod riff;
 mod tags;
 pub mod wav;
 
