@@ -62,7 +62,8 @@ fn song(folder: &Path, rate: u32, seconds: u32) -> Outcome<PathBuf> {
     let voice = |hertz: u32| {
         format!("0.3*sin(2*PI*t*{hertz}*pow(1.5,mod(floor(2*t),5)))*exp(-4*mod(t,0.5))+0.1*random({hertz})")
     };
-    let source = format!("aevalsrc={}|{}:s={rate}:d={seconds}", voice(220), voice(331));
+    // Commas end filters.
+    let source = format!("aevalsrc={}|{}:s={rate}:d={seconds}", voice(220), voice(331)).replace(',', "\\,");
     let done = Command::new("ffmpeg")
         .args(["-nostdin", "-y", "-v", "error", "-f", "lavfi", "-i", &source, "-b:a", "192k"])
         .arg(&file)
