@@ -15,6 +15,7 @@ mod load;
 mod open;
 mod opus;
 mod resample;
+mod riff;
 mod song;
 mod tags;
 pub mod wav;
@@ -31,8 +32,8 @@ pub use wav::write_wav;
 /// File name extensions (lower case) that audio files go by. A hint for finding files only: what a file is, its
 /// bytes decide. Those that are known but not decoded are listed too, so that such files are named, not overlooked.
 pub const EXTENSIONS: &[&str] = &[
-    "aac", "aif", "aifc", "aiff", "alac", "caf", "flac", "m4a", "m4b", "mka", "mp1", "mp2", "mp3", "mp4",
-    "oga", "ogg", "opus", "wav", "wave", "webm", "wma",
+    "aac", "aif", "aifc", "aiff", "alac", "ape", "au", "caf", "dsf", "flac", "m4a", "m4b", "mka", "mkv",
+    "mp1", "mp2", "mp3", "mp4", "mpc", "oga", "ogg", "opus", "tta", "wav", "wave", "webm", "wma", "wv",
 ];
 
 /// Whether `path` has one of [`EXTENSIONS`], in any case.

@@ -22,6 +22,7 @@ use super::info::FileInfo;
 use super::kinds::{Kind, SNIFF, codec_name, container_name, is_text, kind_of};
 use super::limits;
 use super::opus::{Head, Opus};
+use super::riff;
 use super::tags::Tags;
 
 /// Symphonia's codecs and [`Opus`].
@@ -74,6 +75,11 @@ impl Opened {
             Some(b"ftyp") => edits::parts(&mut source)?,
             _ => Vec::new(),
         };
+        let mut tags = Tags::default();
+        if head.starts_with(b"RIFF") {
+            let (artist, title) = riff::artist_and_title(&mut source)?;
+            tags.add(artist.as_deref(), title.as_deref());
+        }
         source.seek(SeekFrom::Start(0))?;
         let source = MediaSourceStream::new(source, Default::default());
         // Pictures and long tags are not needed: none is kept.
@@ -98,7 +104,6 @@ impl Opened {
                 }
                 other => fault_of(other),
             })?;
-        let mut tags = Tags::default();
         tags.take(&mut format.metadata());
         Ok(Self { format, tags, parts })
     }
@@ -227,12 +232,22 @@ impl Opened {
     pub(super) fn info(&self, chosen: &Chosen) -> FileInfo {
         let params = &chosen.params;
         let short = codecs().get_audio_decoder(params.codec).map(|codec| codec.codec.info.short_name);
+        let name = codec_name(params.codec, short);
+        let bits = match params.codec {
+            // The sixth byte of its header.
+            codec::CODEC_ID_ALAC => {
+                params.extra_data.as_ref().and_then(|data| data.get(5).map(|&bits| bits.into()))
+            }
+            // Lossy codecs have no such number, whatever a container says.
+            _ if name != "FLAC" && !name.starts_with("PCM") => None,
+            _ => params.bits_per_coded_sample.or(params.bits_per_sample),
+        };
         FileInfo {
             container: container_name(self.format.format_info()),
-            codec: codec_name(params.codec, short),
+            codec: name,
             sample_rate: params.sample_rate.unwrap_or(0),
             channels: params.channels.as_ref().map_or(0, |c| c.count()),
-            bits: params.bits_per_coded_sample.or(params.bits_per_sample),
+            bits,
             seconds: chosen.declared,
             artist: self.tags.artist(),
             title: self.tags.title(),

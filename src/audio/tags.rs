@@ -78,12 +78,14 @@ impl Tags {
                     continue;
                 }
             };
-            let name = tidy(value);
-            let nobody = rank_is_artist(&tag.std) && NOBODY.contains(&name.to_lowercase().as_str());
-            if !name.is_empty() && !nobody && slot.as_ref().is_none_or(|(best, _)| (rank, brief) < *best) {
-                *slot = Some(((rank, brief), name));
-            }
+            keep(slot, (rank, brief), value, !matches!(tag.std, Some(StandardTag::TrackTitle(_))));
         }
+    }
+
+    /// Names from elsewhere, which count as much as the format's own.
+    pub(super) fn add(&mut self, artist: Option<&str>, title: Option<&str>) {
+        keep(&mut self.artist, (0, false), artist.unwrap_or_default(), true);
+        keep(&mut self.title, (0, false), title.unwrap_or_default(), false);
     }
 
     pub(super) fn artist(&self) -> Option<String> {
@@ -95,8 +97,13 @@ impl Tags {
     }
 }
 
-fn rank_is_artist(tag: &Option<StandardTag>) -> bool {
-    !matches!(tag, Some(StandardTag::TrackTitle(_)))
+/// Keeps a name where it is one and better than what there is.
+fn keep(slot: &mut Option<((u8, bool), String)>, rank: (u8, bool), value: &str, person: bool) {
+    let name = tidy(value);
+    let nobody = person && NOBODY.contains(&name.to_lowercase().as_str());
+    if !name.is_empty() && !nobody && slot.as_ref().is_none_or(|(best, _)| rank < *best) {
+        *slot = Some((rank, name));
+    }
 }
 
 /// One line without control characters, marks of direction or needless space, of at most [`LONGEST`] characters.
