@@ -18,3 +18,4 @@ pub use genres::{GENRES, genres, parse_genres};
 pub use library::Library;
 pub use scan::{DEMO, Dataset, Entry, scan};
 pub use split::{Split, split};
+pub use tracks::{Track, Tracks, parse_tracks};
