@@ -5,22 +5,20 @@
 //! than decode, or where less than half of the length that its header declares could be decoded.
 
 use std::fs::File;
-use std::io::{Cursor, ErrorKind, Read, SeekFrom};
+use std::io::{Cursor, ErrorKind};
 use std::path::Path;
 
-use symphonia::core::codecs::audio::{AudioCodecParameters, AudioDecoder, AudioDecoderOptions};
-use symphonia::core::common::Limit;
+use symphonia::core::audio::GenericAudioBufferRef;
+use symphonia::core::codecs::audio::AudioDecoder;
 use symphonia::core::errors::Error as Symphonia;
-use symphonia::core::formats::probe::Hint;
-use symphonia::core::formats::{FormatOptions, FormatReader, TrackType};
-use symphonia::core::io::{MediaSource, MediaSourceStream};
-use symphonia::core::meta::MetadataOptions;
+use symphonia::core::io::MediaSource;
 
 use super::catch::catch_quietly;
+use super::edits::Part;
 use super::error::{AudioError, AudioFault};
 use super::info::FileInfo;
-use super::kinds::{Kind, SNIFF, codec_name, is_text, kind_of};
 use super::limits;
+use super::open::{Opened, check_spec, fault_of};
 
 /// A decoded file, as it is: nothing mixed, resampled or normalised.
 #[derive(Clone, Debug, PartialEq)]
@@ -70,56 +68,20 @@ pub(super) type Sink<'a> = dyn FnMut(u32, &[Vec<f32>]) -> Result<(), AudioFault>
 
 /// Decodes `path` packet by packet into `sink`, so that memory does not depend on the length of the file.
 pub(super) fn stream(path: &Path, sink: &mut Sink) -> Result<FileInfo, AudioError> {
-    let open = || {
-        // Opening a pipe would wait for a writer, so look first.
-        if !std::fs::metadata(path)?.is_file() {
-            return Err(AudioFault::NotAFile);
-        }
-        stream_source(Box::new(File::open(path)?), sink)
-    };
-    catch_quietly(open).map_err(|fault| AudioError::new(path, fault))
+    catch_quietly(|| stream_source(file(path)?, sink)).map_err(|fault| AudioError::new(path, fault))
 }
 
-fn stream_source(mut source: Box<dyn MediaSource>, sink: &mut Sink) -> Result<FileInfo, AudioFault> {
-    let mut head = Vec::with_capacity(SNIFF);
-    Read::by_ref(&mut source).take(SNIFF as u64).read_to_end(&mut head)?;
-    source.seek(SeekFrom::Start(0))?;
-    if head.is_empty() {
-        return Err(AudioFault::Empty("the file has no bytes"));
+/// Opens a regular file.
+pub(super) fn file(path: &Path) -> Result<Box<dyn MediaSource>, AudioFault> {
+    // Opening a pipe would wait for a writer, so look first.
+    if !std::fs::metadata(path)?.is_file() {
+        return Err(AudioFault::NotAFile);
     }
-    match kind_of(&head) {
-        Some(Kind::Unsupported(name)) => return Err(AudioFault::Unsupported(name.to_owned())),
-        Some(Kind::Other(name)) => return Err(AudioFault::NotAudio { found: Some(name) }),
-        None => {}
-    }
-    let source = MediaSourceStream::new(source, Default::default());
-    // Pictures and long tags are not needed: none is kept.
-    let metadata = MetadataOptions::default()
-        .limit_visual_bytes(Limit::Maximum(0))
-        .limit_tag_bytes(Limit::Maximum(1 << 16));
-    let mut format = symphonia::default::get_probe()
-        .probe(&Hint::new(), source, FormatOptions::default(), metadata)
-        .map_err(|e| match e {
-            Symphonia::Unsupported(why) if why.starts_with("core (probe)") => {
-                AudioFault::NotAudio { found: is_text(&head).then_some("text") }
-            }
-            Symphonia::IoError(e) if e.kind() == ErrorKind::UnexpectedEof => {
-                AudioFault::Corrupt("the file ends inside its header".to_owned())
-            }
-            // A container of a known format that lacks what it must have, such as an index cut off with its end.
-            Symphonia::Unsupported(why) => AudioFault::Corrupt(why.to_owned()),
-            other => fault_of(other),
-        })?;
-    Packets::default().run(format.as_mut(), sink)
+    Ok(Box::new(File::open(path)?))
 }
 
-/// An error of symphonia's that ends the decoding.
-fn fault_of(error: Symphonia) -> AudioFault {
-    match error {
-        Symphonia::IoError(e) if e.kind() != ErrorKind::UnexpectedEof => AudioFault::Io(e),
-        Symphonia::Unsupported(what) => AudioFault::Unsupported(what.to_owned()),
-        other => AudioFault::Corrupt(other.to_string()),
-    }
+fn stream_source(source: Box<dyn MediaSource>, sink: &mut Sink) -> Result<FileInfo, AudioFault> {
+    Packets::default().run(Opened::new(source)?, sink)
 }
 
 /// The state of decoding one file.
@@ -129,6 +91,8 @@ struct Packets {
     spec: Option<(u32, usize)>,
     /// Samples a channel so far.
     frames: u64,
+    /// What of the track is to be heard.
+    heard: Heard,
     /// Seconds that the header declares, where it does.
     declared: Option<f64>,
     good: usize,
@@ -143,15 +107,16 @@ struct Packets {
 const PATIENCE: usize = 1000;
 
 impl Packets {
-    fn run(mut self, format: &mut dyn FormatReader, sink: &mut Sink) -> Result<FileInfo, AudioFault> {
-        let (mut track, mut decoder) = self.open(format)?;
-        while self.bad <= self.good + PATIENCE {
-            let packet = match format.next_packet() {
+    fn run(mut self, mut opened: Opened, sink: &mut Sink) -> Result<FileInfo, AudioFault> {
+        let (mut track, mut decoder) = self.start(&opened)?;
+        let mut info = opened.info(&opened.choose()?)?;
+        while self.bad <= self.good + PATIENCE && !self.heard.is_over() {
+            let packet = match opened.format.next_packet() {
                 Ok(Some(packet)) => packet,
                 Ok(None) => break,
                 // A chained stream starts anew.
                 Err(Symphonia::ResetRequired) => {
-                    (track, decoder) = self.open(format)?;
+                    (track, decoder) = self.start(&opened)?;
                     continue;
                 }
                 Err(Symphonia::IoError(e)) if e.kind() != ErrorKind::UnexpectedEof => {
@@ -167,59 +132,49 @@ impl Packets {
                 continue;
             }
             match decoder.decode(&packet) {
-                Ok(audio) => {
-                    let spec = (audio.spec().rate(), audio.spec().channels().count());
-                    // A decoder's first packet may yield nothing yet; packets that never do are no good either.
-                    if audio.frames() == 0 {
-                        self.bad += usize::from(self.good > 0);
-                        continue;
-                    }
-                    if self.spec.is_none() {
-                        check_spec(spec.0, spec.1)?;
-                    }
-                    if *self.spec.get_or_insert(spec) != spec {
-                        self.fail(format!("rate and channels change midway to {} Hz, {}", spec.0, spec.1));
-                        continue;
-                    }
-                    audio.copy_to_vecs_planar(&mut self.planes);
-                    self.good += 1;
-                    self.frames += audio.frames() as u64;
-                    if self.frames > limits::SECONDS * u64::from(spec.0) {
-                        return Err(AudioFault::TooLong);
-                    }
-                    sink(spec.0, &self.planes)?;
-                }
+                Ok(audio) => self.take(&audio, sink)?,
                 Err(e @ (Symphonia::DecodeError(_) | Symphonia::IoError(_))) => self.fail(e.to_string()),
                 Err(e) => return Err(fault_of(e)),
             }
         }
-        let (sample_rate, channels) = self.spec.unwrap_or_default();
-        let info = FileInfo { sample_rate, channels, seconds: self.declared, ..FileInfo::default() };
+        opened.tags.take(&mut opened.format.metadata());
+        (info.artist, info.title) = (opened.tags.artist(), opened.tags.title());
+        (info.sample_rate, info.channels) = self.spec.unwrap_or((info.sample_rate, info.channels));
         self.verdict()?;
         Ok(info)
     }
 
-    /// Opens a decoder for the default audio track, after its limits have been checked.
-    fn open(&mut self, format: &dyn FormatReader) -> Result<(u32, Box<dyn AudioDecoder>), AudioFault> {
-        let track = format
-            .default_track(TrackType::Audio)
-            .or_else(|| format.first_track(TrackType::Audio))
-            .ok_or(AudioFault::NotAudio { found: Some("a film without sound") })?;
-        let params = track
-            .codec_params
-            .as_ref()
-            .and_then(|p| p.audio())
-            .ok_or_else(|| AudioFault::Unsupported("a track without codec parameters".to_owned()))?;
-        check_declared(params)?;
-        if self.declared.is_none() {
-            self.declared = declared_seconds(params, track.num_frames);
+    /// Begins a track: (its number, a decoder for it).
+    fn start(&mut self, opened: &Opened) -> Result<(u32, Box<dyn AudioDecoder>), AudioFault> {
+        let chosen = opened.choose()?;
+        self.declared = self.declared.or(chosen.declared);
+        self.heard = Heard { part: chosen.part, ..Heard::default() };
+        Ok((chosen.id, chosen.decoder()?))
+    }
+
+    /// Passes on what a packet decoded to.
+    fn take(&mut self, audio: &GenericAudioBufferRef<'_>, sink: &mut Sink) -> Result<(), AudioFault> {
+        let spec = (audio.spec().rate(), audio.spec().channels().count());
+        // A decoder's first packet may yield nothing yet; packets that never do are no good either.
+        if audio.frames() == 0 {
+            self.bad += usize::from(self.good > 0);
+            return Ok(());
         }
-        let codecs = symphonia::default::get_codecs();
-        if codecs.get_audio_decoder(params.codec).is_none() {
-            return Err(AudioFault::Unsupported(codec_name(params.codec)));
+        if self.spec.is_none() {
+            check_spec(spec.0, spec.1)?;
         }
-        let decoder = codecs.make_audio_decoder(params, &AudioDecoderOptions::default()).map_err(fault_of)?;
-        Ok((track.id, decoder))
+        if *self.spec.get_or_insert(spec) != spec {
+            self.fail(format!("rate and channels change midway to {} Hz, {}", spec.0, spec.1));
+            return Ok(());
+        }
+        audio.copy_to_vecs_planar(&mut self.planes);
+        self.good += 1;
+        let frames = self.heard.trim(spec.0, &mut self.planes);
+        self.frames += frames as u64;
+        if self.frames > limits::SECONDS * u64::from(spec.0) {
+            return Err(AudioFault::TooLong);
+        }
+        if frames > 0 { sink(spec.0, &self.planes) } else { Ok(()) }
     }
 
     fn fail(&mut self, why: String) {
@@ -234,6 +189,9 @@ impl Packets {
                 None => AudioFault::Empty("the file has no samples"),
             });
         };
+        if self.frames == 0 {
+            return Err(AudioFault::Empty("the file has no samples"));
+        }
         let because = self.trouble.map(|t| format!(" ({t})")).unwrap_or_default();
         if self.bad > self.good {
             let all = self.bad + self.good;
@@ -252,33 +210,38 @@ impl Packets {
     }
 }
 
-/// The length that the header declares, unless it is a placeholder as writers to pipes leave it: 2 or 4 GiB of PCM
-/// (less at most 64 KiB), or more than the longest song.
-fn declared_seconds(params: &AudioCodecParameters, frames: Option<u64>) -> Option<f64> {
-    const PLACEHOLDER: u64 = 0x7fff_0000;
-    let frames = frames?;
-    let bits = params.bits_per_coded_sample.or(params.bits_per_sample).unwrap_or(0);
-    let channels = params.channels.as_ref().map_or(1, |c| c.count());
-    let bytes = frames.saturating_mul(channels as u64).saturating_mul(u64::from(bits)) / 8;
-    let seconds = frames as f64 / f64::from(params.sample_rate?.max(1));
-    (bytes < PLACEHOLDER && seconds <= limits::SECONDS as f64).then_some(seconds)
+/// Cuts a track's samples down to the part that is to be heard.
+#[derive(Default)]
+struct Heard {
+    part: Option<Part>,
+    /// Samples still to drop and to keep, once the rate is known.
+    left: Option<(u64, Option<u64>)>,
 }
 
-/// Refuses what the header declares past the limits, before a decoder allocates for it.
-fn check_declared(params: &AudioCodecParameters) -> Result<(), AudioFault> {
-    let rate = params.sample_rate.unwrap_or(*limits::RATES.start());
-    check_spec(rate, params.channels.as_ref().map_or(1, |c| c.count()))
-}
+impl Heard {
+    /// Trims the samples of one packet at `rate` Hz; how many a channel remain.
+    fn trim(&mut self, rate: u32, planes: &mut [Vec<f32>]) -> usize {
+        let mut frames = planes.first().map_or(0, Vec::len);
+        let Some(part) = self.part else {
+            return frames;
+        };
+        let (drop, keep) = self.left.get_or_insert_with(|| part.samples(rate));
+        let dropped = frames.min(usize::try_from(*drop).unwrap_or(usize::MAX));
+        *drop -= dropped as u64;
+        frames -= dropped;
+        if let Some(keep) = keep {
+            frames = frames.min(usize::try_from(*keep).unwrap_or(usize::MAX));
+            *keep -= frames as u64;
+        }
+        for plane in planes {
+            plane.drain(..dropped);
+            plane.truncate(frames);
+        }
+        frames
+    }
 
-fn check_spec(rate: u32, channels: usize) -> Result<(), AudioFault> {
-    if channels == 0 {
-        return Err(AudioFault::Corrupt("its header declares no channels".to_owned()));
+    /// Whether nothing more is to be heard.
+    fn is_over(&self) -> bool {
+        matches!(self.left, Some((_, Some(0))))
     }
-    if channels > limits::CHANNELS {
-        return Err(AudioFault::TooManyChannels(channels));
-    }
-    if !limits::RATES.contains(&rate) {
-        return Err(AudioFault::Rate(rate));
-    }
-    Ok(())
 }

@@ -1,6 +1,7 @@
-//! Names for what is not decoded, so that an error can say what a file is.
+//! What files are called: containers, codecs, and what is neither decoded nor audio.
 
-use symphonia::core::codecs::audio::{AudioCodecId, well_known as codec};
+use symphonia::core::codecs::audio::{AudioCodecId, CODEC_ID_NULL_AUDIO, well_known as codec};
+use symphonia::core::formats::{FormatId, FormatInfo, well_known as format};
 
 /// What a file's first bytes show it to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,8 +19,6 @@ pub(super) const SNIFF: usize = 16;
 /// in the middle of compressed data of other kinds.
 const SIGNATURES: &[(usize, &[u8], Kind)] = &[
     (0, b"\x30\x26\xb2\x75\x8e\x66\xcf\x11", Kind::Unsupported("WMA (ASF)")),
-    (0, b"\x1a\x45\xdf\xa3", Kind::Unsupported("Matroska/WebM")),
-    (0, b"caff", Kind::Unsupported("Core Audio Format (CAF)")),
     (0, b"MAC ", Kind::Unsupported("Monkey's Audio")),
     (0, b"wvpk", Kind::Unsupported("WavPack")),
     (0, b"MPCK", Kind::Unsupported("Musepack")),
@@ -34,6 +33,7 @@ const SIGNATURES: &[(usize, &[u8], Kind)] = &[
     (0, b"FLV\x01", Kind::Unsupported("Flash video")),
     (0, b"RF64", Kind::Unsupported("RF64 WAV (over 4 GiB)")),
     (0, b"\x0b\x77", Kind::Unsupported("AC-3")),
+    (0, b"\x7f\xfe\x80\x01", Kind::Unsupported("DTS")),
     (0, b"MThd", Kind::Unsupported("MIDI (notes, not sound)")),
     (8, b"AVI ", Kind::Unsupported("AVI")),
     (0, b"\xff\xd8\xff", Kind::Other("a JPEG picture")),
@@ -69,8 +69,18 @@ pub(super) fn is_text(head: &[u8]) -> bool {
     !head.is_empty() && head.iter().all(|b| matches!(b, b'\t' | b'\n' | b'\r' | 0x20..=0x7e))
 }
 
+/// Names of codecs, whether decoded or not.
 const CODECS: &[(AudioCodecId, &str)] = &[
+    (codec::CODEC_ID_MP1, "MP1"),
+    (codec::CODEC_ID_MP2, "MP2"),
+    (codec::CODEC_ID_MP3, "MP3"),
+    (codec::CODEC_ID_AAC, "AAC"),
+    (codec::CODEC_ID_ALAC, "ALAC"),
+    (codec::CODEC_ID_FLAC, "FLAC"),
+    (codec::CODEC_ID_VORBIS, "Vorbis"),
     (codec::CODEC_ID_OPUS, "Opus"),
+    (codec::CODEC_ID_PCM_MULAW, "PCM mu-law"),
+    (codec::CODEC_ID_PCM_ALAW, "PCM A-law"),
     (codec::CODEC_ID_SPEEX, "Speex"),
     (codec::CODEC_ID_MUSEPACK, "Musepack"),
     (codec::CODEC_ID_AC3, "AC-3"),
@@ -84,15 +94,39 @@ const CODECS: &[(AudioCodecId, &str)] = &[
     (codec::CODEC_ID_TTA, "True Audio (TTA)"),
     (codec::CODEC_ID_ADPCM_MS, "Microsoft ADPCM"),
     (codec::CODEC_ID_ADPCM_IMA_WAV, "IMA ADPCM"),
-    (codec::CODEC_ID_ADPCM_IMA_QT, "IMA ADPCM"),
+    (codec::CODEC_ID_ADPCM_IMA_QT, "IMA ADPCM (QuickTime)"),
     (codec::CODEC_ID_ADPCM_G722, "G.722"),
     (codec::CODEC_ID_ADPCM_G726, "G.726"),
 ];
 
-/// A name for a codec that there is no decoder for.
-pub(super) fn codec_name(id: AudioCodecId) -> String {
-    match CODECS.iter().find(|(known, _)| *known == id) {
-        Some((_, name)) => format!("the codec {name}"),
-        None => format!("the codec {id}"),
+/// A name for a codec; `short` is symphonia's, where it decodes it.
+pub(super) fn codec_name(id: AudioCodecId, short: Option<&str>) -> String {
+    match (CODECS.iter().find(|(known, _)| *known == id), short) {
+        (Some((_, name)), _) => (*name).to_owned(),
+        (None, Some(short)) => {
+            short.strip_prefix("pcm_").map_or(short.to_owned(), |kind| format!("PCM {kind}"))
+        }
+        (None, None) if id == CODEC_ID_NULL_AUDIO => "of its audio track (unknown)".to_owned(),
+        (None, None) => id.to_string(),
     }
+}
+
+const CONTAINERS: &[(FormatId, &str)] = &[
+    (format::FORMAT_ID_WAVE, "WAV"),
+    (format::FORMAT_ID_AIFF, "AIFF"),
+    (format::FORMAT_ID_CAF, "CAF"),
+    (format::FORMAT_ID_MP1, "MP1"),
+    (format::FORMAT_ID_MP2, "MP2"),
+    (format::FORMAT_ID_MP3, "MP3"),
+    (format::FORMAT_ID_ADTS, "ADTS"),
+    (format::FORMAT_ID_OGG, "Ogg"),
+    (format::FORMAT_ID_FLAC, "FLAC"),
+    (format::FORMAT_ID_ISOMP4, "MP4"),
+    (format::FORMAT_ID_MKV, "Matroska"),
+];
+
+/// A name for a container.
+pub(super) fn container_name(info: &FormatInfo) -> String {
+    let known = CONTAINERS.iter().find(|(known, _)| *known == info.format);
+    known.map_or(info.short_name, |(_, name)| name).to_owned()
 }

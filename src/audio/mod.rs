@@ -4,19 +4,23 @@
 
 mod catch;
 mod decode;
+mod edits;
 mod error;
 mod frames;
 mod info;
 mod kinds;
 pub mod limits;
 mod load;
+mod open;
+mod opus;
 mod resample;
+mod tags;
 pub mod wav;
 
 pub use decode::{Decoded, decode, decode_bytes};
 pub use error::{AudioError, AudioFault};
 pub use frames::{frame_count, frame_starts};
-pub use info::FileInfo;
+pub use info::{FileInfo, inspect};
 pub use load::{AudioSpec, Normalise, Song, load};
 pub use resample::{Resampler, resample};
 pub use wav::write_wav;
