@@ -5,7 +5,11 @@
 # find new ways through the code stay in fuzz/corpus, so that a later run goes on from there; inputs that fail are put
 # into fuzz/artifacts. To repeat one: fuzz/run.sh 0 TARGET FILE.
 set -euo pipefail
+from=$PWD
 cd "$(dirname "$0")"
+# What is not instrumented is shared with the program's build.
+CARGO_TARGET_DIR=$(here=$PWD && cd "$from" && realpath -m "${CARGO_TARGET_DIR:-$here/../target}")
+export CARGO_TARGET_DIR
 seconds=${1:-30}
 shift || true
 all=(decode tracks genres model)
@@ -20,23 +24,23 @@ if [ ${#missing[@]} -gt 0 ]; then
     exit 1
 fi
 
-# What is fuzzed has the dependencies that the program has, and what is not instrumented is shared with its build.
-export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$PWD/../target}
+# What is fuzzed has the dependencies that the program has.
 [ Cargo.lock -nt ../Cargo.lock ] || cp ../Cargo.lock Cargo.lock
-RUSTC_WRAPPER=$PWD/instrument.sh cargo build --quiet --bins
+RUSTC_WRAPPER=$PWD/instrument.sh cargo build --quiet --release --bins
 
 # The stack of the threads that the program decodes on.
 ulimit -s 2048
 
-# fuzz TARGET ARGUMENT...: one process. Memory is limited more strictly in the targets themselves.
+# fuzz TARGET ARGUMENT...: one process. Memory is limited more strictly in the targets themselves. Instrumented code
+# is several times slower than the program, and CI's machines are busy: hence a minute.
 fuzz() {
     local target=$1
     shift
-    "$CARGO_TARGET_DIR/debug/fuzz-$target" -timeout=10 -rss_limit_mb=1500 -artifact_prefix="artifacts/$target/" "$@"
+    "$CARGO_TARGET_DIR/release/fuzz-$target" -timeout=60 -rss_limit_mb=1500 -artifact_prefix="artifacts/$target/" "$@"
 }
 
 if [ "$seconds" = 0 ]; then
-    target=$1 file=$(realpath --relative-to . "$OLDPWD/$2")
+    target=$1 file=$(cd "$from" && realpath "$2")
     mkdir -p "artifacts/$target"
     fuzz "$target" "$file"
     exit
@@ -52,7 +56,7 @@ for target in "${@:-${all[@]}}"; do
     if fuzz "$target" "${options[@]}" "corpus/$target" >"$log" 2>&1; then
         awk -v target="$target" '/ cov: / {cov = $4; inputs = $8} /number_of_executed_units/ {runs = $2}
             END {print target ": " runs " runs, " cov " edges, " inputs " inputs"}' "$log"
-        grep '^panic, 1 times' "$log" | sed 's/^panic, 1 times/  a panic that the program catches/' || true
+        sed -n 's/^panic, seen 1 ×,/  a panic that the program catches,/p' "$log"
     else
         failed+=("$target")
         grep -v ' cov: ' "$log" | tail -n 40 >&2

@@ -73,23 +73,26 @@ struct Panics {
     kept: bool,
 }
 
+/// The path of a source file from its crate's folder on, where it is not ours.
+fn inside_crates(file: &str) -> &str {
+    let inside = |file| Some(str::split_once(str::split_once(file, "/registry/src/")?.1, '/')?.1);
+    inside(file).unwrap_or(file)
+}
+
 /// Notes every panic before the hooks that are there now see it. Call it once, after the program has set its own.
 pub fn note_panics() {
     let previous = panic::take_hook();
     panic::set_hook(Box::new(move |info| {
         if let Some(location) = info.location() {
-            let place = format!("{}:{}", location.file(), location.line());
+            let place = format!("{}:{}", inside_crates(location.file()), location.line());
             let mut caught = CAUGHT.lock().unwrap_or_else(|e| e.into_inner());
             let entry = caught.get_or_insert_default().entry(place.clone());
             let panics = entry.or_insert(Panics { count: 0, kept: false });
             panics.count += 1;
             // 1, 10, 100 ...: libFuzzer leaves no place for a last word.
             if panics.count == 10u64.pow(panics.count.ilog10()) {
-                eprintln!(
-                    "panic, {} times: {place}: {}",
-                    panics.count,
-                    info.payload_as_str().unwrap_or_default()
-                );
+                let (count, why) = (panics.count, info.payload_as_str().unwrap_or_default());
+                eprintln!("panic, seen {count} ×, at {place}: {why}");
             }
         }
         previous(info);
@@ -103,8 +106,7 @@ pub fn keep_panic(input: &[u8]) {
     for (place, panics) in places {
         panics.kept = true;
         let prefix = std::env::args().find_map(|a| Some(a.strip_prefix("-artifact_prefix=")?.to_owned()));
-        let file = place.rsplit("/src/index").next().unwrap_or(place).replace(['/', ':'], "-");
-        let path = format!("{}caught{file}", prefix.unwrap_or_default());
+        let path = format!("{}caught-{}", prefix.unwrap_or_default(), place.replace(['/', ':'], "-"));
         if let Err(error) = std::fs::write(&path, input) {
             eprintln!("{path}: {error}");
         }

@@ -34,15 +34,9 @@ fuzz_target!(|input: &[u8]| -> Corpus {
         return Corpus::Reject;
     };
     std::fs::write(&*FILE, bytes).expect("/dev/shm can be written to");
-    match Model::load(&FILE) {
-        Ok(model) => {
-            model.save(&FILE).expect("what was read can be written");
-            assert_eq!(Model::load(&FILE).expect("what was written can be read"), model);
-        }
-        Err(error) => {
-            let message = error.to_string();
-            assert!(!message.contains(char::is_control), "{message:?}");
-        }
+    if let Ok(model) = Model::load(&FILE) {
+        model.save(&FILE).expect("what was read can be written");
+        assert_eq!(Model::load(&FILE).expect("what was written can be read"), model);
     }
     Corpus::Keep
 });
