@@ -94,6 +94,51 @@ fn aliases_are_at_least_90_db_down() {
     println!("loudest alias {worst:.1} dB");
 }
 
+/// The samples of a chirp of constant amplitude 1 whose frequency rises linearly from `low` to `high` Hz in 2 s.
+fn chirp(low: f64, high: f64, rate: u32, n: usize) -> impl Fn(usize) -> f64 {
+    let (seconds, rate) = (2.0, f64::from(rate));
+    assert!(n as f64 <= seconds * rate + 1.0);
+    move |i| {
+        let t = i as f64 / rate;
+        (TAU * (low * t + (high - low) * t * t / (2.0 * seconds))).sin()
+    }
+}
+
+/// A sweep goes through every frequency, so that nothing hides between tones: below 20 kHz (or the share of the lower
+/// Nyquist frequency that stands for it) it comes out as the same sweep at the other rate, sample by sample; above the
+/// lower Nyquist frequency nothing of it comes out.
+#[test]
+fn sweeps_pass_unchanged_or_not_at_all() {
+    for (from, to, flat) in [
+        (48_000, 44_100, 20_000.0),
+        (96_000, 44_100, 20_000.0),
+        (44_100, 48_000, 20_000.0),
+        (22_050, 44_100, 10_000.0),
+        (44_100, 16_000, 7_250.0),
+    ] {
+        let sweep = |low: f64, high: f64| -> Vec<f32> {
+            let n = 2 * from as usize;
+            (0..n).map(chirp(low, high, from, n)).map(|s| s as f32).collect()
+        };
+        let output = one(&sweep(20.0, flat), from, to);
+        let wanted = chirp(20.0, flat, to, output.len());
+        // Ends of the sweep are clicks with a spectrum of their own.
+        let inner = to as usize / 20..output.len() - to as usize / 20;
+        // Flat within 0.1 dB and without distortion or delay: no sample differs by more than 10^(0.1/20) − 1 of 1.
+        let error = inner.clone().map(|i| (f64::from(output[i]) - wanted(i)).abs()).fold(0.0, f64::max);
+        assert!(error < 0.01, "{from} to {to} Hz: {error}");
+        println!("{from} to {to} Hz: a sweep to {flat} Hz comes within {:.1} dB", decibels(error));
+
+        let nyquist = f64::from(to) / 2.0;
+        if f64::from(from) / 2.0 > nyquist * 1.01 {
+            let output = one(&sweep(nyquist * 1.004, f64::from(from) / 2.0), from, to);
+            let loudest = inner.map(|i| f64::from(output[i]).abs()).fold(0.0, f64::max);
+            assert!(decibels(loudest) < -90.0, "{from} to {to} Hz: {:.1} dB come through", decibels(loudest));
+            println!("{from} to {to} Hz: above, the loudest sample has {:.1} dB", decibels(loudest));
+        }
+    }
+}
+
 #[test]
 fn a_pulse_stays_where_it_is() {
     for (from, to) in [

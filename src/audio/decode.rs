@@ -12,13 +12,14 @@ use symphonia::core::audio::GenericAudioBufferRef;
 use symphonia::core::codecs::audio::AudioDecoder;
 use symphonia::core::errors::Error as Symphonia;
 use symphonia::core::io::MediaSource;
+use symphonia::core::units::Duration;
 
 use super::catch::catch_quietly;
 use super::edits::Part;
 use super::error::{AudioError, AudioFault};
 use super::info::FileInfo;
 use super::limits;
-use super::open::{Opened, check_spec, fault_of};
+use super::open::{Chosen, Opened, check_spec, fault_of};
 
 /// A decoded file, as it is: nothing mixed, resampled or normalised.
 #[derive(Clone, Debug, PartialEq)]
@@ -93,10 +94,12 @@ struct Packets {
     frames: u64,
     /// What of the track is to be heard.
     heard: Heard,
-    /// Seconds that the header declares, where it does.
+    /// Seconds that the header declares, where it does exactly.
     declared: Option<f64>,
     good: usize,
     bad: usize,
+    /// Packets read since the last one that gave samples.
+    idle: u32,
     /// What went wrong last.
     trouble: Option<String>,
     planes: Vec<Vec<f32>>,
@@ -106,17 +109,23 @@ struct Packets {
 /// headers promise millions of packets.
 const PATIENCE: usize = 1000;
 
+/// How many packets in a row may give no sample, because they are empty or of other tracks: bounds the work on headers
+/// that promise packets of no bytes.
+const IDLE: u32 = 1 << 20;
+
 impl Packets {
     fn run(mut self, mut opened: Opened, sink: &mut Sink) -> Result<FileInfo, AudioFault> {
-        let (mut track, mut decoder) = self.start(&opened)?;
-        let mut info = opened.info(&opened.choose()?)?;
+        let mut chosen = opened.choose()?;
+        let mut info = opened.info(&chosen);
+        let mut decoder = self.start(&chosen)?;
         while self.bad <= self.good + PATIENCE && !self.heard.is_over() {
-            let packet = match opened.format.next_packet() {
+            let mut packet = match opened.format.next_packet() {
                 Ok(Some(packet)) => packet,
                 Ok(None) => break,
                 // A chained stream starts anew.
                 Err(Symphonia::ResetRequired) => {
-                    (track, decoder) = self.start(&opened)?;
+                    chosen = opened.choose()?;
+                    decoder = self.start(&chosen)?;
                     continue;
                 }
                 Err(Symphonia::IoError(e)) if e.kind() != ErrorKind::UnexpectedEof => {
@@ -128,8 +137,16 @@ impl Packets {
                     break;
                 }
             };
-            if packet.track_id != track {
+            self.idle += 1;
+            if self.idle > IDLE {
+                self.trouble = Some(format!("{IDLE} packets without a sample"));
+                break;
+            }
+            if packet.track_id != chosen.id {
                 continue;
+            }
+            if chosen.untrimmed.is_some_and(|from| packet.pts.get() >= from) {
+                packet.trim_end = Duration::ZERO;
             }
             match decoder.decode(&packet) {
                 Ok(audio) => self.take(&audio, sink)?,
@@ -144,12 +161,11 @@ impl Packets {
         Ok(info)
     }
 
-    /// Begins a track: (its number, a decoder for it).
-    fn start(&mut self, opened: &Opened) -> Result<(u32, Box<dyn AudioDecoder>), AudioFault> {
-        let chosen = opened.choose()?;
-        self.declared = self.declared.or(chosen.declared);
+    /// Begins a track.
+    fn start(&mut self, chosen: &Chosen) -> Result<Box<dyn AudioDecoder>, AudioFault> {
+        self.declared = self.declared.or(chosen.declared.filter(|_| chosen.exact));
         self.heard = Heard { part: chosen.part, ..Heard::default() };
-        Ok((chosen.id, chosen.decoder()?))
+        chosen.decoder()
     }
 
     /// Passes on what a packet decoded to.
@@ -169,6 +185,7 @@ impl Packets {
         }
         audio.copy_to_vecs_planar(&mut self.planes);
         self.good += 1;
+        self.idle = 0;
         let frames = self.heard.trim(spec.0, &mut self.planes);
         self.frames += frames as u64;
         if self.frames > limits::SECONDS * u64::from(spec.0) {

@@ -1,7 +1,10 @@
 //! Which part of an MP4 file's samples is the song: its edit lists (ISO/IEC 14496-12, 8.6.6) and iTunes' "iTunSMPB",
-//! which the format reader does not heed. Encoders mark their delay and padding so.
+//! which the format reader does not heed. Encoders mark their delay and padding so. And whether its fragments declare
+//! more samples than can be there, which the format reader would count one by one.
 
 use std::io::{self, Read, Seek, SeekFrom};
+
+use super::error::AudioFault;
 
 /// The part of a track that is to be heard, in units of 1/`scale` seconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,10 +46,20 @@ struct Track {
 
 /// The parts of the tracks of an MP4 file, by track number. Empty for any other file, and where a list says more than
 /// "from here, so long". The position of `source` is left anywhere.
-pub(super) fn parts(source: &mut (impl Read + Seek)) -> io::Result<Vec<(u32, Part)>> {
+///
+/// # Errors
+/// [`AudioFault::Io`]; [`AudioFault::Corrupt`] where fragments declare more samples than the file has bytes, or where it
+/// has more than [`BOXES`] boxes.
+pub(super) fn parts(source: &mut (impl Read + Seek)) -> Result<Vec<(u32, Part)>, AudioFault> {
     let end = source.seek(SeekFrom::End(0))?;
-    let mut walk = Walk { source, budget: 4096, movie: 0, tracks: Vec::new() };
+    let mut walk = Walk { source, budget: BOXES, movie: 0, tracks: Vec::new(), samples: 0 };
     walk.boxes(0, end, 0)?;
+    if walk.samples > end {
+        return Err(AudioFault::Corrupt("its fragments declare more samples than it has bytes".to_owned()));
+    }
+    if walk.budget == 0 {
+        return Err(AudioFault::Corrupt(format!("it has more than {BOXES} boxes")));
+    }
     let (movie, tracks) = (walk.movie, walk.tracks);
     let part = |track: &Track| {
         let mut heard = track.edits.iter().filter(|(_, start)| *start >= 0);
@@ -61,12 +74,17 @@ pub(super) fn parts(source: &mut (impl Read + Seek)) -> io::Result<Vec<(u32, Par
     Ok(tracks.iter().filter_map(part).collect())
 }
 
+/// Most boxes that are looked at; a song in fragments of a second has about ten a second.
+const BOXES: u32 = 1 << 18;
+
 struct Walk<'a, S> {
     source: &'a mut S,
     /// How many boxes may still be looked at.
     budget: u32,
     movie: u32,
     tracks: Vec<Track>,
+    /// Samples that fragments declare.
+    samples: u64,
 }
 
 impl<S: Read + Seek> Walk<'_, S> {
@@ -86,7 +104,9 @@ impl<S: Read + Seek> Walk<'_, S> {
             }
             let inside = at + header;
             match (kind, depth) {
-                (b"moov", 0) | (b"edts" | b"mdia", 2) => self.boxes(inside, at + size, depth + 1)?,
+                (b"moov" | b"moof", 0) | (b"traf", 1) | (b"edts" | b"mdia", 2) => {
+                    self.boxes(inside, at + size, depth + 1)?
+                }
                 (b"trak", 1) => {
                     self.tracks.push(Track::default());
                     self.boxes(inside, at + size, depth + 1)?;
@@ -99,6 +119,10 @@ impl<S: Read + Seek> Walk<'_, S> {
                 (b"mdhd", 3) => {
                     let scale = self.after_times(inside)?;
                     self.track(|track| track.scale = scale);
+                }
+                (b"trun", 2) => {
+                    let count = be32(&self.bytes::<8>(inside)?, 4);
+                    self.samples = self.samples.saturating_add(u64::from(count));
                 }
                 (b"elst", 3) => self.edits(inside)?,
                 _ => {}
@@ -192,6 +216,16 @@ mod tests {
             parts(&mut Cursor::new(&one[..cut])).unwrap();
         }
         assert_eq!(parts(&mut Cursor::new(b"RIFF\0\0\0\0WAVE")).unwrap(), []);
+    }
+
+    #[test]
+    fn more_samples_than_bytes_are_damage() {
+        let fragment = |count| atom(b"moof", &atom(b"traf", &atom(b"trun", &words(&[0, count]))));
+        let file = |count| [atom(b"ftyp", b"M4A "), fragment(9), fragment(count)].concat();
+        assert!(parts(&mut Cursor::new(file(50))).is_ok());
+        assert!(matches!(parts(&mut Cursor::new(file(u32::MAX))), Err(AudioFault::Corrupt(_))));
+        let boxes = [atom(b"ftyp", b"M4A "), atom(b"free", b"").repeat(BOXES as usize)].concat();
+        assert!(matches!(parts(&mut Cursor::new(boxes)), Err(AudioFault::Corrupt(_))));
     }
 
     #[test]

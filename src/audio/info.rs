@@ -38,7 +38,7 @@ pub struct FileInfo {
 pub fn inspect(path: &Path) -> Result<FileInfo, AudioError> {
     catch_quietly(|| {
         let opened = Opened::new(file(path)?)?;
-        opened.info(&opened.choose()?)
+        Ok(opened.info(&opened.choose()?))
     })
     .map_err(|fault| AudioError::new(path, fault))
 }

@@ -13,7 +13,7 @@ pub(super) enum Kind {
 }
 
 /// How many bytes [`kind_of`] looks at.
-pub(super) const SNIFF: usize = 16;
+pub(super) const SNIFF: usize = 40;
 
 /// (offset, bytes, kind): checked before probing, because a probe that searches for MPEG sync words finds false ones
 /// in the middle of compressed data of other kinds.
@@ -31,6 +31,7 @@ const SIGNATURES: &[(usize, &[u8], Kind)] = &[
     (0, b".ra\xfd", Kind::Unsupported("RealAudio")),
     (0, b".snd", Kind::Unsupported("Sun/NeXT AU")),
     (0, b"FLV\x01", Kind::Unsupported("Flash video")),
+    (28, b"Speex   ", Kind::Unsupported("Speex")),
     (0, b"RF64", Kind::Unsupported("RF64 WAV (over 4 GiB)")),
     (0, b"\x0b\x77", Kind::Unsupported("AC-3")),
     (0, b"\x7f\xfe\x80\x01", Kind::Unsupported("DTS")),

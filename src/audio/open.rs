@@ -11,7 +11,7 @@ use symphonia::core::common::Limit;
 use symphonia::core::errors::Error as Symphonia;
 use symphonia::core::formats::probe::Hint;
 use symphonia::core::formats::{
-    FormatOptions, FormatReader, Track, TrackFlags, TrackType, well_known as format,
+    FormatId, FormatOptions, FormatReader, Track, TrackFlags, TrackType, well_known as format,
 };
 use symphonia::core::io::{MediaSource, MediaSourceStream};
 use symphonia::core::meta::MetadataOptions;
@@ -51,6 +51,10 @@ pub(super) struct Chosen {
     pub part: Option<Part>,
     /// Seconds that the header declares, where it does.
     pub declared: Option<f64>,
+    /// Whether that number is exact, not an estimate.
+    pub exact: bool,
+    /// The time from which on no packet's end is to be trimmed.
+    pub untrimmed: Option<i64>,
 }
 
 impl Opened {
@@ -86,7 +90,12 @@ impl Opened {
                     AudioFault::Corrupt("the file ends inside its header".to_owned())
                 }
                 // A container of a known format that lacks what it must have, such as an index cut off with its end.
-                Symphonia::Unsupported(why) => AudioFault::Corrupt(why.to_owned()),
+                Symphonia::Unsupported(why) if !why.contains("support") => {
+                    AudioFault::Corrupt(why.to_owned())
+                }
+                Symphonia::DecodeError(why) if why.contains("unsupported") => {
+                    fault_of(Symphonia::Unsupported(why))
+                }
                 other => fault_of(other),
             })?;
         let mut tags = Tags::default();
@@ -101,27 +110,52 @@ impl Opened {
         let audio = |track: &&Track| matches!(track.track_type(), Some(TrackType::Audio));
         let mut candidates: Vec<&Track> = tracks.iter().filter(audio).collect();
         candidates.sort_by_key(|track| !track.flags.contains(TrackFlags::DEFAULT));
-        let params = |track: &'_ Track| track.codec_params.as_ref().and_then(|p| p.audio().cloned());
+        let params = |track: &Track| track.codec_params.as_ref().and_then(|p| p.audio().cloned());
         let known = |p: &AudioCodecParameters| codecs().get_audio_decoder(p.codec).is_some();
         let all = || candidates.iter().filter_map(|&track| Some((track, params(track)?)));
-        let Some((track, params)) = all().find(|(_, p)| known(p)).or_else(|| all().next()) else {
+        let Some((track, mut params)) = all().find(|(_, p)| known(p)).or_else(|| all().next()) else {
             // Tracks whose kind is not known may hold sound.
-            return Err(match tracks.iter().any(|track| track.track_type().is_none()) {
+            return Err(match tracks.iter().any(|track| track.track_type().is_none()) || tracks.is_empty() {
                 true => AudioFault::Unsupported("the codec of its tracks (unknown)".to_owned()),
-                false if tracks.is_empty() => {
-                    AudioFault::Unsupported("a container without a known track".to_owned())
-                }
                 false => AudioFault::NotAudio { found: Some("a film without sound") },
             });
         };
         if !known(&params) {
             return Err(AudioFault::Unsupported(format!("the codec {}", codec_name(params.codec, None))));
         }
+        if matches!(params.codec, codec::CODEC_ID_PCM_MULAW | codec::CODEC_ID_PCM_ALAW) {
+            // Some readers give the size of a code, where the decoder expects that of a sample.
+            (params.bits_per_sample, params.bits_per_coded_sample) = (None, None);
+        }
+        // MP4 has no room for rates above 65535 Hz; the codec's own header knows.
+        if params.channels.is_none() || params.sample_rate.is_none_or(|rate| rate == 0) {
+            params.sample_rate = params.sample_rate.filter(|&rate| rate > 0);
+            let found = decoder(&params)?.codec_params().clone();
+            params.sample_rate = found.sample_rate.or(params.sample_rate);
+            params.channels = found.channels.or(params.channels);
+        }
         let rate = params.sample_rate.unwrap_or(*limits::RATES.start());
         check_spec(rate, params.channels.as_ref().map_or(1, |c| c.count()))?;
+        // Symphonia undoes the coupling of channels in the wrong order (the Vorbis specification, 4.3.5, begins with the
+        // last step), which only matters from three on; and it has no surround AAC.
+        let stereo = matches!(params.codec, codec::CODEC_ID_VORBIS | codec::CODEC_ID_AAC);
+        if stereo && params.channels.as_ref().is_some_and(|c| c.count() > 2) {
+            let name = codec_name(params.codec, None);
+            return Err(AudioFault::Unsupported(format!("{name} with more than 2 channels")));
+        }
         let part = self.part(track, &params, rate);
         let declared = self.declared(track, &params, part)?;
-        Ok(Chosen { id: track.id, params, part, declared })
+        let mpeg = self.is_one_of(&[format::FORMAT_ID_MP1, format::FORMAT_ID_MP2, format::FORMAT_ID_MP3]);
+        let lame = track.padding.zip(track.num_frames).map(|(padding, frames)| frames + u64::from(padding));
+        let exact = (!mpeg || lame.is_some()) && !self.is_one_of(&[format::FORMAT_ID_ADTS]);
+        // The format reader trims all that lies past the length in the header, or past an estimate where there is none.
+        // Only LAME's tag tells of padding, and files glued to a first one that has it go on after that.
+        let untrimmed = mpeg.then(|| lame.map_or(0, |end| i64::try_from(end).unwrap_or(i64::MAX)));
+        Ok(Chosen { id: track.id, params, part, declared, exact, untrimmed })
+    }
+
+    fn is_one_of(&self, formats: &[FormatId]) -> bool {
+        formats.contains(&self.format.format_info().format)
     }
 
     /// The part of a track that is to be heard, where its packets do not tell: in Ogg and MP3 they do.
@@ -157,7 +191,6 @@ impl Opened {
         part: Option<Part>,
     ) -> Result<Option<f64>, AudioFault> {
         const PLACEHOLDER: u64 = 0x7fff_0000;
-        let info = self.format.format_info().format;
         let heard = part.and_then(|part| Some(part.length? as f64 / f64::from(part.scale.max(1))));
         let frames = || Some(track.num_frames? as f64 / f64::from(params.sample_rate?.max(1)));
         let seconds = |ticks: symphonia::core::units::Duration, base: Option<_>| -> Option<f64> {
@@ -180,25 +213,21 @@ impl Opened {
             return Ok(Some(declared));
         }
         // These count samples; the others estimate, or count from when a broadcast began.
-        let exact = [
+        let exact = self.is_one_of(&[
             format::FORMAT_ID_WAVE,
             format::FORMAT_ID_AIFF,
             format::FORMAT_ID_CAF,
             format::FORMAT_ID_FLAC,
             format::FORMAT_ID_ISOMP4,
-        ];
-        if exact.contains(&info) { Err(AudioFault::TooLong) } else { Ok(None) }
+        ]);
+        if exact { Err(AudioFault::TooLong) } else { Ok(None) }
     }
 
-    /// What the headers and tags say of a track. Rate and channels are looked for in the codec's own header too, where
-    /// the container does not tell.
-    pub(super) fn info(&self, chosen: &Chosen) -> Result<FileInfo, AudioFault> {
-        let mut params = chosen.params.clone();
-        if params.channels.is_none() || params.sample_rate.is_none() {
-            params = chosen.decoder()?.codec_params().clone();
-        }
+    /// What the headers and tags say of a track.
+    pub(super) fn info(&self, chosen: &Chosen) -> FileInfo {
+        let params = &chosen.params;
         let short = codecs().get_audio_decoder(params.codec).map(|codec| codec.codec.info.short_name);
-        Ok(FileInfo {
+        FileInfo {
             container: container_name(self.format.format_info()),
             codec: codec_name(params.codec, short),
             sample_rate: params.sample_rate.unwrap_or(0),
@@ -207,14 +236,18 @@ impl Opened {
             seconds: chosen.declared,
             artist: self.tags.artist(),
             title: self.tags.title(),
-        })
+        }
     }
+}
+
+fn decoder(params: &AudioCodecParameters) -> Result<Box<dyn AudioDecoder>, AudioFault> {
+    codecs().make_audio_decoder(params, &AudioDecoderOptions::default()).map_err(fault_of)
 }
 
 impl Chosen {
     /// A decoder for the track.
     pub(super) fn decoder(&self) -> Result<Box<dyn AudioDecoder>, AudioFault> {
-        codecs().make_audio_decoder(&self.params, &AudioDecoderOptions::default()).map_err(fault_of)
+        decoder(&self.params)
     }
 }
 
@@ -222,7 +255,7 @@ impl Chosen {
 pub(super) fn fault_of(error: Symphonia) -> AudioFault {
     match error {
         Symphonia::IoError(e) if e.kind() != ErrorKind::UnexpectedEof => AudioFault::Io(e),
-        Symphonia::Unsupported(what) => AudioFault::Unsupported(what.to_owned()),
+        Symphonia::Unsupported(what) => AudioFault::Unsupported(format!("something in it ({what})")),
         other => AudioFault::Corrupt(other.to_string()),
     }
 }

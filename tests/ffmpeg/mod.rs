@@ -21,10 +21,10 @@ pub fn skip(what: &str, why: &str) -> bool {
 pub fn run(before: &str, input: &Path, arguments: &str, output: &Path) -> Result<(), String> {
     let done = Command::new("ffmpeg")
         .args(["-nostdin", "-y", "-v", "error", "-threads", "1"])
-        .args(before.split_whitespace())
+        .args(before.split_ascii_whitespace())
         .arg("-i")
         .arg(input)
-        .args(arguments.split_whitespace())
+        .args(arguments.split_ascii_whitespace())
         .arg(output)
         .output()
         .map_err(|e| e.to_string())?;
