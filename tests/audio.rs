@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use genre_recognizer::audio::{
-    AudioError, AudioFault, AudioSpec, Decoded, Normalise, Song, decode, load, write_wav,
+    AudioError, AudioFault, AudioSpec, Decoded, Normalise, Song, decode, decode_bytes, load, write_wav,
 };
 use genre_recognizer::rng::Rng;
 use tempfile::{TempDir, tempdir};
@@ -438,6 +438,27 @@ fn no_damage_panics() {
     assert!(loaded > 0 && refused > 0);
 }
 
+/// Decoders allocate a packet at once.
+#[test]
+fn a_packet_as_large_as_memory_is_refused() {
+    let caf = |samples: u32| {
+        let mut bytes = b"caff\0\x01\0\0desc\0\0\0\0\0\0\0\x20".to_vec();
+        bytes.extend(44_100f64.to_be_bytes());
+        bytes.extend(b"ima4\0\0\0\0");
+        bytes.extend([34u32, samples, 1, 0].iter().flat_map(|n| n.to_be_bytes()));
+        bytes.extend(b"data");
+        bytes.extend((4u64 + 34 * 800).to_be_bytes());
+        bytes.extend([0; 4]);
+        bytes.extend((0..34 * 800).map(|i| (i % 34 * 7) as u8));
+        bytes
+    };
+    assert_eq!(decode_bytes(caf(64)).unwrap().channels[0].len(), 64 * 800);
+    for samples in [u32::MAX, 1 << 30, 300_000] {
+        let error = decode_bytes(caf(samples)).unwrap_err().to_string();
+        assert!(error.contains(&format!("packets of {samples} samples")), "{error}");
+    }
+}
+
 /// A fragment may promise any number of samples of no bytes.
 #[test]
 fn packets_of_nothing_end() {
@@ -463,6 +484,10 @@ fn packets_of_nothing_end() {
         if many {
             assert!(result.unwrap_err().to_string().contains("more samples than it has bytes"));
         }
+        // Nor is it looked for behind something else.
+        let behind = [&[0; 64], bytes.as_slice()].concat();
+        assert!(load_mono(&folder.file("c.mov", &behind)).is_err());
+        assert!(start.elapsed().as_secs() < 5, "{count}: {:?}", start.elapsed());
     }
 }
 

@@ -10,6 +10,8 @@ pub const CHANNELS: usize = 64;
 pub const RATES: RangeInclusive<u32> = 1_000..=768_000;
 /// Most samples of one file over all channels (4 GiB as f32).
 pub const SAMPLES: usize = 1 << 30;
+/// Most samples of one channel in a packet, which decoders allocate at once.
+pub const PACKET: u64 = 1 << 18;
 /// A song whose samples all lie within ± this around one value (two steps of 16-bit PCM, −84 dBFS) is silent:
 /// nothing but dither or a constant offset is in it.
 pub const SILENCE: f32 = 1.0 / 16384.0;

@@ -9,12 +9,13 @@ use symphonia::core::codecs::audio::{
 use symphonia::core::codecs::registry::CodecRegistry;
 use symphonia::core::common::Limit;
 use symphonia::core::errors::Error as Symphonia;
-use symphonia::core::formats::probe::Hint;
+use symphonia::core::formats::probe::{Hint, Probe};
 use symphonia::core::formats::{
     FormatId, FormatOptions, FormatReader, Track, TrackFlags, TrackType, well_known as format,
 };
 use symphonia::core::io::{MediaSource, MediaSourceStream};
 use symphonia::core::meta::MetadataOptions;
+use symphonia::default::{formats, meta};
 
 use super::edits::{self, Part};
 use super::error::AudioFault;
@@ -33,6 +34,27 @@ fn codecs() -> &'static CodecRegistry {
         symphonia::default::register_enabled_codecs(&mut codecs);
         codecs.register_audio_decoder::<Opus>();
         codecs
+    })
+}
+
+/// Readers of every container but MP4: for files that do not begin as one. Its reader would be found for one behind
+/// anything else too, where [`edits::parts`] has not looked at what it counts.
+fn without_mp4() -> &'static Probe {
+    static PROBE: OnceLock<Probe> = OnceLock::new();
+    PROBE.get_or_init(|| {
+        let mut probe = Probe::new();
+        probe.register_format::<formats::AdtsReader<'_>>();
+        probe.register_format::<formats::AiffReader<'_>>();
+        probe.register_format::<formats::CafReader<'_>>();
+        probe.register_format::<formats::FlacReader<'_>>();
+        probe.register_format::<formats::MkvReader<'_>>();
+        probe.register_format::<formats::MpaReader<'_>>();
+        probe.register_format::<formats::OggReader<'_>>();
+        probe.register_format::<formats::WavReader<'_>>();
+        probe.register_metadata::<meta::ApeReader<'_>>();
+        probe.register_metadata::<meta::Id3v1Reader<'_>>();
+        probe.register_metadata::<meta::Id3v2Reader<'_>>();
+        probe
     })
 }
 
@@ -71,9 +93,9 @@ impl Opened {
             Some(Kind::Other(name)) => return Err(AudioFault::NotAudio { found: Some(name) }),
             None => {}
         }
-        let parts = match head.get(4..8) {
-            Some(b"ftyp") => edits::parts(&mut source)?,
-            _ => Vec::new(),
+        let (parts, probe) = match head.get(4..8) {
+            Some(b"ftyp") => (edits::parts(&mut source)?, symphonia::default::get_probe()),
+            _ => (Vec::new(), without_mp4()),
         };
         let mut tags = Tags::default();
         if head.starts_with(b"RIFF") {
@@ -86,9 +108,8 @@ impl Opened {
         let metadata = MetadataOptions::default()
             .limit_visual_bytes(Limit::Maximum(0))
             .limit_tag_bytes(Limit::Maximum(1 << 16));
-        let mut format = symphonia::default::get_probe()
-            .probe(&Hint::new(), source, FormatOptions::default(), metadata)
-            .map_err(|e| match e {
+        let mut format =
+            probe.probe(&Hint::new(), source, FormatOptions::default(), metadata).map_err(|e| match e {
                 Symphonia::Unsupported(why) if why.starts_with("core (probe)") => {
                     AudioFault::NotAudio { found: is_text(&head).then_some("text") }
                 }
@@ -256,6 +277,10 @@ impl Opened {
 }
 
 fn decoder(params: &AudioCodecParameters) -> Result<Box<dyn AudioDecoder>, AudioFault> {
+    let declared = [params.max_frames_per_packet, params.frames_per_block].into_iter().flatten().max();
+    if let Some(samples) = declared.filter(|&samples| samples > limits::PACKET) {
+        return Err(AudioFault::Corrupt(format!("its header declares packets of {samples} samples")));
+    }
     codecs().make_audio_decoder(params, &AudioDecoderOptions::default()).map_err(fault_of)
 }
 

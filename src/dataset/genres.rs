@@ -8,12 +8,15 @@ pub fn genres() -> Vec<String> {
     parse_genres(GENRES)
 }
 
-/// Reads a list of genres: a name a line; a trailing comma, blank lines, `#` comments, a byte order mark and CRLF
-/// are tolerated. A name that comes twice counts once.
+/// Reads a list of genres: a name a line; trailing commas, blank lines, `#` comments, byte order marks and any line
+/// ending are tolerated. A name that comes twice counts once.
 pub fn parse_genres(text: &str) -> Vec<String> {
+    // A byte order mark comes midway where files were joined.
+    let blank = |c: char| c.is_whitespace() || c == '\u{feff}';
     let mut names: Vec<String> = Vec::new();
-    for line in text.trim_start_matches('\u{feff}').lines() {
-        let name = line.split('#').next().unwrap_or_default().trim().trim_end_matches(',').trim_end();
+    for line in text.split(['\n', '\r']) {
+        let name = line.split('#').next().unwrap_or_default();
+        let name = name.trim_start_matches(blank).trim_end_matches(|c| c == ',' || blank(c));
         if !name.is_empty() && !names.iter().any(|n| n == name) {
             names.push(name.to_owned());
         }
@@ -37,5 +40,6 @@ mod tests {
         let text = "\u{feff}rock,\r\n# comment\r\n\r\n  hip hop , \r\nrock\r\npop # the last";
         assert_eq!(parse_genres(text), ["rock", "hip hop", "pop"]);
         assert!(parse_genres("").is_empty());
+        assert_eq!(parse_genres("a, ,\rb\n\u{feff}c\n , ,\n"), ["a", "b", "c"]);
     }
 }

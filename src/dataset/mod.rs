@@ -22,3 +22,4 @@ pub use genres::{GENRES, genres, parse_genres};
 pub use library::Library;
 pub use scan::{DEMO, Dataset, Entry, GENRES_FILE, scan};
 pub use split::{Split, folds, folds_given, split};
+pub use tracks::{Track, Tracks, parse_tracks};
