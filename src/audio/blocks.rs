@@ -10,6 +10,8 @@ use std::ops::Range;
 
 use xxhash_rust::xxh3::Xxh3Default;
 
+use super::measure::{Measure, measure};
+
 /// Samples of one channel in a block.
 pub(super) const BLOCK: usize = 1024;
 /// Bytes of a block.
@@ -93,21 +95,31 @@ impl<W: Write> Encoder<W> {
     fn write_group(&mut self) -> io::Result<()> {
         self.group.clear();
         for block in &mut self.pending {
-            let peak = block.iter().fold(0.0f32, |peak, s| peak.max(s.abs()));
+            let Measure { low, high, squares, .. } = measure(block);
+            let peak = high.max(-low);
             self.peak = self.peak.max(peak);
-            self.squares += block.iter().map(|&s| f64::from(s * s)).sum::<f64>();
+            self.squares += squares;
             // What is too small for its reciprocal is silence, far below any sound.
             let scale = if peak > 1e-30 { peak / FULL_SCALE } else { 0.0 };
             let inverse = if scale > 0.0 { FULL_SCALE / peak } else { 0.0 };
             block.resize(BLOCK, 0.0);
             self.group.extend_from_slice(&scale.to_le_bytes());
-            // A float-to-integer cast saturates.
-            self.group.extend(block.iter().flat_map(|s| ((s * inverse).round() as i16).to_le_bytes()));
+            let start = self.group.len();
+            self.group.resize(start + BLOCK * size_of::<i16>(), 0);
+            for (bytes, sample) in self.group[start..].chunks_exact_mut(2).zip(block.iter()) {
+                bytes.copy_from_slice(&rounded(sample * inverse).to_le_bytes());
+            }
             block.clear();
         }
         self.digest.update(&self.group);
         self.out.write_all(&self.group)
     }
+}
+
+/// The nearest integer of a number within ±2²¹. At 1.5 · 2²³ the last bit of a float is worth 1, so that the sum's last
+/// 16 bits are the integer: unlike a call of `round` and a saturating cast, this is one vector instruction.
+fn rounded(value: f32) -> i16 {
+    (value + 12_582_912.0).to_bits() as u16 as i16
 }
 
 /// Decodes the samples `from ..` of `channel`, as many as `out` is long, times `gain`. `groups` begins with the group

@@ -8,6 +8,7 @@ use super::blocks::Encoder;
 use super::decode;
 use super::error::{AudioError, AudioFault};
 use super::limits;
+use super::measure::{Measure, measure};
 use super::resample::Resampler;
 use super::song::{AudioSpec, Recording, Song};
 
@@ -97,7 +98,7 @@ impl Recorder<'_> {
 
     fn write(&mut self) -> Result<(), AudioFault> {
         // Resampling can overflow what was finite before.
-        if !self.ready.iter().flatten().all(|s| s.is_finite()) {
+        if !self.ready.iter().all(|plane| measure(plane).finite) {
             return Err(AudioFault::NonFinite);
         }
         if let Err(error) = self.encoder.push(&self.ready) {
@@ -139,11 +140,11 @@ impl Mixer {
                     mixed.iter_mut().for_each(|s| *s *= scale);
                 }
             }
-            // Min and max pass over NaN, so that it is looked for by itself.
-            if !mixed.iter().all(|s| s.is_finite()) {
+            let Measure { low, high, finite, .. } = measure(mixed);
+            if !finite {
                 return Err(AudioFault::NonFinite);
             }
-            *range = mixed.iter().fold(*range, |(lo, hi), &s| (lo.min(s), hi.max(s)));
+            *range = (range.0.min(low), range.1.max(high));
         }
         Ok(&self.mixed)
     }

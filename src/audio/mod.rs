@@ -12,6 +12,7 @@ mod info;
 mod kinds;
 pub mod limits;
 mod load;
+mod measure;
 mod open;
 mod opus;
 mod resample;
