@@ -3,12 +3,13 @@
 //!
 //! A signal of any number of channels is a sequence of groups; a group holds, for each channel, one block: a scale
 //! (f32, little endian) and [`BLOCK`] samples (i16, little endian), sample = scale · integer. The last block is filled up
-//! with zeros. The form is the same in memory and on disk.
+//! with zeros. A group ends with a digest of its blocks (XXH3, u64, little endian), so that what is read from a disk is
+//! never taken for music when it is something else. The form is the same in memory and on disk.
 
 use std::io::{self, Write};
 use std::ops::Range;
 
-use xxhash_rust::xxh3::Xxh3Default;
+use xxhash_rust::xxh3::{Xxh3Default, xxh3_64};
 
 use super::measure::{Measure, measure};
 
@@ -16,16 +17,32 @@ use super::measure::{Measure, measure};
 pub(super) const BLOCK: usize = 1024;
 /// Bytes of a block.
 const BYTES: usize = size_of::<f32>() + BLOCK * size_of::<i16>();
+/// Bytes of a group's digest.
+const SEAL: usize = size_of::<u64>();
 const FULL_SCALE: f32 = 32767.0;
 
 /// Bytes that `len` samples of each of `channels` channels take.
 pub(super) fn size(len: u64, channels: usize) -> u64 {
-    len.div_ceil(BLOCK as u64) * (channels * BYTES) as u64
+    len.div_ceil(BLOCK as u64) * group(channels) as u64
+}
+
+/// Bytes of a group.
+fn group(channels: usize) -> usize {
+    channels * BYTES + SEAL
+}
+
+/// Whether `groups`, whole groups of `channels` channels, are as they were written.
+pub(super) fn intact(groups: &[u8], channels: usize) -> bool {
+    groups.len().is_multiple_of(group(channels))
+        && groups.chunks_exact(group(channels)).all(|group| {
+            let (blocks, seal) = group.split_at(channels * BYTES);
+            seal == xxh3_64(blocks).to_le_bytes()
+        })
 }
 
 /// The bytes that hold the samples `from .. to` of all channels.
 pub(super) fn byte_range(from: usize, to: usize, channels: usize) -> Range<u64> {
-    let group = (channels * BYTES) as u64;
+    let group = group(channels) as u64;
     (from / BLOCK) as u64 * group..to.div_ceil(BLOCK) as u64 * group
 }
 
@@ -57,7 +74,7 @@ pub(super) struct Encoder<W> {
 impl<W: Write> Encoder<W> {
     pub fn new(out: W, channels: usize) -> Self {
         let pending = vec![Vec::with_capacity(BLOCK); channels];
-        let group = Vec::with_capacity(channels * BYTES);
+        let group = Vec::with_capacity(group(channels));
         Self { out, pending, group, len: 0, peak: 0.0, squares: 0.0, digest: Xxh3Default::new() }
     }
 
@@ -112,6 +129,7 @@ impl<W: Write> Encoder<W> {
             block.clear();
         }
         self.digest.update(&self.group);
+        self.group.extend(xxh3_64(&self.group).to_le_bytes());
         self.out.write_all(&self.group)
     }
 }
@@ -132,7 +150,8 @@ pub(super) fn decode(
     gain: f32,
     out: &mut [f32],
 ) {
-    let blocks = groups.chunks_exact(BYTES).skip(channel).step_by(channels);
+    let blocks =
+        groups.chunks_exact(group(channels)).map(|group| &group[channel * BYTES..(channel + 1) * BYTES]);
     let mut skip = from % BLOCK;
     let mut rest = out;
     for block in blocks {
@@ -175,6 +194,12 @@ mod tests {
             assert_eq!((levels.len, levels.peak), (len as u64, all().fold(0.0, |m: f32, s| m.max(s.abs()))));
             assert!((levels.rms - (squares / (channels * len) as f64).sqrt()).abs() < 1e-6 * levels.rms);
             assert_eq!(bytes.len() as u64, size(len as u64, channels));
+            assert!(intact(&bytes, channels) && !intact(&bytes[1..], channels));
+            for at in [0, 3, 700, bytes.len() - 1] {
+                bytes[at] ^= 1;
+                assert!(!intact(&bytes, channels));
+                bytes[at] ^= 1;
+            }
             for (from, to) in [(0, len), (len / 2, len), (len / 3, len / 2), (len - 1, len)] {
                 let range = byte_range(from, to, channels);
                 let groups = &bytes[range.start as usize..range.end as usize];

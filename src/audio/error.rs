@@ -64,11 +64,14 @@ pub enum AudioFault {
     #[error("sample rate {0} Hz is outside {lo} to {hi} Hz", lo = limits::RATES.start(), hi = limits::RATES.end())]
     Rate(u32),
     /// No sample moves by more than [`limits::SILENCE`].
-    #[error("silent: no sample rises above {:.0} dBFS", 20.0 * limits::SILENCE.log10())]
+    #[error("silent: no sample is further than {:.0} dBFS from a constant", 20.0 * limits::SILENCE.log10())]
     Silent,
     /// Another file than the one that was read before.
     #[error("changed while it was in use; start anew")]
     Changed,
+    /// Samples beyond ±[`limits::LARGEST`].
+    #[error("has samples beyond ±{:e}, which are no sound", limits::LARGEST)]
+    OutOfRange,
     /// NaN or infinity among the samples.
     #[error("has samples that are not finite numbers (NaN or infinity)")]
     NonFinite,

@@ -144,6 +144,9 @@ impl Mixer {
             if !finite {
                 return Err(AudioFault::NonFinite);
             }
+            if high.max(-low) > limits::LARGEST {
+                return Err(AudioFault::OutOfRange);
+            }
             *range = (range.0.min(low), range.1.max(high));
         }
         Ok(&self.mixed)

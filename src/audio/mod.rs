@@ -33,8 +33,9 @@ pub use wav::write_wav;
 /// File name extensions (lower case) that audio files go by. A hint for finding files only: what a file is, its
 /// bytes decide. Those that are known but not decoded are listed too, so that such files are named, not overlooked.
 pub const EXTENSIONS: &[&str] = &[
-    "aac", "aif", "aifc", "aiff", "alac", "ape", "au", "caf", "dsf", "flac", "m4a", "m4b", "mka", "mkv",
-    "mp1", "mp2", "mp3", "mp4", "mpc", "oga", "ogg", "opus", "tta", "wav", "wave", "webm", "wma", "wv",
+    "aac", "ac3", "aif", "aifc", "aiff", "alac", "ape", "au", "caf", "dsf", "flac", "m4a", "m4b", "mka",
+    "mkv", "mp1", "mp2", "mp3", "mp4", "mpc", "oga", "ogg", "opus", "tta", "w64", "wav", "wave", "webm",
+    "wma", "wv",
 ];
 
 /// Whether `path` has one of [`EXTENSIONS`], in any case.

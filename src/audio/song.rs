@@ -67,6 +67,11 @@ pub struct Recording {
 }
 
 impl Recording {
+    /// Whether `bytes`, a part of its samples that [`Samples::bytes`] is asked for, are as they were recorded.
+    pub fn intact(&self, bytes: &[u8]) -> bool {
+        blocks::intact(bytes, self.channels)
+    }
+
     /// Length in seconds.
     pub fn seconds(&self) -> f64 {
         self.len as f64 / f64::from(self.sample_rate.max(1))
@@ -193,6 +198,20 @@ impl Song {
         for (channel, plane) in out.chunks_exact_mut(frame).enumerate() {
             plane[count..].fill(0.0);
             blocks::decode(groups, channels, channel, start, self.gain, &mut plane[..count]);
+        }
+        Ok(())
+    }
+
+    /// Reads all samples once, so that what a storage finds damaged it can mend or tell.
+    ///
+    /// # Errors
+    /// As [`Song::write_frame`].
+    pub fn verify(&self) -> Result<(), AudioError> {
+        const STEP: usize = 1 << 18;
+        let mut scratch = Vec::new();
+        for from in (0..self.len()).step_by(STEP) {
+            let to = self.len().min(from + STEP);
+            self.samples.bytes(blocks::byte_range(from, to, self.recording.channels), &mut scratch)?;
         }
         Ok(())
     }

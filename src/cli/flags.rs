@@ -87,6 +87,10 @@ pub struct NetworkFlags {
     dropout: Option<f32>,
 }
 
+fn at_least_two(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|&count| count >= 2).ok_or_else(|| "2 or more are possible".to_string())
+}
+
 /// Flags of the training; what is not given keeps its default.
 #[derive(Args, Debug, Default)]
 #[command(next_help_heading = "Training", allow_negative_numbers = true)]
@@ -107,7 +111,7 @@ pub struct TrainingFlags {
     #[arg(long, value_name = "NUMBER")]
     fold: Option<u32>,
     /// Deal the songs to so many folds, by genre and artist
-    #[arg(long, value_name = "N", requires = "fold")]
+    #[arg(long, value_name = "N", requires = "fold", value_parser = at_least_two)]
     folds: Option<usize>,
     /// Seed of split, weights, order, crops and dropout [default: 1]
     #[arg(long, value_name = "N")]

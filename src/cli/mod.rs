@@ -140,6 +140,15 @@ fn open(choice: DeviceChoice) -> Result<std::sync::Arc<dyn device::Device>, CliE
     Ok(device)
 }
 
+/// Says where decoded songs could not be kept.
+fn warn_of_trouble(cache: &crate::dataset::Cache) {
+    if let Some(trouble) = cache.trouble() {
+        say(&format!(
+            "decoded songs cannot be kept ({trouble}); name another folder with --cache, or leave it with --no-cache"
+        ));
+    }
+}
+
 /// `path` as it should be typed into a shell.
 fn quoted(path: &Path) -> String {
     let text = path.display().to_string();

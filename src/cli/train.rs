@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::flags::{CacheFlags, NetworkFlags, TrainingFlags, configure};
 use super::progress::Progress;
-use super::{CliError, DeviceChoice, End, RUNS, counted, open, print, quoted, say};
+use super::{CliError, DeviceChoice, End, RUNS, counted, open, print, quoted, say, warn_of_trouble};
 use crate::dataset::{self, Cache, DEMO, Dataset, DatasetError, Library, Problem, Split, demo};
 use crate::train::{
     self as training, Checkpoint, Ending, Event, Outcome, RunConfig, RunFolder, Setup, TrainError,
@@ -61,6 +61,8 @@ impl Train {
         let device = open(self.device)?;
         say(&format!("device: {}", device.describe()));
         let (data, demo) = songs(&config.dataset)?;
+        let (stop, begun) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
+        catch_interrupt(&stop, &begun)?;
         let library = Arc::new(load(&data, &config, self.cache.open().as_ref())?);
         let split = config.training.split(&library.dataset)?;
         let run = match run {
@@ -68,8 +70,7 @@ impl Train {
             None => RunFolder::next(Path::new(RUNS), &name(&library.dataset.root, demo))?,
         };
         announce(&library, &split, &run);
-        let stop = Arc::new(AtomicBool::new(false));
-        catch_interrupt(&stop)?;
+        begun.store(true, Ordering::Relaxed);
         let validation = split.validation.clone();
         let epochs = config.training.epochs;
         let setup = Setup {
@@ -143,7 +144,10 @@ impl Train {
 fn songs(root: &Path) -> Result<(Dataset, bool), CliError> {
     let scanned = dataset::scan(root);
     let none = match &scanned {
-        Err(DatasetError::NoGenres { loose, .. }) => *loose == 0,
+        // A folder of one's own stays as it is.
+        Err(DatasetError::NoGenres { loose, unlisted, .. }) => {
+            *loose == 0 && unlisted.is_empty() && root == Path::new(DATASET)
+        }
         // A folder that nobody named need not be there.
         Err(DatasetError::NoSuchFolder(_)) => root == Path::new(DATASET) && !root.exists(),
         _ => false,
@@ -162,6 +166,7 @@ fn songs(root: &Path) -> Result<(Dataset, bool), CliError> {
             progress.finish();
             Ok((dataset::scan(&folder)?, true))
         }
+        Err(error @ DatasetError::NoSuchFolder(_)) => Err(CliError::Other(format!("{error} (--dataset)"))),
         Err(error) => Err(error.into()),
     }
 }
@@ -180,12 +185,7 @@ fn load(data: &Dataset, config: &RunConfig, cache: Option<&Cache>) -> Result<Lib
         progress.at(done, total, &path.file_name().unwrap_or_default().to_string_lossy());
     });
     progress.finish();
-    if let Some((cache, trouble)) = cache.and_then(|cache| Some((cache, cache.trouble()?))) {
-        let folder = cache.folder().display();
-        say(&format!(
-            "{folder}: songs cannot be kept here ({trouble}), and are held in memory; name another folder with --cache"
-        ));
-    }
+    cache.into_iter().for_each(warn_of_trouble);
     match &library {
         Ok(library) => skipped(&library.problems),
         Err(DatasetError::TooFewGenres { problems, .. }) => skipped(problems),
@@ -233,10 +233,15 @@ fn announce(library: &Library, split: &Split, run: &RunFolder) {
     }
 }
 
-/// Sets `stop` at the first Ctrl-C; the second ends the process at once.
-fn catch_interrupt(stop: &Arc<AtomicBool>) -> Result<(), CliError> {
-    let stop = stop.clone();
+/// Sets `stop` at the first Ctrl-C; the second ends the process at once, and so does the first before the training has
+/// begun.
+fn catch_interrupt(stop: &Arc<AtomicBool>, begun: &Arc<AtomicBool>) -> Result<(), CliError> {
+    let (stop, begun) = (stop.clone(), begun.clone());
     ctrlc::set_handler(move || {
+        if !begun.load(Ordering::Relaxed) {
+            say("\nstopped before the training began; songs in the cache are not decoded again");
+            std::process::exit(130);
+        }
         if stop.swap(true, Ordering::Relaxed) {
             std::process::exit(130);
         }

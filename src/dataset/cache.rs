@@ -3,8 +3,9 @@
 //! An entry is one file: [`MAGIC`], the encoded samples, a JSON footer with the entry's [`Key`] and the [`Recording`], the
 //! footer's length (u64, little endian), and [`MAGIC`] again. It is written under a scratch name and renamed, so that two
 //! programs at once find it whole or not at all. Its name is a digest of the song's path and the format wanted, then
-//! one of the file's size and time, in one of 256 folders: what it was made from decides whether it is still true, and an entry that is stale,
-//! cut off or damaged is made anew. Level and frames are no part of it: they are applied when samples are read.
+//! one of the file's size and time, in one of 256 folders: what it was made from decides whether it is still true. An
+//! entry that is stale, cut off or damaged is made anew, whether that is found when it is opened or when samples are read.
+//! Level and frames are no part of it: they are applied when samples are read.
 //!
 //! Samples are read with ordinary reads, not through a memory map: the system's cache serves both, a map would need
 //! `unsafe`, and a file that another program truncates would end this one by a signal.
@@ -15,7 +16,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
-use std::time::UNIX_EPOCH;
+use std::time::{Duration, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
@@ -23,10 +24,13 @@ use xxhash_rust::xxh3::xxh3_64;
 use crate::audio::{self, AudioError, AudioFault, AudioSpec, RecordError, Recording, Samples, Song};
 
 /// Begins and ends an entry. Its last byte counts up when entries of an older program would be wrong.
-const MAGIC: &[u8; 8] = b"GRsong\0\x01";
+const MAGIC: &[u8; 8] = b"GRsong\0\x02";
 /// The longest footer that is read.
 const LONGEST_FOOTER: u64 = 1 << 20;
 const EXTENSION: &str = "song";
+/// The extension of entries that are being written, and how old one is that nobody writes to any more.
+const SCRATCH: &str = "tmp";
+const ABANDONED: Duration = Duration::from_secs(24 * 3600);
 
 /// A folder of decoded songs. Cloning shares it.
 #[derive(Clone, Debug)]
@@ -98,11 +102,17 @@ impl Cache {
         let entry = Entry { file: self.folder.path.join(key.name(&real)), key };
         let recording = match entry.recording() {
             Some(recording) => recording,
-            None => match entry.make(path, spec) {
+            // Once more where the cache was being emptied meanwhile.
+            None => match entry.make(path, spec).or_else(|error| match error {
+                RecordError::Write(error) if error.kind() == io::ErrorKind::NotFound => {
+                    entry.make(path, spec)
+                }
+                error => Err(error),
+            }) {
                 Ok(recording) => recording,
                 Err(RecordError::Audio(error)) => return Err(error),
                 Err(RecordError::Write(error)) => {
-                    let _ = self.folder.trouble.set(error.to_string());
+                    let _ = self.folder.trouble.set(format!("{}: {error}", entry.file.display()));
                     return audio::load(path, spec, min_seconds);
                 }
             },
@@ -112,49 +122,62 @@ impl Cache {
             entry,
             path: path.to_owned(),
             spec: spec.clone(),
-            digest: recording.digest.clone(),
+            recording: recording.clone(),
             repair: Mutex::new(()),
         };
         Ok(Song::new(recording, Arc::new(samples), spec.normalise))
     }
 
-    /// Removes the entries of the songs under `folder`, or all, and what was left of writing any.
+    /// Removes the entries of the songs under `folder` (which need not be there any more), or all, and what was left of
+    /// writing any. What is gone before it can be removed, and what is no entry, is passed over.
     ///
     /// # Errors
-    /// Whatever the file system says.
-    pub fn clean(&self, folder: Option<&Path>) -> io::Result<Cleaned> {
-        let under = folder.map(fs::canonicalize).transpose()?;
-        let mut cleaned = Cleaned::default();
-        let mut files = Vec::new();
-        let folders = match fs::read_dir(&self.folder.path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(cleaned),
-            folders => folders?,
+    /// What the file system says, with the path.
+    pub fn clean(&self, folder: Option<&Path>) -> Result<Cleaned, (PathBuf, io::Error)> {
+        let at = |path: &Path, error: io::Error| (path.to_owned(), error);
+        let real = |folder: &Path| {
+            let real = fs::canonicalize(folder).or_else(|_| std::path::absolute(folder));
+            real.map_err(|error| at(folder, error))
         };
-        for folder in folders {
-            let folder = folder?.path();
-            if folder.is_dir() {
-                files.extend(fs::read_dir(folder)?.collect::<Result<Vec<_>, _>>()?);
-            }
-        }
-        for file in files {
-            let file = file.path();
-            let extension = file.extension().unwrap_or_default();
-            if extension == "tmp" && under.is_none() {
-                fs::remove_file(&file)?;
-            }
-            if extension != EXTENSION {
+        let under = folder.map(real).transpose()?;
+        let mut cleaned = Cleaned::default();
+        for shard in listed(&self.folder.path).map_err(|error| at(&self.folder.path, error))? {
+            if !shard.is_dir() {
                 continue;
             }
-            let belongs = under.as_ref().is_none_or(|under| {
-                read_footer(&file).is_ok_and(|(_, footer)| Path::new(&footer.key.path).starts_with(under))
-            });
-            if belongs {
-                cleaned.bytes += fs::metadata(&file)?.len();
-                cleaned.entries += 1;
-                fs::remove_file(&file)?;
+            for file in listed(&shard).map_err(|error| at(&shard, error))? {
+                let extension = file.extension().unwrap_or_default();
+                let belongs = || {
+                    under.as_ref().is_none_or(|under| {
+                        read_footer(&file)
+                            .is_ok_and(|(_, footer)| Path::new(&footer.key.path).starts_with(under))
+                    })
+                };
+                let entry = extension == EXTENSION && belongs();
+                let left = extension == SCRATCH && under.is_none();
+                if !(entry || left) || file.is_dir() {
+                    continue;
+                }
+                let bytes = fs::symlink_metadata(&file).map_or(0, |about| about.len());
+                match fs::remove_file(&file) {
+                    Ok(()) if entry => {
+                        cleaned.bytes += bytes;
+                        cleaned.entries += 1;
+                    }
+                    Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(at(&file, error)),
+                    _ => {}
+                }
             }
         }
         Ok(cleaned)
+    }
+}
+
+/// What is in a folder; nothing where there is none.
+fn listed(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    match fs::read_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        entries => entries?.map(|entry| Ok(entry?.path())).collect(),
     }
 }
 
@@ -208,10 +231,10 @@ impl Entry {
     fn make(&self, path: &Path, spec: &AudioSpec) -> Result<Recording, RecordError> {
         static COUNT: AtomicU64 = AtomicU64::new(0);
         let folder = self.file.parent().unwrap_or(Path::new("."));
-        fs::create_dir_all(folder).map_err(RecordError::Write)?;
         let unique = COUNT.fetch_add(1, Ordering::Relaxed);
-        let scratch = self.file.with_extension(format!("{}-{unique}.tmp", std::process::id()));
-        let made = self.write(path, spec, &scratch);
+        let scratch = self.file.with_extension(format!("{}-{unique}.{SCRATCH}", std::process::id()));
+        let made = fs::create_dir_all(folder).map_err(RecordError::Write);
+        let made = made.and_then(|()| self.write(path, spec, &scratch));
         if made.is_err() {
             let _ = fs::remove_file(&scratch);
             return made;
@@ -236,26 +259,35 @@ impl Entry {
         Ok(footer.recording)
     }
 
-    /// Removes the entries of earlier states of the song's file.
+    /// Removes the entries of earlier states of the song's file, and what programs that were killed left unfinished.
     fn remove_older(&self, folder: &Path) {
         let name =
             |path: &Path| path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
         let own = name(&self.file);
         let Some((song, _)) = own.split_once('-') else { return };
-        let Some(entries) = fs::read_dir(folder).ok() else { return };
-        for file in entries.flatten().map(|entry| entry.path()) {
+        for file in listed(folder).unwrap_or_default() {
             let other = name(&file);
-            if other != own && other.starts_with(song) && other.ends_with(EXTENSION) {
+            let older = other != own && other.starts_with(song) && other.ends_with(EXTENSION);
+            let age = || fs::metadata(&file).ok()?.modified().ok()?.elapsed().ok();
+            if older || other.ends_with(SCRATCH) && age().is_some_and(|age| age > ABANDONED) {
                 let _ = fs::remove_file(file);
             }
         }
     }
 }
 
+/// Opens a file, but nothing that would be waited for, such as a pipe.
+fn open(path: &Path) -> io::Result<File> {
+    match fs::metadata(path)?.is_file() {
+        true => File::open(path),
+        false => Err(io::ErrorKind::InvalidInput.into()),
+    }
+}
+
 /// The number of bytes of samples, and the footer, of an entry that is whole.
 fn read_footer(file: &Path) -> io::Result<(u64, Footer)> {
     let damaged = || io::Error::from(io::ErrorKind::InvalidData);
-    let mut file = File::open(file)?;
+    let mut file = open(file)?;
     let length = file.metadata()?.len();
     let mut begin = [0; 8];
     file.read_exact(&mut begin)?;
@@ -281,7 +313,7 @@ struct Cached {
     /// The song's file.
     path: PathBuf,
     spec: AudioSpec,
-    digest: String,
+    recording: Recording,
     /// Held by the one that makes a lost entry anew.
     repair: Mutex<()>,
 }
@@ -289,20 +321,20 @@ struct Cached {
 impl Cached {
     fn read(&self, range: &Range<u64>, scratch: &mut Vec<u8>) -> io::Result<()> {
         // Opened each time: a dataset has more songs than a process may have files.
-        let mut file = File::open(&self.entry.file)?;
+        let mut file = open(&self.entry.file)?;
         file.seek(SeekFrom::Start(MAGIC.len() as u64 + range.start))?;
         scratch.resize((range.end - range.start) as usize, 0);
-        file.read_exact(scratch)
+        file.read_exact(scratch)?;
+        if self.recording.intact(scratch) { Ok(()) } else { Err(io::ErrorKind::InvalidData.into()) }
     }
 
-    /// Makes the entry anew after something has removed or damaged it.
-    fn repair(&self) -> Result<(), RecordError> {
+    /// Makes the entry anew after something has removed or damaged it, unless somebody else just did.
+    fn repair(&self, range: &Range<u64>, scratch: &mut Vec<u8>) -> Result<(), RecordError> {
         let _held = self.repair.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        let recording = match self.entry.recording() {
-            Some(recording) => recording,
-            None => self.entry.make(&self.path, &self.spec)?,
-        };
-        self.same(&recording)
+        if self.read(range, scratch).is_ok() {
+            return Ok(());
+        }
+        self.same(&self.entry.make(&self.path, &self.spec)?)
     }
 
     /// The samples, decoded anew into memory.
@@ -313,7 +345,7 @@ impl Cached {
     }
 
     fn same(&self, recording: &Recording) -> Result<(), RecordError> {
-        if recording.digest == self.digest {
+        if recording.digest == self.recording.digest {
             return Ok(());
         }
         Err(AudioError { path: self.path.clone(), fault: AudioFault::Changed }.into())
@@ -326,7 +358,7 @@ impl Samples for Cached {
             return Ok(scratch);
         }
         // Where the cache is being emptied at this moment, or can no longer be written, the song's file is left.
-        let again = match self.repair() {
+        let again = match self.repair(&range, scratch) {
             Ok(()) if self.read(&range, scratch).is_ok() => return Ok(scratch),
             Ok(()) | Err(RecordError::Write(_)) => self.decode(),
             Err(error) => Err(error),

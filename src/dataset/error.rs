@@ -13,7 +13,7 @@ use crate::files;
 #[non_exhaustive]
 pub enum DatasetError {
     /// The root does not exist or is no folder.
-    #[error("{}: no such folder; name an existing one with --dataset, with one subfolder of songs for each genre", .0.display())]
+    #[error("{}: no such folder; name one that has a subfolder of songs for each genre", .0.display())]
     NoSuchFolder(PathBuf),
     /// A folder or file could not be read.
     #[error("{}: cannot be read: {source}; check its permissions", path.display())]
@@ -69,8 +69,13 @@ pub enum DatasetError {
         reason: String,
     },
     /// Folds that are not possible.
-    #[error("{0} folds are not possible: give 2 to {1}, the number of songs")]
-    Folds(usize, usize),
+    #[error("{} not possible: give 2 to {most}, the number of artists and of songs without one", folds_are(*count))]
+    Folds {
+        /// Folds asked for.
+        count: usize,
+        /// Most that are possible.
+        most: usize,
+    },
     /// Songs without a fold where the dataset's own are asked for.
     #[error("{}: no fold is given for {}, and {} in all; give every song one in tracks.csv, or let the folds be made (--folds 5)", root.display(), first, count)]
     NoFold {
@@ -94,6 +99,10 @@ fn loose_note(loose: usize) -> String {
         0 => String::new(),
         n => format!(" (audio files in the folder itself, {n} of them, have no genre)"),
     }
+}
+
+fn folds_are(count: usize) -> String {
+    if count == 1 { "1 fold is".to_owned() } else { format!("{count} folds are") }
 }
 
 fn unlisted_note(unlisted: &[Problem]) -> String {

@@ -4,6 +4,8 @@ use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use unicode_normalization::UnicodeNormalization;
+
 use super::error::{DatasetError, Problem};
 use super::genres::parse_genres;
 use super::tracks::{Tracks, read_tracks};
@@ -53,6 +55,15 @@ pub struct Entry {
     pub content: Option<String>,
 }
 
+impl Entry {
+    /// The artist as artists are compared: however upper and lower case, blanks and accents (Unicode's composed and
+    /// decomposed forms) are written.
+    pub fn artist_key(&self) -> Option<String> {
+        let words = self.artist.as_ref()?.split_whitespace().collect::<Vec<_>>().join(" ");
+        Some(words.nfkc().collect::<String>().to_lowercase())
+    }
+}
+
 /// Scans `root`: its subfolders are genres, and the audio files in them, at any depth, are songs.
 ///
 /// Hidden files and folders, the folder [`DEMO`] directly under the root, and folders without an audio file are passed
@@ -96,8 +107,10 @@ pub(super) fn survey(root: &Path) -> Result<Dataset, DatasetError> {
             ignored.collect(&path, &name, 0, &mut HashSet::new());
             if !ignored.songs.is_empty() {
                 let songs = ignored.songs.len();
+                let alike = listed.iter().flatten().find(|genre| genre.to_lowercase() == name.to_lowercase());
+                let alike = alike.map(|genre| format!(" (it has \"{genre}\")")).unwrap_or_default();
                 let reason = format!(
-                    "not a genre of {GENRES_FILE}, left out with its songs ({songs}); add a line \"{name}\", or delete the list"
+                    "not a genre of {GENRES_FILE}{alike}, left out with its songs ({songs}); add a line \"{name}\", or delete the list"
                 );
                 data.problems.push(Problem { path, reason });
             }

@@ -70,12 +70,12 @@ pub fn split(dataset: &Dataset, validation_fraction: f64, seed: u64) -> Result<S
 /// one split a fold, which validates on it.
 ///
 /// # Errors
-/// [`DatasetError::Folds`] unless 2 ≤ `count` ≤ number of songs.
+/// [`DatasetError::Folds`] unless 2 ≤ `count` ≤ number of artists (a song without one counts as one).
 pub fn folds(dataset: &Dataset, count: usize, seed: u64) -> Result<Vec<Split>, DatasetError> {
-    if !(2..=dataset.songs.len()).contains(&count) {
-        return Err(DatasetError::Folds(count, dataset.songs.len()));
-    }
     let mut groups = groups(dataset, seed);
+    if !(2..=groups.len()).contains(&count) {
+        return Err(DatasetError::Folds { count, most: groups.len() });
+    }
     // The parts that get one song more differ from genre to genre, so that all parts come out about as large.
     let mut more = 0;
     let target = |songs: i64, _: i64| {
@@ -102,7 +102,7 @@ pub fn folds_given(dataset: &Dataset) -> Result<Vec<(u32, Split)>, DatasetError>
     }
     let numbers: BTreeSet<u32> = dataset.songs.iter().filter_map(|song| song.fold).collect();
     if numbers.len() < 2 {
-        return Err(DatasetError::Folds(numbers.len(), dataset.songs.len()));
+        return Err(DatasetError::Folds { count: numbers.len(), most: dataset.songs.len() });
     }
     let side = |fold| sides(dataset, |song| dataset.songs[song].fold == Some(fold));
     Ok(numbers.into_iter().map(|fold| (fold, side(fold))).collect())
@@ -138,7 +138,7 @@ fn groups(dataset: &Dataset, seed: u64) -> Vec<Group> {
     let mut together = Together::new(songs.len());
     let mut first: HashMap<(bool, String), usize> = HashMap::new();
     for (i, song) in songs.iter().enumerate() {
-        let artist = song.artist.as_ref().map(|artist| (true, artist.trim().to_lowercase()));
+        let artist = song.artist_key().map(|artist| (true, artist));
         let content = song.content.as_ref().map(|content| (false, content.clone()));
         for key in artist.into_iter().chain(content) {
             together.join(i, *first.entry(key).or_insert(i));

@@ -45,10 +45,12 @@ pub fn parse_tracks(bytes: &[u8], path: &Path) -> Result<Tracks, DatasetError> {
     };
     let column = |name: &str| headers.iter().position(|h| h.eq_ignore_ascii_case(name));
     let Some(path_column) = column("path") else {
-        return Err(fail(
-            lines.of(headers.position()),
-            "no column \"path\"; begin the file with a header line such as path,genre,artist,fold".to_owned(),
-        ));
+        let separator = match headers.iter().any(|h| h.contains([';', '\t'])) {
+            true => " (cells are separated by commas, not by semicolons or tabs)",
+            false => "",
+        };
+        let reason = "no column \"path\"; begin the file with a header line such as path,genre,artist,fold";
+        return Err(fail(lines.of(headers.position()), format!("{reason}{separator}")));
     };
     let (genre, artist, fold) = (column("genre"), column("artist").or(column("source")), column("fold"));
 

@@ -85,7 +85,7 @@ fn decoded_songs_are_kept_and_cleaned() {
     assert_eq!(cached(root), 0);
     let ran = run(root, "dataset clean").ends(0);
     assert!(ran.out.starts_with("0 decoded songs"), "{}", ran.out);
-    run(root, "dataset clean --dataset nowhere").refused(&["nowhere", "no such folder"]);
+    assert!(run(root, "dataset clean --dataset nowhere").ends(0).out.starts_with("0 decoded songs"));
     run(root, "train --no-cache --cache kept").refused(&["--no-cache", "--cache"]);
     // Where it cannot be written: memory, and a line that says so.
     fs::write(root.join("a file"), b"").unwrap();
@@ -96,7 +96,7 @@ fn decoded_songs_are_kept_and_cleaned() {
             .unwrap(),
     );
     let ran = ran.ends(0);
-    assert!(ran.err.contains("a file: songs cannot be kept here"), "{}", ran.err);
+    assert!(ran.err.contains("decoded songs cannot be kept (a file/"), "{}", ran.err);
 }
 
 #[test]
@@ -123,7 +123,7 @@ fn a_fold_validates() {
     assert_eq!(split("music-1").lines().count(), 16);
 
     run(root, &train("--folds 5 --fold 5")).refused(&["--fold is 5", "0, 1, 2, 3, 4"]);
-    run(root, &train("--folds 1 --fold 0")).refused(&["1 folds"]);
+    run(root, &train("--folds 1 --fold 0")).refused(&["--folds", "2 or more"]);
     assert!(run(root, &train("--folds 5")).ends(2).err.contains("--fold <NUMBER>"));
     run(root, &train("--fold 0")).refused(&["no fold is given for clicks/song 0.wav", "--folds 5"]);
     let mut table = "path,fold,artist\n".to_string();

@@ -94,7 +94,41 @@ fn what_is_stale_cut_off_or_damaged_is_made_anew() {
         fs::write(&entry, bytes).unwrap();
         assert_eq!(from_cache(&cache, &path), wanted, "damage {i}");
     }
-    assert_eq!((entries(&cache), fs::read(&entry).unwrap()), (vec![entry], good));
+    assert_eq!((entries(&cache), fs::read(&entry).unwrap()), (vec![entry.clone()], good.clone()));
+    // Samples that are other than they were: found when they are read, or looked at.
+    for (from, to, value) in
+        [(8, 200, 0), (4_000, 9_000, 0xff), (good.len() - 3_000, good.len() - 2_900, 0x7f)]
+    {
+        let mut bytes = good.clone();
+        bytes[from..to].fill(value);
+        fs::write(&entry, &bytes).unwrap();
+        assert_eq!(from_cache(&cache, &path), wanted);
+        fs::write(&entry, &bytes).unwrap();
+        cache.load(&path, &spec(), 0.1).unwrap().verify().unwrap();
+        assert_eq!(fs::read(&entry).unwrap(), good);
+    }
+    // Something else in its place.
+    #[cfg(unix)]
+    {
+        let song = cache.load(&path, &spec(), 0.1).unwrap();
+        for make in ["mkfifo", "ln -s /dev/zero", "ln -s /no/such/file"] {
+            fs::remove_file(&entry).unwrap();
+            let mut words = make.split(' ');
+            let made = std::process::Command::new(words.next().unwrap()).args(words).arg(&entry).status();
+            assert!(made.unwrap().success());
+            assert_eq!(
+                (samples(&song), from_cache(&cache, &path)),
+                (wanted.clone(), wanted.clone()),
+                "{make}"
+            );
+        }
+    }
+    fs::remove_file(&entry).unwrap();
+    fs::create_dir(&entry).unwrap();
+    assert_eq!(from_cache(&cache, &path), wanted);
+    assert!(cache.trouble().is_some_and(|trouble| trouble.contains(&entry.display().to_string())));
+    assert_eq!(cache.clean(None).unwrap().entries, 0);
+    fs::remove_dir(&entry).unwrap();
     // The file changes: its old entry goes.
     folder.tone("a/1.wav", 550.0, 1.2);
     assert_eq!(from_cache(&cache, &path), samples(&load(&path, &spec(), 0.1).unwrap()));
@@ -149,6 +183,7 @@ fn cleaning_removes_a_datasets_songs_or_all() {
     }
     let strange = folder.file("cache/aa/notes.txt", b"not ours");
     folder.file("cache/aa/half.1-1.tmp", b"left by a process that was killed");
+    fs::remove_dir_all(folder.root().join("one/b")).unwrap();
     let cleaned = cache.clean(Some(&folder.root().join("one"))).unwrap();
     assert!(cleaned.entries == 2 && cleaned.bytes > 16_000, "{cleaned:?}");
     assert_eq!(cache.clean(None).unwrap().entries, 1);

@@ -50,7 +50,10 @@ fn folders_are_genres() {
 fn unusable_datasets_name_the_cure() {
     let folder = Folder::new();
     let missing = scan(&folder.root().join("missing")).unwrap_err();
-    assert!(matches!(missing, DatasetError::NoSuchFolder(_)) && missing.to_string().contains("--dataset"));
+    assert!(
+        matches!(missing, DatasetError::NoSuchFolder(_))
+            && missing.to_string().contains("no such folder; name one that has")
+    );
     assert!(folder.error().contains("one subfolder for each genre"));
     folder.song("loose.mp3");
     assert!(folder.error().contains("1 of them"));
@@ -115,6 +118,7 @@ fn a_malformed_csv_names_line_and_cure() {
     for (csv, line, says) in [
         (&b"genre,artist\nrock,A\n"[..], 1, "no column \"path\""),
         (b"", 1, "no column \"path\""),
+        (b"path;artist\nrock/1.mp3;A\n", 1, "not by semicolons"),
         (b"path,genre\nrock/a.mp3,rock\npop/b.mp3,pop,extra\n", 3, "quotes"),
         (b"path,fold\nrock/a.mp3,first\n", 2, "not a whole number"),
         (b"path,fold\r\n\r\n\r\nrock/a.mp3,first\r\n", 4, "not a whole number"),

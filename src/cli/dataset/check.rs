@@ -5,9 +5,10 @@ use clap::{Args, ValueEnum};
 
 use super::super::flags::CacheFlags;
 use super::super::progress::Progress;
-use super::super::{CliError, End, counted, print};
+use super::super::{CliError, End, counted, print, warn_of_trouble};
 use crate::audio::AudioSpec;
 use crate::dataset::check::{Depth, Report, check};
+use crate::files::printable;
 
 /// Reads every song of a dataset and says what is in it, what cannot be used and what should be mended.
 #[derive(Args)]
@@ -20,7 +21,7 @@ pub struct Check {
     #[arg(long)]
     quick: bool,
     /// Shortest song that can be used
-    #[arg(long, value_name = "SECONDS", default_value_t = 1.0)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 1.0, value_parser = seconds)]
     shortest: f64,
     /// How to print
     #[arg(long, value_enum, default_value_t)]
@@ -45,6 +46,11 @@ enum Format {
     Json,
 }
 
+fn seconds(text: &str) -> Result<f64, String> {
+    let seconds = text.parse().ok().filter(|seconds| (0.0..=7200.0).contains(seconds));
+    seconds.ok_or_else(|| "0 to 7200 seconds are possible".to_string())
+}
+
 impl Check {
     pub fn run(&self) -> Result<End, CliError> {
         let cache = self.cache.open();
@@ -55,6 +61,7 @@ impl Check {
         });
         progress.finish();
         let report = report?;
+        cache.iter().for_each(warn_of_trouble);
         print(&match self.format {
             Format::Table => table(&report),
             Format::Json => {
@@ -76,7 +83,7 @@ fn table(report: &Report) -> String {
             (artists, unknown) => format!("{artists} ({unknown} unknown)"),
         };
         [
-            genre.genre.clone(),
+            printable(&genre.genre),
             genre.songs.to_string(),
             format!("{:.2}", genre.hours),
             artists,
@@ -85,7 +92,7 @@ fn table(report: &Report) -> String {
             tally(genre.sample_rates.iter().map(|(hz, n)| (f64::from(*hz) / 1000.0, n))),
         ]
     }));
-    let mut text = format!("{}\n", report.dataset);
+    let mut text = format!("{}\n", printable(&report.dataset));
     text += &aligned(&rows);
     let _ = write!(text, "{}, {:.2} h", counted(report.songs, "song"), report.hours);
     if report.other_files > 0 {
@@ -105,9 +112,9 @@ fn table(report: &Report) -> String {
             let _ = writeln!(text, "\n{title}:");
         }
         for finding in findings {
-            let _ = writeln!(text, "  {}", finding.what);
+            let _ = writeln!(text, "  {}", printable(&finding.what));
             for song in &finding.songs {
-                let _ = writeln!(text, "    {song}");
+                let _ = writeln!(text, "    {}", printable(song));
             }
         }
     }

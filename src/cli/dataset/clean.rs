@@ -9,7 +9,7 @@ use crate::dataset::Cache;
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Clean {
-    /// Only songs in this folder; all, where it is not given
+    /// Only songs in this folder, which may be gone; all, where it is not given
     #[arg(long, value_name = "DIR")]
     dataset: Option<PathBuf>,
     /// Folder of decoded songs [default: the system's folder for caches]
@@ -27,12 +27,9 @@ impl Clean {
         let folder = self.cache.clone().or_else(Cache::user_folder).ok_or_else(|| {
             CliError::Other("this system has no folder for caches; name it with --cache".to_string())
         })?;
-        if let Some(dataset) = self.dataset.as_ref().filter(|dataset| !dataset.is_dir()) {
-            return Err(CliError::Other(format!("{}: no such folder", dataset.display())));
-        }
-        let cleaned = Cache::new(&folder)
-            .clean(self.dataset.as_deref())
-            .map_err(|error| CliError::Other(format!("{}: cannot be cleaned: {error}", folder.display())))?;
+        let cleaned = Cache::new(&folder).clean(self.dataset.as_deref()).map_err(|(path, error)| {
+            CliError::Other(format!("{}: cannot be removed: {error}", path.display()))
+        })?;
         print(&format!(
             "{} ({:.1} MB) removed from {}\n",
             counted(cleaned.entries, "decoded song"),

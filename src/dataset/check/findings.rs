@@ -158,9 +158,9 @@ fn artists(data: &Dataset, genres: &[GenreReport], facts: &[Fact]) -> Vec<Findin
     let mut findings = Vec::new();
     let mut of_artist: BTreeMap<String, BTreeMap<&str, usize>> = BTreeMap::new();
     for Fact { entry, .. } in facts {
-        if let Some(artist) = &entry.artist {
+        if let Some(artist) = entry.artist_key() {
             let genre = data.genres[entry.genre].as_str();
-            *of_artist.entry(artist.trim().to_lowercase()).or_default().entry(genre).or_default() += 1;
+            *of_artist.entry(artist).or_default().entry(genre).or_default() += 1;
         }
     }
     for (artist, genres) in of_artist.iter().filter(|(_, genres)| genres.len() > 1) {

@@ -15,7 +15,7 @@ pub use findings::{Concern, Finding};
 use super::cache::Cache;
 use super::error::{DatasetError, Problem};
 use super::scan::{Dataset, Entry, survey};
-use crate::audio::{self, AudioError, AudioSpec, FileInfo, RecordError};
+use crate::audio::{self, AudioError, AudioFault, AudioSpec, FileInfo, RecordError};
 
 /// How thoroughly files are read.
 #[derive(Clone, Copy, Debug)]
@@ -104,11 +104,19 @@ fn look(entry: &Entry, spec: &AudioSpec, min_seconds: f64, depth: Depth<'_>) -> 
     let (seconds, source, content) = match depth {
         Depth::Headers => {
             let source = audio::inspect(&entry.path)?;
-            (source.seconds.unwrap_or(0.0), source, None)
+            let seconds = source.seconds.unwrap_or(0.0);
+            if source.seconds.is_some_and(|seconds| seconds < min_seconds) {
+                return Err(fail(AudioFault::TooShort { seconds, minimum: min_seconds }));
+            }
+            (seconds, source, None)
         }
         Depth::Samples(cache) => {
             let recording = match cache {
-                Some(cache) => cache.load(&entry.path, spec, min_seconds)?.recording().clone(),
+                Some(cache) => {
+                    let song = cache.load(&entry.path, spec, min_seconds)?;
+                    song.verify()?;
+                    song.recording().clone()
+                }
                 None => audio::record(&entry.path, spec, &mut io::sink()).map_err(|error| match error {
                     RecordError::Audio(error) => error,
                     RecordError::Write(error) => fail(error.into()),
@@ -152,9 +160,9 @@ fn report(data: &Dataset, looked: Vec<Result<Fact, AudioError>>, depth: Depth<'_
         *genre.formats.entry(format).or_default() += 1;
         *genre.sample_rates.entry(source.sample_rate).or_default() += 1;
         *genre.channels.entry(source.channels).or_default() += 1;
-        match &entry.artist {
+        match entry.artist_key() {
             Some(artist) => {
-                artists[entry.genre].insert(artist.trim().to_lowercase());
+                artists[entry.genre].insert(artist);
             }
             None => genre.songs_without_artist += 1,
         }

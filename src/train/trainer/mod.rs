@@ -140,7 +140,8 @@ impl Trainer {
                 break;
             }
             if self.progress.batch < per_epoch {
-                let batch = batches.next().ok_or(TrainError::NoTrainingSongs)?.map_err(DatasetError::from)?;
+                let batch = batches.next().ok_or(TrainError::NoTrainingSongs)?;
+                let batch = batch.map_err(DatasetError::from)?;
                 let start = Instant::now();
                 self.start_step(batch)?;
                 while self.loaded.pending() >= AHEAD {
