@@ -64,6 +64,19 @@ impl Decoded {
     }
 }
 
+/// Reads the headers and tags of a file, and decodes nothing.
+///
+/// # Errors
+/// [`AudioError`], as [`decode`] gives it for whatever headers tell: files that cannot be read, that are no audio
+/// or of an unsupported kind, damage in headers, and lengths, rates and channels outside [`super::limits`].
+pub fn inspect(path: &Path) -> Result<FileInfo, AudioError> {
+    catch_quietly(|| {
+        let opened = Opened::new(file(path)?)?;
+        Ok(opened.info(&opened.choose()?))
+    })
+    .map_err(|fault| AudioError::new(path, fault))
+}
+
 /// Receives (sample rate, planar samples of one packet). Rate and number of channels stay the same over a file.
 pub(super) type Sink<'a> = dyn FnMut(u32, &[Vec<f32>]) -> Result<(), AudioFault> + 'a;
 

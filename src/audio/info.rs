@@ -1,13 +1,6 @@
 //! What a file's headers and tags say.
 
-use std::path::Path;
-
 use serde::{Deserialize, Serialize};
-
-use super::catch::catch_quietly;
-use super::decode::file;
-use super::error::AudioError;
-use super::open::Opened;
 
 /// What a file's headers and tags say. What is not known is empty, 0 or `None`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -28,17 +21,4 @@ pub struct FileInfo {
     pub artist: Option<String>,
     /// The title, from the file's tags.
     pub title: Option<String>,
-}
-
-/// Reads the headers and tags of a file, and decodes nothing.
-///
-/// # Errors
-/// [`AudioError`], as [`super::decode`] gives it for whatever headers tell: files that cannot be read, that are no audio
-/// or of an unsupported kind, damage in headers, and lengths, rates and channels outside [`super::limits`].
-pub fn inspect(path: &Path) -> Result<FileInfo, AudioError> {
-    catch_quietly(|| {
-        let opened = Opened::new(file(path)?)?;
-        Ok(opened.info(&opened.choose()?))
-    })
-    .map_err(|fault| AudioError::new(path, fault))
 }

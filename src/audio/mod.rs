@@ -21,10 +21,10 @@ mod song;
 mod tags;
 pub mod wav;
 
-pub use decode::{Decoded, decode, decode_bytes};
+pub use decode::{Decoded, decode, decode_bytes, inspect};
 pub use error::{AudioError, AudioFault};
 pub use frames::Framing;
-pub use info::{FileInfo, inspect};
+pub use info::FileInfo;
 pub use load::{RecordError, load, record};
 pub use resample::{Resampler, resample};
 pub use song::{AudioSpec, Normalise, Recording, Samples, Song};

@@ -222,6 +222,14 @@ fn announce(library: &Library, split: &Split, run: &RunFolder) {
         split.validation.len(),
         run.0.display(),
     ));
+    let unknown = data.songs.iter().filter(|song| song.artist.is_none()).count();
+    if unknown > 0 && !demo::is_demo(&data.root) {
+        say(&format!(
+            "the artist of {} is not known (from tags or tracks.csv): accuracy comes out too high where one artist has \
+             songs on both sides",
+            counted(unknown, "song")
+        ));
+    }
     let validated = |genre: &usize| split.validation.iter().any(|&song| data.songs[song].genre == *genre);
     let missing: Vec<&str> =
         (0..data.genres.len()).filter(|g| !validated(g)).map(|g| data.genres[g].as_str()).collect();
