@@ -82,10 +82,11 @@ A manifest is a table such as
 Other columns, such as title, artist or licence, are not read: attribution.csv says what the songs' sites say.
 
 The summary counts songs: wanted = there before + new + failed + passed (another genre's, the same song twice, or removed
-by you) + untried (after Ctrl-C). With --top the next of the list take the place of those that fail or are passed.
+by you) + untried (after Ctrl-C). Where so many songs are wanted, and not all of a manifest, the next of the list take the
+place of those that fail or are passed.
 
-Exit codes: 0 everything wanted is there, or was passed over from a manifest without --top; 1 an error, or songs are missing; 2 a wrong command line;
-130 stopped by Ctrl-C.";
+Exit codes: 0 everything wanted is there, or was passed over where all of a manifest is wanted; 1 an error, or songs are
+missing; 2 a wrong command line; 130 stopped by Ctrl-C.";
 
 #[derive(Clone, Copy, Debug, Default, ValueEnum)]
 enum Format {
