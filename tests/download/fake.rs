@@ -101,12 +101,43 @@ fn the_next_of_the_list_take_the_place_of_those_that_fail() {
 fn lists_in_a_manifest_and_songs_with_two_addresses() {
     let place = Place::new();
     let ran = fetch(&place, &["good1", "other-address-of-good1", "many"], &["--top", "3"]).ends(0);
-    assert_eq!(ran.row("rock"), [3, 0, 3, 4]);
+    assert_eq!(ran.row("rock"), [3, 0, 3, 4, 1, 0]);
     place.consistent();
     let ran = fetch(&place, &["good1", "other-address-of-good1", "many"], &[]).ends(1);
-    let [_, there, new, failed] = ran.row("rock");
-    assert_eq!((there, new, failed), (3, 1, 6));
+    // Of two addresses and the nine songs of a list.
+    assert_eq!(ran.row("rock"), [11, 3, 1, 6, 1, 0]);
     place.consistent();
+}
+
+#[test]
+fn the_same_song_twice_is_said_and_counted() {
+    let place = Place::new();
+    let addresses = ["good1", "other-address-of-good1"];
+    for row in [[2, 0, 1, 0, 1, 0], [2, 1, 0, 0, 1, 0]] {
+        let ran = fetch(&place, &addresses, &[]).ends(0);
+        assert_eq!(ran.row("rock"), row);
+        assert!(
+            ran.err.contains("1 song passed over that another address of the same genre gave"),
+            "{}",
+            ran.err
+        );
+        assert!(!ran.err.contains("another genre has"), "{}", ran.err);
+    }
+    // The other address alone is no repetition; in another genre it is that genre's song.
+    assert_eq!(fetch(&place, &addresses[1..], &[]).ends(0).row("rock"), [1, 1, 0, 0, 0, 0]);
+    place.write("songs.csv", "pop,http://h/other-address-of-good1\n");
+    let ran = run(&place, &["--manifest", "songs.csv"]).ends(0);
+    assert_eq!(ran.row("pop"), [1, 0, 0, 0, 1, 0]);
+    assert!(ran.err.contains("1 song passed over that another genre has"), "{}", ran.err);
+    place.consistent();
+}
+
+#[test]
+fn a_list_that_cannot_be_had_is_a_song_that_failed() {
+    let place = Place::new();
+    let ran = fetch(&place, &["good1", "empty"], &[]).ends(1);
+    assert_eq!(ran.row("rock"), [2, 0, 1, 1, 0, 0]);
+    ran.failures(&["/empty: no songs there"]);
 }
 
 #[test]
@@ -152,7 +183,10 @@ fn what_hangs_is_ended_with_all_that_it_started() {
 #[test]
 fn ctrl_c_stops_in_order() {
     let place = Place::new();
-    place.write("songs.csv", "rock,http://h/good1\nrock,http://h/hang\nrock,http://h/good2\n");
+    place.write(
+        "songs.csv",
+        "rock,http://h/good1\nrock,http://h/hang\nrock,http://h/good2\npop,http://h/good3\n",
+    );
     let mut command = command(&place, &["--manifest", "songs.csv"]);
     let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     wait_for("the song that hangs", || place.path("log.pid").exists() && !place.read("log.pid").is_empty());
@@ -160,7 +194,8 @@ fn ctrl_c_stops_in_order() {
     signal("INT", child.id());
     let ran = Ran::new(child.wait_with_output().unwrap()).ends(130);
     assert!(asked.elapsed().as_secs() < 5, "{:?}", asked.elapsed());
-    assert!(ran.err.contains("Run the same command to go on"), "{}", ran.err);
+    assert!(ran.err.contains("3 songs not tried. Run the same command to go on"), "{}", ran.err);
+    assert_eq!((ran.row("rock"), ran.row("pop")), ([3, 0, 1, 0, 0, 2], [1, 0, 0, 0, 0, 1]));
     assert!(!runs(place.read("log.pid").trim()));
     assert_eq!(place.songs().len(), 1);
     place.consistent();
@@ -229,7 +264,11 @@ fn a_dry_run_contacts_nobody() {
     let ran = Ran::new(place.command(Path::new("missing"), &["--dry-run"]).output().unwrap()).ends(0);
     let genres = genre_recognizer::dataset::genres();
     for genre in &genres {
-        assert!(ran.out.contains(&format!("dataset/{genre}: 50 wanted, 0 there\n")), "{genre}: {}", ran.out);
+        assert!(
+            ran.out.contains(&format!("dataset/{genre}: 50 wanted, 0 there, 50 to fetch\n")),
+            "{genre}: {}",
+            ran.out
+        );
         assert!(ran.out.contains(&format!("/discover/sets/charts-top:{genre}\n")), "{genre}");
     }
     assert_eq!(ran.out.matches("scsearch200:").count(), 30 + ran.out.matches(" name ").count());
@@ -247,10 +286,31 @@ fn a_dry_run_contacts_nobody() {
 }
 
 #[test]
+fn a_dry_run_counts_the_songs_of_a_manifest() {
+    let place = Place::new();
+    fetch(&place, &["good4"], &[]).ends(0);
+    fs::remove_file(place.path("dataset").join(&place.songs()[0])).unwrap();
+    fetch(&place, &["good1", "good2"], &[]).ends(0);
+    // Not downloaded, so no song of a manifest.
+    fs::write(place.path("dataset/rock/mine.wav"), tone(2.0, 300.0)).unwrap();
+    let calls = place.read("log");
+    let ran =
+        fetch(&place, &["good1", "good3", "good4", "good5"], &["--dry-run", "--format", "json"]).ends(0);
+    let json: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
+    let cells = ["wanted", "there", "fetch", "passed"].map(|name| json[0][name].as_u64());
+    assert_eq!(cells, [4, 1, 2, 1].map(Some), "{}", ran.out);
+    let ran = fetch(&place, &["good1", "good3"], &["--dry-run"]).ends(0);
+    assert!(ran.out.contains("dataset/rock: 2 wanted, 1 there, 1 to fetch\n"), "{}", ran.out);
+    assert_eq!(place.read("log"), calls);
+}
+
+#[test]
 fn wrong_input_is_refused_with_its_line() {
     let place = Place::new();
     for (manifest, words) in [
         ("genre,url\nrock,http://h/good1\n../x,http://h/good2\n", "songs.csv, line 3: the genre \"../x\""),
+        ("../evil,http://h/good1\n", "line 1: the genre \"../evil\" cannot be a folder's name: it leads out"),
+        ("Rock,http://h/good1\nrock,http://h/good2\n", "songs.csv, line 2: the genre \"rock\" is \"Rock\""),
         ("rock,file:///etc/passwd\n", "line 1"),
         ("rock,-x\n", "line 1"),
     ] {
@@ -275,8 +335,16 @@ fn wrong_input_is_refused_with_its_line() {
         &["--max-size", "0"],
         &["--timeout", "NaN"],
         &["--max-minutes", "inf"],
+        &["--pause=-1"],
+        &["--pause=NaN"],
+        &["--max-size=-inf"],
     ] {
         run(&place, flags).ends(2);
     }
+    let ran = run(&place, &["--max-minutes", "0.01", "--dry-run"]).ends(2);
+    assert!(ran.err.contains("lower the first or raise the second"), "{}", ran.err);
+    place.write("g.txt", "rock\nROCK\n");
+    let ran = run(&place, &["--genres", "g.txt"]).ends(1);
+    assert!(ran.err.contains("the genre \"ROCK\"") && ran.err.contains("only in capitals"), "{}", ran.err);
     assert!(!place.path("dataset").exists() && !place.path("log").exists());
 }

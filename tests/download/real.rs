@@ -163,6 +163,7 @@ fn killed_midway_and_run_again() {
     wait_for("the second song to begin", part);
     child.kill().unwrap();
     child.wait().unwrap();
+    wait_for("yt-dlp to end after its parent", || server.serving() == 0);
     // The song that was under way is nowhere among the songs.
     assert_eq!(place.songs().len(), 1);
 

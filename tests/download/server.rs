@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -22,19 +23,24 @@ pub struct Server {
     pub address: String,
     pages: Arc<Mutex<HashMap<String, Page>>>,
     log: Arc<Mutex<Vec<String>>>,
+    serving: Arc<AtomicUsize>,
 }
 
 impl Server {
     pub fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
-        let server = Self { address, pages: Arc::default(), log: Arc::default() };
-        let (pages, log) = (server.pages.clone(), server.log.clone());
+        let server = Self { address, pages: Arc::default(), log: Arc::default(), serving: Arc::default() };
+        let (pages, log, serving) = (server.pages.clone(), server.log.clone(), server.serving.clone());
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                let (pages, log) = (pages.clone(), log.clone());
+                let (pages, log, serving) = (pages.clone(), log.clone(), serving.clone());
+                serving.fetch_add(1, Ordering::SeqCst);
                 // A client that goes away midway is what some tests are about.
-                std::thread::spawn(move || drop(serve(stream, &pages, &log)));
+                std::thread::spawn(move || {
+                    drop(serve(stream, &pages, &log));
+                    serving.fetch_sub(1, Ordering::SeqCst);
+                });
             }
         });
         server
@@ -48,6 +54,11 @@ impl Server {
     /// The requests so far, such as "GET /a.wav" and "GET /a.wav bytes=100-".
     pub fn log(&self) -> Vec<String> {
         self.log.lock().unwrap().clone()
+    }
+
+    /// How many requests are being answered.
+    pub fn serving(&self) -> usize {
+        self.serving.load(Ordering::SeqCst)
     }
 
     pub fn asked_for(&self, path: &str) -> usize {

@@ -9,7 +9,7 @@ use serde_json::json;
 use super::observer::Observer;
 use crate::cli::{CliError, End, counted, print, say};
 use crate::dataset::download::{
-    Addresses, Limits, Plan, Report, SOUNDCLOUD, Target, YtDlp, download, parse_manifest,
+    Addresses, Limits, Outlook, Plan, Report, SOUNDCLOUD, Target, YtDlp, download, parse_manifest,
 };
 use crate::dataset::{GENRES, parse_genres};
 
@@ -79,9 +79,14 @@ Examples:
 A manifest is a table such as
   genre,url
   rock,https://example.org/song.mp3
+Other columns, such as title, artist or licence, are not read: attribution.csv says what the songs' sites say.
 
-Exit codes: 0 everything wanted is there; 1 an error, or songs are missing; 2 a wrong command line; 130 stopped by
-Ctrl-C.";
+The summary counts songs: wanted = there before + new + failed + passed (another genre's, the same song twice, or removed
+by you) + untried (after Ctrl-C). Where so many songs are wanted, and not all of a manifest, the next of the list take the
+place of those that fail or are passed.
+
+Exit codes: 0 everything wanted is there, or was passed over where all of a manifest is wanted; 1 an error, or songs are
+missing; 2 a wrong command line; 130 stopped by Ctrl-C.";
 
 #[derive(Clone, Copy, Debug, Default, ValueEnum)]
 enum Format {
@@ -106,19 +111,13 @@ fn not_negative(text: &str) -> Result<f64, String> {
 
 impl Download {
     pub fn run(&self) -> Result<End, CliError> {
+        let limits = self.limits();
         let plan = self.plan()?;
         if self.dry_run {
             return self.show(&plan);
         }
         let program = YtDlp::find(self.yt_dlp.as_deref())?;
         say(&format!("yt-dlp {}; you must have the right to the songs that you download", program.version()));
-        let limits = Limits {
-            bytes: (self.max_size * 1e6) as u64,
-            shortest: self.min_seconds,
-            longest: 60.0 * self.max_minutes,
-            pause: Duration::from_secs_f64(self.pause),
-            timeout: Duration::from_secs_f64(self.timeout),
-        };
         let stop = Arc::new(AtomicBool::new(false));
         catch_interrupt(&stop)?;
         let mut observer = Observer::new(&plan);
@@ -132,6 +131,26 @@ impl Download {
             (false, true) => End::Success,
             (false, false) => End::Incomplete,
         })
+    }
+
+    /// The limits; where no song could keep them, the process ends as at any wrong command line.
+    fn limits(&self) -> Limits {
+        let longest = 60.0 * self.max_minutes;
+        if self.min_seconds > longest {
+            let message = format!(
+                "--min-seconds {} is longer than --max-minutes {} ({longest} s), so no song would do; lower the first or \
+                 raise the second\n",
+                self.min_seconds, self.max_minutes
+            );
+            clap::Error::raw(clap::error::ErrorKind::ArgumentConflict, message).exit();
+        }
+        Limits {
+            bytes: (self.max_size * 1e6) as u64,
+            shortest: self.min_seconds,
+            longest,
+            pause: Duration::from_secs_f64(self.pause),
+            timeout: Duration::from_secs_f64(self.timeout),
+        }
     }
 
     fn plan(&self) -> Result<Plan, CliError> {
@@ -176,28 +195,41 @@ impl Download {
 
     /// Prints what would be done.
     fn show(&self, plan: &Plan) -> Result<End, CliError> {
-        let there = plan.there(&self.dataset)?;
+        let outlooks = plan.outlook(&self.dataset)?;
         if matches!(self.format, Format::Json) {
-            let genre = |(target, there): (&Target, usize)| {
+            let genre = |(target, outlook): (&Target, Outlook)| {
                 let addresses: Vec<_> = target.addresses.iter().map(|a| &a.text).collect();
-                json!({ "genre": target.genre, "wanted": target.wanted, "there": there, "addresses": addresses })
+                let Outlook { wanted, there, fetch, passed } = outlook;
+                json!({
+                    "genre": target.genre, "wanted": wanted, "there": there, "fetch": fetch, "passed": passed,
+                    "addresses": addresses
+                })
             };
-            return print_json(&plan.targets.iter().zip(there).map(genre).collect::<Vec<_>>());
+            return print_json(&plan.targets.iter().zip(outlooks).map(genre).collect::<Vec<_>>());
         }
         let mut text = String::new();
-        for (target, there) in plan.targets.iter().zip(there) {
+        for (target, outlook) in plan.targets.iter().zip(outlooks) {
             let folder = self.dataset.join(&target.genre);
-            let wanted = match target.wanted {
-                Some(wanted) => format!("{wanted} wanted"),
-                None => format!("{} wanted", counted(target.addresses.len(), "address")),
-            };
-            text += &format!("{}: {wanted}, {there} there\n", folder.display());
+            let Outlook { wanted, there, fetch, passed } = outlook;
+            text += &format!("{}: {wanted} wanted, {there} there, {fetch} to fetch", folder.display());
+            if passed > 0 {
+                text +=
+                    &format!(", {passed} to pass over (removed, another genre's, or the same song twice)");
+            }
+            text.push('\n');
             for (i, address) in target.addresses.iter().enumerate() {
                 text += &format!("  {}. {:<8} {}\n", i + 1, address.source, address.text);
             }
         }
         print(&text)?;
-        say("nothing was contacted; a genre's addresses are tried in this order until it has enough songs");
+        say(match (&self.manifest, self.top) {
+            (Some(_), None) => {
+                "nothing was contacted; an address counts as one song, though it may prove to be a list"
+            }
+            _ => {
+                "nothing was contacted; a genre's addresses are tried in this order until it has enough songs"
+            }
+        });
         Ok(End::Success)
     }
 
@@ -222,8 +254,20 @@ impl Download {
         if elsewhere > 0 {
             say(&format!("note: {} passed over that another genre has", counted(elsewhere, "song")));
         }
+        let twice: usize = report.genres.iter().map(|genre| genre.twice).sum();
+        // Charts and searches overlap as a matter of course; the addresses of a manifest should not.
+        if twice > 0 && self.manifest.is_some() {
+            let songs = counted(twice, "song");
+            say(&format!(
+                "note: {songs} passed over that another address of the same genre gave: the same song twice"
+            ));
+        }
         if report.stopped {
-            say("stopped; what was complete is there. Run the same command to go on");
+            let untried: usize = report.genres.iter().map(|genre| genre.untried).sum();
+            let songs = counted(untried, "song");
+            say(&format!(
+                "stopped; what was complete is there, {songs} not tried. Run the same command to go on"
+            ));
         } else if !report.complete() {
             say("songs are missing; run the same command to try again");
         }
@@ -249,18 +293,20 @@ fn print_json(value: &impl serde::Serialize) -> Result<End, CliError> {
 
 fn table(report: &Report) -> String {
     let width = report.genres.iter().map(|genre| genre.genre.chars().count()).max().unwrap_or(0).max(5);
-    let row = |genre: &str, cells: [&str; 4]| {
-        let [wanted, there, new, failed] = cells;
-        format!("{genre:<width$}  {wanted:>6}  {there:>6}  {new:>6}  {failed:>6}\n")
+    let row = |genre: &str, cells: [String; 6]| {
+        let cells: String = cells.iter().map(|cell| format!("  {cell:>7}")).collect();
+        format!("{genre:<width$}{cells}\n")
     };
-    let mut text = row("genre", ["wanted", "there", "new", "failed"]);
-    let mut sums = [0; 4];
+    let names = ["wanted", "there", "new", "failed", "passed", "untried"];
+    let mut text = row("genre", names.map(str::to_owned));
+    let mut sums = [0; 6];
     for genre in &report.genres {
-        let cells = [genre.wanted, genre.there, genre.new, genre.failures.len()];
+        let failed = genre.failures.len();
+        let cells = [genre.wanted, genre.there, genre.new, failed, genre.passed(), genre.untried];
         sums.iter_mut().zip(cells).for_each(|(sum, cell)| *sum += cell);
-        text += &row(&genre.genre, cells.map(|n| n.to_string()).each_ref().map(String::as_str));
+        text += &row(&genre.genre, cells.map(|n| n.to_string()));
     }
-    text + &row("all", sums.map(|n| n.to_string()).each_ref().map(String::as_str))
+    text + &row("all", sums.map(|n| n.to_string()))
 }
 
 /// Sets `stop` at the first Ctrl-C; the second ends the process at once.

@@ -14,13 +14,15 @@ const ROW: &str = "a row is a genre and an address, such as rock,https://example
 /// one. Blank lines and lines that begin with `#` are passed over. Genres come out in the order of their first row.
 ///
 /// # Errors
-/// [`DownloadError::Manifest`] with the line: an empty cell, a genre that cannot be a folder's name, an address that is
+/// [`DownloadError::Manifest`] with the line: an empty cell, a genre that cannot be a folder's name or
+/// has the same one as another, an address that is
 /// neither `http`, `https` nor a search of yt-dlp's, or one that was given before.
 pub fn parse_manifest(bytes: &[u8], path: &Path) -> Result<Vec<Target>, DownloadError> {
     let mut columns = (0, 1);
     let mut begun = false;
     let mut targets: Vec<Target> = Vec::new();
     let mut seen: HashMap<String, u64> = HashMap::new();
+    let mut folders: HashMap<String, (String, u64)> = HashMap::new();
     // A row is a line: cells that go on over several have no place here, and errors have their line.
     for (line, text) in (1..).zip(bytes.split(|&b| b == b'\n')) {
         let fail = |reason: String| DownloadError::Manifest { path: path.to_owned(), line, reason };
@@ -52,6 +54,11 @@ pub fn parse_manifest(bytes: &[u8], path: &Path) -> Result<Vec<Target>, Download
         name::check_genre(genre).map_err(|why| {
             fail(format!("the genre \"{}\" cannot be a folder's name: {why}", genre.escape_debug()))
         })?;
+        let (other, first) = folders.entry(name::folder(genre)).or_insert_with(|| (genre.to_owned(), line));
+        if other != genre {
+            let why = name::SAME_FOLDER;
+            return Err(fail(format!("the genre \"{genre}\" is \"{other}\" in line {first}: {why}")));
+        }
         address::check(url).map_err(|why| fail(format!("\"{}\": {why}", name::clean(url))))?;
         if let Some(first) = seen.insert(url.to_owned(), line) {
             return Err(fail(format!("{url} was listed before, in line {first}; remove one of them")));
@@ -104,6 +111,11 @@ mod tests {
             (b"genre,url\n,http://a/1", "line 2: a row is"),
             (b"rock,http://a/1\r\n../x,http://a/2", "line 2: the genre \"../x\""),
             (b"..,http://a/2", "line 1: the genre"),
+            (
+                b"Rock,http://a/1\n\nrock,http://a/2",
+                "line 3: the genre \"rock\" is \"Rock\" in line 1: it differs",
+            ),
+            ("É,http://a/1\né,http://a/2".as_bytes(), "line 2: the genre"),
             (b"a/b,http://a/2", "line 1: the genre"),
             (b"rock,file:///etc/passwd", "line 1: \"file:///etc/passwd\": an address begins"),
             (b"rock,--exec=id", "line 1"),

@@ -31,7 +31,7 @@ pub use address::Address;
 pub use error::DownloadError;
 pub use limits::Limits;
 pub use manifest::parse_manifest;
-pub use plan::{Plan, Target};
+pub use plan::{Outlook, Plan, Target};
 pub use report::{Failure, GenreReport, Report};
 pub use run::{Event, download};
 pub use sources::{Addresses, SOUNDCLOUD};

@@ -19,8 +19,11 @@ const DEVICES: [&str; 6] = ["con", "prn", "aux", "nul", "com", "lpt"];
 pub(super) fn check_genre(name: &str) -> Result<(), &'static str> {
     let stem = name.split('.').next().unwrap_or_default().trim_end().to_ascii_lowercase();
     let device = DEVICES.contains(&stem.trim_end_matches(|c: char| c.is_ascii_digit()));
+    let mut parts = name.split(['/', '\\']);
     if name.is_empty() {
         Err("it is empty")
+    } else if name.starts_with(['/', '\\']) || parts.any(|part| part.trim() == "..") {
+        Err("it leads out of the dataset's folder")
     } else if name.starts_with('.') {
         Err("folders that begin with a dot are hidden")
     } else if name.contains(|c: char| c.is_control() || is_invisible(c) || "/\\:<>\"|?*".contains(c)) {
@@ -29,7 +32,7 @@ pub(super) fn check_genre(name: &str) -> Result<(), &'static str> {
         Err("it begins or ends with a space, or ends with a dot")
     } else if name.len() > 100 {
         Err("it is longer than 100 bytes")
-    } else if name == DEMO {
+    } else if folder(name) == DEMO {
         Err("the folder \"demo\" is that of the synthesised songs")
     } else if device {
         Err("Windows keeps it for a device")
@@ -37,6 +40,15 @@ pub(super) fn check_genre(name: &str) -> Result<(), &'static str> {
         Ok(())
     }
 }
+
+/// What tells a genre's folder from others on every system: macOS and Windows take capitals for small letters.
+pub(super) fn folder(genre: &str) -> String {
+    genre.to_lowercase()
+}
+
+/// Why a genre is refused whose [`folder`] another has.
+pub(super) const SAME_FOLDER: &str = "it differs only in capitals from another genre, and on macOS and Windows the two \
+                                      are one folder; write both the same way";
 
 /// The name, without extension, of the song that `key` identifies: ASCII letters, digits and single dashes, at most 77
 /// bytes, and never the name of another song.
@@ -164,6 +176,7 @@ mod tests {
             "a\0",
             "a\nb",
             "demo",
+            "Demo",
             "CON",
             "nul.x",
             "com1",
@@ -176,6 +189,10 @@ mod tests {
         ] {
             assert!(check_genre(bad).is_err(), "{bad}");
         }
+        for outside in ["..", "../evil", "a/../../b", "..\\x", "/etc", "\\\\host"] {
+            assert_eq!(check_genre(outside), Err("it leads out of the dataset's folder"), "{outside}");
+        }
+        assert_eq!(check_genre(".git"), Err("folders that begin with a dot are hidden"));
     }
 
     #[test]

@@ -45,8 +45,8 @@ pub(super) fn key_of(site: Option<String>, address: &str) -> String {
 pub(super) enum Known {
     /// Nothing.
     New,
-    /// It lies in this genre's folder.
-    There(String),
+    /// It lies in this genre's folder, at this path.
+    There(String, PathBuf),
     /// It was downloaded before and is not where it was put.
     Removed,
 }
@@ -103,7 +103,7 @@ impl Records {
         let url = key_of(None, address);
         let keys = || site.into_iter().chain([url.as_str()]);
         match keys().find_map(|key| self.songs.get(key)) {
-            Some((genre, path)) if path.is_file() => Known::There(genre.clone()),
+            Some((genre, path)) if path.is_file() => Known::There(genre.clone(), path.clone()),
             Some(_) => Known::Removed,
             None if keys().any(|key| self.archive.contains(key)) => Known::Removed,
             None => Known::New,
@@ -213,7 +213,7 @@ mod tests {
         }
         fs::remove_file(root.join("rock/b.wav")).unwrap();
         let records = Records::open(root).unwrap();
-        let rock = Known::There("rock".to_owned());
+        let rock = Known::There("rock".to_owned(), root.join("rock/a.wav"));
         assert_eq!(records.knows(Some("soundcloud 1"), "http://h/other"), rock);
         assert_eq!(records.knows(None, "http://h/a"), rock);
         assert_eq!(records.knows(None, "http://h/b"), Known::Removed);

@@ -18,21 +18,27 @@ pub struct Failure {
 pub struct GenreReport {
     /// The genre.
     pub genre: String,
-    /// Songs wanted.
+    /// Songs wanted. Where all that the addresses name are: a list that was not looked into counts as one, and this is
+    /// the sum of `there`, `new`, `failures`, `elsewhere`, `twice`, `removed` and `untried`.
     pub wanted: usize,
     /// Songs that were there already.
     pub there: usize,
     /// Songs that are new.
     pub new: usize,
-    /// Songs that could not be had; where a genre is complete, others have taken their place.
+    /// Songs that could not be had; where a genre is complete, others have taken their place. With
+    /// all wanted, lists that could not be had too.
     pub failures: Vec<Failure>,
-    /// Lists that could not be had.
+    /// Lists that could not be had, where a number of songs is wanted and lists are only where to look for them.
     pub lists: Vec<Failure>,
     /// Songs passed over because they were downloaded for another genre.
     pub elsewhere: usize,
+    /// Songs passed over because another address of this genre's has led to them.
+    pub twice: usize,
     /// Songs passed over because they were downloaded before and have been removed since.
     pub removed: usize,
-    /// Whether everything wanted is there.
+    /// Songs wanted that are not there because the download was stopped before it came to them.
+    pub untried: usize,
+    /// Whether everything wanted is there or, with all wanted, was passed over.
     pub complete: bool,
 }
 
@@ -47,8 +53,15 @@ pub struct Report {
     pub notes: Vec<String>,
 }
 
+impl GenreReport {
+    /// Songs that no attempt was made to fetch, or that proved to be known once fetched.
+    pub fn passed(&self) -> usize {
+        self.elsewhere + self.twice + self.removed
+    }
+}
+
 impl Report {
-    /// Whether everything wanted is there.
+    /// Whether every genre is complete.
     pub fn complete(&self) -> bool {
         !self.stopped && self.genres.iter().all(|genre| genre.complete)
     }

@@ -2,7 +2,7 @@
 
 use std::cmp::Reverse;
 use std::collections::{HashSet, VecDeque};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -71,16 +71,26 @@ pub fn download(
     let mut work = Work { root, scratch, records, calls, observer, last: None };
     let mut report = Report::default();
     for target in &plan.targets {
+        // After a stop too: what was not tried is in the report.
         let (genre, stopped) = work.genre(target)?;
-        (work.observer)(Event::Genre(&genre));
-        report.genres.push(genre);
-        if stopped {
-            report.stopped = true;
-            break;
+        if !stopped {
+            (work.observer)(Event::Genre(&genre));
         }
+        report.genres.push(genre);
+        report.stopped |= stopped;
     }
     report.notes.extend(work.records.tracks);
     Ok(report)
+}
+
+/// What came of a candidate.
+enum Outcome {
+    /// A new song, which lies here.
+    New(PathBuf),
+    /// A song that had been downloaded before.
+    Known(Known),
+    /// It is a list.
+    List,
 }
 
 struct Work<'a, 'b> {
@@ -96,7 +106,8 @@ struct Work<'a, 'b> {
 impl Work<'_, '_> {
     /// Works on one genre; whether it was stopped.
     fn genre(&mut self, target: &Target) -> Result<(GenreReport, bool), DownloadError> {
-        let mut report = GenreReport { genre: target.genre.clone(), ..GenreReport::default() };
+        let wanted = target.wanted.unwrap_or(target.addresses.len());
+        let mut report = GenreReport { genre: target.genre.clone(), wanted, ..GenreReport::default() };
         if target.wanted.is_some() {
             report.there = self.records.there(&target.genre);
         }
@@ -106,12 +117,13 @@ impl Work<'_, '_> {
             Err(Halt::Fatal(error)) => return Err(error),
         };
         let have = report.there + report.new;
-        report.wanted = target.wanted.unwrap_or(have + report.failures.len());
-        report.complete = !stopped
-            && match target.wanted {
-                Some(wanted) => have >= wanted,
-                None => report.failures.is_empty() && report.lists.is_empty(),
-            };
+        let done = match target.wanted {
+            Some(_) => have,
+            None => have + report.failures.len() + report.passed(),
+        };
+        let undone = report.wanted.saturating_sub(done);
+        report.untried = if stopped { undone } else { 0 };
+        report.complete = undone == 0 && (target.wanted.is_some() || report.failures.is_empty());
         Ok((report, stopped))
     }
 
@@ -120,6 +132,8 @@ impl Work<'_, '_> {
         let missing = target.wanted.map(|wanted| wanted.saturating_sub(report.there));
         let tries = missing.map_or(usize::MAX, |missing| 2 * missing + 10);
         let mut seen = HashSet::new();
+        // Where the songs lie that addresses have led to.
+        let mut met = HashSet::new();
         for address in &target.addresses {
             let mut queue = VecDeque::new();
             if missing.is_some_and(|missing| report.new >= missing) {
@@ -136,28 +150,32 @@ impl Work<'_, '_> {
                     return Ok(());
                 }
                 if !seen.insert(key_of(candidate.key.clone(), &candidate.address)) {
+                    report.twice += 1;
                     continue;
                 }
-                match self.records.knows(candidate.key.as_deref(), &candidate.address) {
-                    Known::New => {}
-                    Known::There(genre) if genre == target.genre => {
-                        report.there += usize::from(target.wanted.is_none());
-                        continue;
+                let outcome = match self.records.knows(candidate.key.as_deref(), &candidate.address) {
+                    Known::New => self.song(&candidate, target),
+                    known => Ok(Outcome::Known(known)),
+                };
+                match outcome {
+                    Ok(Outcome::New(path)) => {
+                        met.insert(path);
+                        report.new += 1;
                     }
-                    Known::There(_) => {
-                        report.elsewhere += 1;
-                        continue;
+                    Ok(Outcome::Known(Known::There(genre, path))) if genre == target.genre => {
+                        match (met.insert(path), target.wanted) {
+                            (true, None) => report.there += 1,
+                            // Counted before anything was tried.
+                            (true, Some(_)) => {}
+                            (false, _) => report.twice += 1,
+                        }
                     }
-                    Known::Removed => {
-                        report.removed += 1;
-                        continue;
+                    Ok(Outcome::Known(Known::There(..))) => report.elsewhere += 1,
+                    Ok(Outcome::Known(_)) => report.removed += 1,
+                    Ok(Outcome::List) if !candidate.listed => {
+                        self.expand(address, target, report, &mut queue)?
                     }
-                }
-                match self.song(&candidate, target) {
-                    Ok(Some(true)) => report.new += 1,
-                    Ok(Some(false)) => report.elsewhere += 1,
-                    Ok(None) if !candidate.listed => self.expand(address, target, report, &mut queue)?,
-                    Ok(None) => {
+                    Ok(Outcome::List) => {
                         let reason = "a list inside a list: not followed".to_owned();
                         self.failed(&candidate, reason, target, &mut report.failures);
                     }
@@ -191,8 +209,8 @@ impl Work<'_, '_> {
         report: &mut GenreReport,
         queue: &mut VecDeque<Candidate>,
     ) -> Result<(), Halt> {
-        (self.observer)(Event::Asking { genre: &target.genre, what: &address.text });
         self.pause()?;
+        (self.observer)(Event::Asking { genre: &target.genre, what: &address.text });
         let listed =
             self.calls.list(&address.text, target.wanted.map_or(LIST, |wanted| LIST.max(2 * wanted)));
         self.last = Some(Instant::now());
@@ -204,6 +222,9 @@ impl Work<'_, '_> {
                     songs.sort_by_key(|song| Reverse(song.plays));
                 }
                 if !songs.is_empty() {
+                    if target.wanted.is_none() {
+                        report.wanted += songs.len() - 1;
+                    }
                     queue.extend(songs);
                     return Ok(());
                 }
@@ -214,23 +235,25 @@ impl Work<'_, '_> {
         };
         let failure = Failure { url: address.text.clone(), title: None, reason: failure };
         (self.observer)(Event::Failed { genre: &target.genre, failure: &failure });
-        report.lists.push(failure);
+        match target.wanted {
+            Some(_) => report.lists.push(failure),
+            None => report.failures.push(failure),
+        }
         Ok(())
     }
 
-    /// Fetches a song to its place: `Some(true)`; `Some(false)` where it turned out to be there already; `None` where
-    /// it is a list.
-    fn song(&mut self, candidate: &Candidate, target: &Target) -> Result<Option<bool>, Trouble> {
+    /// Fetches a song to its place.
+    fn song(&mut self, candidate: &Candidate, target: &Target) -> Result<Outcome, Trouble> {
         if let Some(reason) = candidate.seconds.and_then(|seconds| self.calls.limits.refuse(seconds)) {
             return Err(Trouble::Failed(reason));
         }
         let what = candidate.title.as_deref().unwrap_or(&candidate.address);
-        (self.observer)(Event::Asking { genre: &target.genre, what });
         self.pause()?;
+        (self.observer)(Event::Asking { genre: &target.genre, what });
         let folder = self.scratch.song().map_err(Halt::Fatal)?;
         let placed = match self.calls.fetch(&candidate.address, &folder) {
-            Ok(Fetched::Song(answer)) => self.take(candidate, &answer, target, &folder).map(Some),
-            Ok(Fetched::List) => Ok(None),
+            Ok(Fetched::Song(answer)) => self.take(candidate, &answer, target, &folder),
+            Ok(Fetched::List) => Ok(Outcome::List),
             Err(trouble) => Err(trouble),
         };
         self.last = Some(Instant::now());
@@ -238,18 +261,19 @@ impl Work<'_, '_> {
         placed
     }
 
-    /// Checks what arrived and puts it to its place; whether it was new.
+    /// Checks what arrived and puts it to its place, unless it is known.
     fn take(
         &mut self,
         candidate: &Candidate,
         answer: &Answer,
         target: &Target,
         folder: &Path,
-    ) -> Result<bool, Trouble> {
+    ) -> Result<Outcome, Trouble> {
         let site = answer.key();
         // Another address may have led to the same song.
-        if self.records.knows(site.as_deref(), &candidate.address) != Known::New {
-            return Ok(false);
+        match self.records.knows(site.as_deref(), &candidate.address) {
+            Known::New => {}
+            known => return Ok(Outcome::Known(known)),
         }
         let (file, extension) = song::check(folder, self.calls.limits).map_err(Trouble::Failed)?;
         let id = key_of(site, &candidate.address);
@@ -269,7 +293,7 @@ impl Work<'_, '_> {
         };
         self.scratch.place(&file, self.root, &row, &mut self.records).map_err(Halt::Fatal)?;
         (self.observer)(Event::Song { path: &row.path });
-        Ok(true)
+        Ok(Outcome::New(self.root.join(&row.path)))
     }
 
     /// Waits until the pause since the last request is over.

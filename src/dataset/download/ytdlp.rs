@@ -112,6 +112,7 @@ impl Calls<'_> {
     pub fn list(&self, address: &str, count: usize) -> Result<Vec<Answer>, Trouble> {
         let mut command = self.command(&self.cache);
         command.args([
+            "--no-progress",
             "--flat-playlist",
             "--simulate",
             "--no-playlist",
@@ -141,6 +142,8 @@ impl Calls<'_> {
             "never",
             "--no-mtime",
         ]);
+        // A line at each step, so that a yt-dlp whose parent was killed finds its output closed and ends.
+        command.args(["--progress", "--newline", "--progress-template", "download:."]);
         command.args(["--max-filesize", &bytes.to_string(), "--abort-on-unavailable-fragments"]);
         command
             .args(["--match-filters", &format!("!is_live & duration>=?{shortest} & duration<=?{longest}")]);
@@ -158,14 +161,7 @@ impl Calls<'_> {
         let mut command = Command::new(&self.program.program);
         command.env("YTDLP_NO_PLUGINS", "1").env("PYTHONUTF8", "1").env("PYTHONIOENCODING", "utf-8:replace");
         command.current_dir(folder);
-        command.args([
-            "--ignore-config",
-            "--no-exec",
-            "--no-warnings",
-            "--no-quiet",
-            "--no-progress",
-            "--cache-dir",
-        ]);
+        command.args(["--ignore-config", "--no-exec", "--no-warnings", "--no-quiet", "--cache-dir"]);
         command.arg(&self.cache);
         command.args([
             "--socket-timeout",
