@@ -7,3 +7,4 @@ mod common;
 mod library;
 mod scan;
 mod split;
+mod tracks;

@@ -1,7 +1,5 @@
 //! From files to songs: formats, limits, and every kind of damage.
 
-mod ffmpeg;
-
 use std::f32::consts::TAU;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,6 +10,8 @@ use genre_recognizer::audio::{
 };
 use genre_recognizer::rng::Rng;
 use tempfile::{TempDir, tempdir};
+
+use super::ffmpeg;
 
 /// How samples are stored in a WAV file.
 #[derive(Clone, Copy, Debug)]

@@ -1,8 +1,6 @@
 //! Every format, decoded here and by ffmpeg: the same samples, within the bound of its row.
 //!
-//! `cargo test --test formats -- --nocapture` prints the table.
-
-mod ffmpeg;
+//! `cargo test --test audio formats -- --nocapture` prints the table.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,6 +10,8 @@ use genre_recognizer::audio::{AudioError, AudioFault, Decoded, FileInfo, decode,
 use genre_recognizer::rng::Rng;
 use rayon::prelude::*;
 use tempfile::tempdir;
+
+use super::ffmpeg;
 
 /// A format, and how closely both decoders must agree. Lengths must be equal, or ours that of the source.
 struct Row {
