@@ -78,6 +78,11 @@ fn damaged() -> Vec<(&'static str, Vec<u8>, &'static str)> {
             wav(3, RATE, 1, 32, 32_000, &floats(8_000, |i| if i == 7_999 { f32::INFINITY } else { tone(i) })),
             "not finite",
         ),
+        (
+            "beyond all sound.wav",
+            wav(3, 2 * RATE, 1, 32, 32_000, &floats(8_000, |i| if i == 4_000 { f32::MAX } else { tone(i) })),
+            "beyond ±1e10",
+        ),
         ("0 Hz.wav", wav(1, 0, 1, 16, good.len(), &good), ""),
         ("4 GHz.wav", wav(1, u32::MAX, 1, 16, good.len(), &good), ""),
         ("0 channels.wav", wav(1, RATE, 0, 16, good.len(), &good), ""),
@@ -101,6 +106,7 @@ fn sound() -> Vec<(&'static str, Vec<u8>)> {
     let quiet = pcm(8_000, |i| (i as f32 * 0.21).sin() * 0.01);
     let other = pcm(9_000, |i| (i as f32 * 0.17).sin() * 0.5);
     vec![
+        ("unscaled.wav", wav(3, 2 * RATE, 1, 32, 64_000, &floats(16_000, |i| 1e9 * (i as f32 * 0.3).sin()))),
         ("named as mp3.mp3", wav(1, RATE, 1, 16, quiet.len(), &quiet)),
         ("cut after half.wav", whole[..44 + good.len() * 6 / 10].to_vec()),
         // As written to a pipe.
@@ -168,7 +174,7 @@ fn every_kind_of_damage_is_named_and_the_good_files_stay() {
             }
         }
         let (bad, good) = (&report.genres[0], &report.genres[1]);
-        assert_eq!((bad.songs, good.songs, good.problems, report.songs), (1, 3, 0, 4), "{reasons:#?}");
+        assert_eq!((bad.songs, good.songs, good.problems, report.songs), (1, 4, 0, 5), "{reasons:#?}");
         assert_eq!(bad.problems, report.problems.len());
     }
     // Headers alone: nothing panics, and what they tell is told.
