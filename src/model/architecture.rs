@@ -34,7 +34,11 @@ impl Network {
         let audio =
             b.graph.add_named("audio", input([batch, config.channels, config.frame_length()]), &[])?;
         let mut x = self.features(b, audio)?;
-        x = b.scoped("features", |b| b.norm(x))?;
+        x = b.scoped("features", |b| {
+            let x = b.norm(x)?;
+            // Behind the norm, where 0 is the mean.
+            b.mask(x)
+        })?;
         if config.stem {
             x = b.scoped("stem", |b| {
                 let (kernel, stride) = STEM;
@@ -67,10 +71,14 @@ impl Network {
         Ok(Parts { audio, logits })
     }
 
+    /// The transform that the features begin with.
+    pub(super) fn stft(&self) -> PowerStft {
+        PowerStft { n_fft: self.config.n_fft, hop: self.config.hop, centred: true }
+    }
+
     fn features(&self, b: &mut Builder, audio: NodeId) -> Result<NodeId, ModelError> {
         let config = &self.config;
-        let stft = PowerStft { n_fft: config.n_fft, hop: config.hop, centred: true };
-        let mut x = b.graph.add_named("stft", stft.into(), &[audio])?;
+        let mut x = b.graph.add_named("stft", self.stft().into(), &[audio])?;
         if config.uses_mels() {
             let ModelConfig { sample_rate, n_fft, mels, low, high, .. } = *config;
             let mel = Mel::new(MelSpec { sample_rate, n_fft, mels, low, high });

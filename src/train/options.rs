@@ -157,6 +157,7 @@ impl TrainOptions {
         TrainingConfig {
             batch: self.batch,
             smoothing: self.label_smoothing,
+            masks: false,
             optimizer: OptimizerConfig {
                 kind: self.optimizer,
                 weight_decay: self.weight_decay,
