@@ -98,7 +98,8 @@ impl Network {
         })
     }
 
-    /// `leaky(norm(conv(… leaky(norm(conv(x))))) + norm(conv1×1(x)))`, then max pooling.
+    /// `leaky(norm(conv(… leaky(norm(conv(x))))) + norm(conv1×1(x)))`, then max pooling; with the addition last
+    /// `leaky(norm(conv(…))) + leaky(norm(conv1×1(x)))`.
     fn block(&self, b: &mut Builder, x: NodeId, filters: usize) -> Result<NodeId, ModelError> {
         let config = &self.config;
         let mut y = x;
@@ -106,15 +107,17 @@ impl Network {
             y = b.scoped(&format!("conv{i}"), |b| {
                 let y = self.convolution(b, y, filters, config.kernel)?;
                 let y = b.norm(y)?;
-                if i < config.convolutions { b.leaky(y, config.slope) } else { Ok(y) }
+                let activated = i < config.convolutions || config.addition_last;
+                if activated { b.leaky(y, config.slope) } else { Ok(y) }
             })?;
         }
         let projected = b.scoped("projection", |b| {
             let x = self.convolution(b, x, filters, 1)?;
-            b.norm(x)
+            let x = b.norm(x)?;
+            if config.addition_last { b.leaky(x, config.slope) } else { Ok(x) }
         })?;
         let sum = b.graph.add_named("add", Add.into(), &[y, projected])?;
-        let y = b.leaky(sum, config.slope)?;
+        let y = if config.addition_last { sum } else { b.leaky(sum, config.slope)? };
         let [h, w] = [b.graph.shape(y)[2], b.graph.shape(y)[3]];
         if config.pool == 1 || h < config.pool || w < config.pool {
             return Ok(y);
