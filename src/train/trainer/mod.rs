@@ -254,7 +254,8 @@ impl Trainer {
     fn end_epoch(&mut self, observe: &mut dyn FnMut(Event<'_>)) -> Result<(), TrainError> {
         let weights = self.weights()?;
         self.recognizer.set_weights(&weights)?;
-        let validation = evaluate(&mut self.recognizer, &self.setup.library, &self.setup.split.validation)?;
+        let mut validation =
+            evaluate(&mut self.recognizer, &self.setup.library, &self.setup.split.validation)?;
         let (train_loss, train_accuracy) = self.epoch_so_far();
         let epoch = history::Epoch {
             epoch: self.progress.epoch + 1,
@@ -268,7 +269,9 @@ impl Trainer {
         };
         let best = self.progress.history.best().is_none_or(|best| epoch.beats(best));
         if best {
-            self.model(weights, &epoch).save(&self.setup.run.best())?;
+            // Probabilities that mean what they say on the songs that the model was chosen by.
+            validation.decide(validation.fitted());
+            self.model(weights, &epoch, validation.decision).save(&self.setup.run.best())?;
             self.best = Some(validation);
         }
         self.progress.history.0.push(epoch);
