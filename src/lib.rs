@@ -14,4 +14,5 @@ pub mod ops;
 pub mod plan;
 pub mod recognize;
 pub mod rng;
+pub mod score;
 pub mod train;

@@ -17,6 +17,7 @@ use genre_recognizer::model::{Convolution, Features, FileError, Model, ModelConf
 use genre_recognizer::plan::plan;
 use genre_recognizer::recognize::argmax;
 use genre_recognizer::rng::Rng;
+use genre_recognizer::score::Decision;
 use genre_recognizer::train::{
     Balance, Checkpoint, Ending, Epoch, Event, History, Keep, Outcome, Plateau, RunConfig, RunFolder,
     ScheduleKind, Setup, TrainError, TrainOptions, train,
@@ -243,9 +244,16 @@ fn training_learns_and_repeats_itself() {
         serde_json::from_slice(&fs::read(a.path().join("metrics.json")).unwrap()).unwrap();
     assert_eq!(json["validation"]["songs"], 3);
     assert_eq!(json["validation"]["song_accuracy"], validation.song_accuracy);
+    assert_eq!(json["validation"]["per_genre"][2]["genre"], "tone");
+    assert_eq!(json["validation"]["calibration"]["bins"].as_array().map(Vec::is_empty), Some(false));
+    assert!(
+        json["validation"].get("songs_judged").is_none() && json["validation"]["frame_confusion"].is_array()
+    );
     let model = Model::load(&outcome.best).unwrap();
     assert_eq!(model.card.genres, GENRES);
     assert_eq!(model.card.provenance.epochs, metrics.best_epoch);
+    // Three songs are too few to fit a temperature to.
+    assert_eq!((model.card.decision, validation.decision), (Decision::default(), Decision::default()));
 
     config.training.seed = 2;
     let (c, _) = whole_run(&config);

@@ -12,7 +12,7 @@ mod weights;
 
 pub use builder::Running;
 pub use config::{Convolution, Features, ModelConfig};
-pub use file::{FORMAT, Model, ModelCard, Provenance};
+pub use file::{CrossValidation, FORMAT, Model, ModelCard, Provenance};
 pub use network::{Inference, Layer, Network, Training, TrainingConfig};
 pub use optimizer::{OptimizerConfig, OptimizerKind};
 pub use parameters::{Initial, Layout, Parameter};

@@ -3,5 +3,6 @@
 mod recognizer;
 mod verdict;
 
+pub use crate::score::argmax;
 pub use recognizer::{Frame, RecognizeError, Recognizer};
-pub use verdict::{Guess, Verdict, argmax, mean};
+pub use verdict::{Guess, Verdict};

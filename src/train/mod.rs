@@ -14,7 +14,7 @@ mod trainer;
 
 pub use checkpoint::{Checkpoint, Progress};
 pub use error::TrainError;
-pub use evaluation::{Evaluation, evaluate};
+pub use evaluation::{Evaluation, FrameCounts, FrameGuess, GenreFigures, Judged, evaluate, evaluate_watched};
 pub use history::{Epoch, History};
 pub use options::{Balance, Keep, RunConfig, TrainOptions};
 pub use preset::Preset;

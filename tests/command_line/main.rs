@@ -1,6 +1,7 @@
 //! The program as its user meets it: results, messages, exit codes, files.
 
 mod dataset;
+mod evaluate;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -240,8 +241,9 @@ fn predicts_in_every_format() {
         (header, reader.records().map(Result::unwrap).collect())
     };
     let (header, rows) = csv("--top-k 9");
-    assert_eq!(header.len(), 2 + 2 * 3);
+    assert_eq!(header.len(), 2 + 2 * 3 + 1);
     assert_eq!(header[..4], ["path", "seconds", "genre1", "probability1"]);
+    assert_eq!((header[8].as_str(), &rows[0][8]), ("unsure", "false"));
     assert_eq!((rows.len(), &rows[0][0], &rows[0][2]), (5, "music/noise/song 0.wav", "noise"));
     let (header, rows) = csv("--timeline");
     assert_eq!(

@@ -12,6 +12,7 @@ use super::Trainer;
 use crate::dataset::{Library, Split};
 use crate::files;
 use crate::model::{FORMAT, Model, ModelCard, Provenance, Tensor, Weights};
+use crate::score::Decision;
 
 impl Trainer {
     /// Writes the first weights, and begins the run's files with them; or writes those of the checkpoint.
@@ -94,7 +95,7 @@ impl Trainer {
         Ok((state, running))
     }
 
-    pub(super) fn model(&self, weights: Weights, epoch: &Epoch) -> Model {
+    pub(super) fn model(&self, weights: Weights, epoch: &Epoch, decision: Decision) -> Model {
         let dataset = &self.setup.library.dataset;
         let provenance = Provenance {
             dataset: folder_name(&dataset.root),
@@ -110,6 +111,8 @@ impl Trainer {
             genres: dataset.genres.clone(),
             config: self.network.config.clone(),
             provenance,
+            decision,
+            cross_validation: None,
         };
         Model { card, weights }
     }
@@ -137,8 +140,11 @@ impl Trainer {
             Some(validation) => Some(validation),
             // The best epoch came before this session began.
             None => {
-                self.recognizer.set_weights(&Model::load(&path)?.weights)?;
-                self.validate()?
+                let model = Model::load(&path)?;
+                self.recognizer.set_weights(&model.weights)?;
+                let mut validation = self.validate()?;
+                validation.iter_mut().for_each(|v| v.decide(model.card.decision));
+                validation
             }
         };
         let metrics = Metrics {

@@ -258,7 +258,7 @@ impl Trainer {
     fn end_epoch(&mut self, observe: &mut dyn FnMut(Event<'_>)) -> Result<(), TrainError> {
         let weights = self.weights()?;
         self.recognizer.set_weights(&weights)?;
-        let validation = if self.is_validated() { self.validate()? } else { None };
+        let mut validation = if self.is_validated() { self.validate()? } else { None };
         let (train_loss, train_accuracy) = self.epoch_so_far();
         let epoch = history::Epoch {
             epoch: self.progress.epoch + 1,
@@ -274,7 +274,10 @@ impl Trainer {
         let kept =
             keep == Keep::Last || self.progress.history.kept(keep).is_none_or(|best| epoch.beats(best));
         if kept {
-            self.model(weights, &epoch).save(&self.setup.run.best())?;
+            // Probabilities that mean what they say on the songs that the model was chosen by.
+            validation.iter_mut().for_each(|v| v.decide(v.fitted()));
+            let decision = validation.as_ref().map(|v| v.decision).unwrap_or_default();
+            self.model(weights, &epoch, decision).save(&self.setup.run.best())?;
             self.best = validation;
         }
         self.progress.history.0.push(epoch);
