@@ -1,14 +1,20 @@
-//! The network's graphs: masks over the features.
+//! The network's graphs: masks over the features, and the gradient that explains a verdict.
 
 mod common;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use genre_recognizer::device::{Device, LoadOptions, cpu::Cpu};
+use genre_recognizer::audio::Song;
+use genre_recognizer::device::{Device, LoadOptions, cpu::Cpu, reference};
 use genre_recognizer::graph::{GraphOp, NodeId};
-use genre_recognizer::model::{Features, ModelConfig, Network, OptimizerConfig, Training, TrainingConfig};
+use genre_recognizer::model::{
+    Explanation, Features, ModelConfig, Network, OptimizerConfig, Training, TrainingConfig, Weights,
+};
+use genre_recognizer::ops::Graph;
+use genre_recognizer::ops::source::Input;
 use genre_recognizer::plan::{Work, plan};
+use genre_recognizer::recognize::{Explainer, Recognizer};
 use genre_recognizer::rng::Rng;
 
 const BATCH: usize = 3;
@@ -159,6 +165,167 @@ fn feature_size_is_that_of_the_graph() {
             let (h, w) = network.feature_size();
             let [rows, columns] = net.masks.unwrap().map(|id| net.graph.shape(id).to_vec());
             assert_eq!((rows, columns), (vec![BATCH, h], vec![BATCH, w]));
+        }
+    }
+}
+
+/// Weights that are all random: scales, shifts and running statistics, too.
+fn weights(network: &Network) -> Weights {
+    let mut weights = network.initialise(8).unwrap();
+    let mut rng = Rng::new(9);
+    for (name, tensor) in &mut weights.0 {
+        let channels = tensor.data.len() / 2;
+        for (i, value) in tensor.data.iter_mut().enumerate() {
+            match name {
+                name if name.ends_with("running") && i < channels => *value = rng.normal(),
+                name if name.ends_with("running") => *value = rng.range(0.3, 3.0),
+                _ => *value += 0.1 * rng.normal(),
+            }
+        }
+    }
+    weights
+}
+
+/// The leaves of an explanation of this audio, in f64.
+fn explained(
+    net: &Explanation,
+    weights: &Weights,
+    audio: &[f32],
+    selector: &[f32],
+) -> HashMap<NodeId, Vec<f64>> {
+    let wide = |values: &[f32]| values.iter().map(|&v| f64::from(v)).collect::<Vec<f64>>();
+    let (flat, running) = weights.scatter(&net.layout, &net.running).unwrap();
+    let statistics = net.running.iter().zip(&running).map(|(r, values)| (r.node, wide(values)));
+    let mut leaves: HashMap<_, _> = statistics.collect();
+    leaves.extend([(net.audio, wide(audio)), (net.selector, wide(selector)), (net.state, wide(&flat))]);
+    leaves
+}
+
+fn named(graph: &Graph, name: &str) -> NodeId {
+    graph.nodes().find(|(_, node)| node.name == name).unwrap().0
+}
+
+/// Networks of all features and both kinds of convolution, mono and stereo.
+fn networks() -> Vec<Network> {
+    let settings =
+        [(Features::LogMel, 1), (Features::MelDecibel, 2), (Features::Power, 1), (Features::Decibel, 2)];
+    let networks = settings.into_iter().map(|(features, channels)| {
+        let config = ModelConfig { features, channels, filters: vec![3, 5], ..network().config };
+        Network::new(config, GENRES).unwrap()
+    });
+    networks.collect()
+}
+
+/// Central differences of Σ selector·logits at the features, in f64: step, tolerances as for every gradient rule.
+#[test]
+fn explanations_are_the_slope_of_the_logits() {
+    const STEP: f64 = 1e-6;
+    for network in networks() {
+        let weights = weights(&network);
+        let net = network.explanation(2).unwrap();
+        let size = network.config.channels * network.config.frame_length();
+        // Of the second sample, the sum of two logits.
+        let selector = [0.0, 1.0, 0.0, 0.0, -0.7, 0.0, 0.0, 1.3];
+        let mut leaves = explained(&net, &weights, &normal(2, 2 * size), &selector);
+        let logits = named(&net.graph, "head.logits");
+        let [features, gradient] = <[Vec<f64>; 2]>::try_from(reference::evaluate(
+            &net.graph,
+            &leaves,
+            &[net.features, net.gradient],
+        ))
+        .unwrap();
+        let mut graph = net.graph.clone();
+        let leaf = Input { shape: graph.shape(net.features).clone() };
+        graph.replace(net.features, leaf.into(), &[]).unwrap();
+        let rms = (gradient.iter().map(|g| g * g).sum::<f64>() / gradient.len() as f64).sqrt();
+        let mut value = |features: Vec<f64>| -> f64 {
+            leaves.insert(net.features, features);
+            let logits = reference::evaluate(&graph, &leaves, &[logits]).remove(0);
+            logits.iter().zip(selector).map(|(logit, weight)| logit * f64::from(weight)).sum()
+        };
+        let mut rng = Rng::new(4);
+        for _ in 0..60 {
+            let i = rng.below(features.len());
+            let mut moved = |by: f64| {
+                let mut features = features.clone();
+                features[i] += by;
+                value(features)
+            };
+            let numeric = (moved(STEP) - moved(-STEP)) / (2.0 * STEP);
+            let error = (numeric - gradient[i]).abs();
+            assert!(
+                error <= 1e-3 * numeric.abs() + 1e-5 * rms.max(1e-3),
+                "{:?}, element {i}: {} by the graph, {numeric} by differences",
+                network.config.features,
+                gradient[i]
+            );
+        }
+        assert!(rms > 1e-3, "{:?}: a gradient of {rms:e} tells nothing", network.config.features);
+    }
+}
+
+fn assert_close(what: &str, actual: &[f32], expected: &[f64]) {
+    assert_eq!(actual.len(), expected.len(), "{what}");
+    let rms = (expected.iter().map(|e| e * e).sum::<f64>() / expected.len() as f64).sqrt();
+    for (i, (&a, e)) in actual.iter().zip(expected).enumerate() {
+        // Fails for NaN, too.
+        assert!((f64::from(a) - e).abs() <= 2e-4 * (rms + e.abs()), "{what}, element {i}: {a}, not {e}");
+    }
+}
+
+/// From a song to its pictures on every device, against the f64 reference.
+#[test]
+fn songs_are_explained() {
+    for network in networks() {
+        let ModelConfig { channels, features, .. } = network.config;
+        let length = network.config.frame_length();
+        // Five frames, in batches of two.
+        let planes: Vec<Vec<f32>> = (0..channels).map(|c| normal(20 + c as u64, 5 * length + 17)).collect();
+        let song = Song::from_samples(&planes, network.config.sample_rate);
+        let weights = weights(&network);
+        let net = network.explanation(1).unwrap();
+        let (height, width) = network.feature_size();
+        let genre = 2;
+        for device in devices() {
+            let what = format!("{features:?} on {}", device.describe());
+            let mut explainer = Explainer::new(&network, device.as_ref(), 2).unwrap();
+            explainer.set_weights(&weights).unwrap();
+            let mut recognizer = Recognizer::new(&network, device.as_ref(), 2).unwrap();
+            recognizer.set_weights(&weights).unwrap();
+            let recognised = recognizer.frames(&[&song]).unwrap().remove(0);
+            let mut count = 0;
+            explainer
+                .explain(&song, genre, &mut |frame| {
+                    assert_eq!(frame.start, count * length);
+                    assert_eq!(frame.start, recognised[count].start);
+                    let mut audio = vec![0.0; channels * length];
+                    song.write_frame(frame.start, &mut audio).unwrap();
+                    let leaves = explained(&net, &weights, &audio, &[0.0, 0.0, 1.0, 0.0]);
+                    let outputs = [net.probabilities, net.features, net.gradient];
+                    let expected = reference::evaluate(&net.graph, &leaves, &outputs);
+                    assert_close(&format!("{what}, probabilities"), frame.probabilities, &expected[0]);
+                    let again: Vec<f64> = recognised[count].probabilities.iter().map(|&p| p.into()).collect();
+                    assert_close(&format!("{what}, probabilities again"), frame.probabilities, &again);
+                    let (mut power, mut gradient) = (vec![0.0; height * width], vec![0.0; height * width]);
+                    for (i, (value, slope)) in expected[1].iter().zip(&expected[2]).enumerate() {
+                        let (log, factor) = match features {
+                            Features::LogMel => (*value, 1.0),
+                            Features::Power => (value.ln(), *value),
+                            _ => (value * 10f64.ln() / 10.0, 10.0 / 10f64.ln()),
+                        };
+                        power[i % (height * width)] += log / channels as f64;
+                        gradient[i % (height * width)] += slope * factor;
+                    }
+                    assert_close(&format!("{what}, power"), frame.power, &power);
+                    assert_close(&format!("{what}, gradient"), frame.gradient, &gradient);
+                    assert!(gradient.iter().any(|g| g.abs() > 1e-4), "{what}: no gradient");
+                    count += 1;
+                })
+                .unwrap();
+            assert_eq!(count, recognised.len(), "{what}");
+            assert_eq!(count, 5);
+            let error = explainer.explain(&song, GENRES, &mut |_| {}).unwrap_err().to_string();
+            assert!(error.contains("there are 4"), "{error}");
         }
     }
 }

@@ -24,6 +24,8 @@ const STEM: (usize, usize) = (5, 2);
 /// The ends of a network.
 pub(super) struct Parts {
     pub audio: NodeId,
+    /// [N, channels, H, W], before they are normalised.
+    pub features: NodeId,
     pub logits: NodeId,
 }
 
@@ -33,9 +35,9 @@ impl Network {
         let config = &self.config;
         let audio =
             b.graph.add_named("audio", input([batch, config.channels, config.frame_length()]), &[])?;
-        let mut x = self.features(b, audio)?;
-        x = b.scoped("features", |b| {
-            let x = b.norm(x)?;
+        let features = self.features(b, audio)?;
+        let mut x = b.scoped("features", |b| {
+            let x = b.norm(features)?;
             // Behind the norm, where 0 is the mean.
             b.mask(x)
         })?;
@@ -68,7 +70,7 @@ impl Network {
             let bias = b.parameter("bias", [self.genres].into(), Initial::Zero)?;
             Ok(b.graph.add_named("logits", Bias.into(), &[x, bias])?)
         })?;
-        Ok(Parts { audio, logits })
+        Ok(Parts { audio, features, logits })
     }
 
     /// The transform that the features begin with.

@@ -3,6 +3,7 @@
 mod architecture;
 mod builder;
 mod config;
+mod explanation;
 mod file;
 mod network;
 mod optimizer;
@@ -12,6 +13,7 @@ mod weights;
 
 pub use builder::Running;
 pub use config::{Convolution, Features, ModelConfig};
+pub use explanation::Explanation;
 pub use file::{CrossValidation, FORMAT, Model, ModelCard, Provenance};
 pub use network::{Inference, Layer, Network, Training, TrainingConfig};
 pub use optimizer::{OptimizerConfig, OptimizerKind};

@@ -214,7 +214,12 @@ impl Network {
 
     /// Builds the network twice: once to learn which parameters there are, once with all of them as views of one
     /// variable.
-    fn build(&self, batch: usize, rows: usize, purpose: Purpose) -> Result<(Builder, Parts), ModelError> {
+    pub(super) fn build(
+        &self,
+        batch: usize,
+        rows: usize,
+        purpose: Purpose,
+    ) -> Result<(Builder, Parts), ModelError> {
         let mut survey = Builder::new(purpose, Layout::default(), 1)?;
         self.body(&mut survey, batch)?;
         let layout = Layout::new(survey.found);
