@@ -304,13 +304,15 @@ fn a_run_is_not_overwritten() {
     assert_eq!(names, ["music-1", "music-2", "music-3"].map(|name| runs.path().join(name)));
 }
 
-/// Every file that `bytes` cut off somewhere makes, and copies with one byte of the header changed.
+/// Every file that `bytes` cut off somewhere makes, and copies with one bit changed: all over the header, here and there in
+/// the values.
 fn damage(bytes: &[u8]) -> (Vec<Vec<u8>>, Vec<Vec<u8>>) {
     let header = 8 + u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
     let within = (0..header).step_by(header / 40).chain((header..bytes.len()).step_by(bytes.len() / 20));
     let cut =
         within.chain([1, 7, 8, 9, header - 1, header + 1, bytes.len() - 1]).map(|n| bytes[..n].to_vec());
-    let changed = (0..header).step_by(5).flat_map(|i| {
+    let values = (header..bytes.len()).step_by(bytes.len() / 100);
+    let changed = (0..header).step_by(5).chain(values).flat_map(|i| {
         [0x01, 0x04, 0x80].map(|bit| {
             let mut bytes = bytes.to_vec();
             bytes[i] ^= bit;
@@ -332,17 +334,21 @@ fn damaged_models_are_refused() {
         assert!(matches!(error, FileError::Damaged { .. }), "cut at {}: {error}", bytes.len());
         assert!(!error.to_string().contains('\n'), "{error}");
     }
-    let mut refused = 0;
+    let model = Model::load(&outcome.best).unwrap();
+    let mut read = 0;
     for (i, bytes) in changed.into_iter().enumerate() {
         fs::write(&path, &bytes).unwrap();
-        // A letter of a name may change without harm; whatever is read is a whole network.
+        // Only where the digest's own name is damaged there is none to check; what is read then is what was written.
         match Model::load(&path) {
-            Ok(model) => drop(model.network().unwrap()),
-            Err(FileError::Damaged { .. } | FileError::Format { .. }) => refused += 1,
+            Ok(found) => {
+                assert!(found == model, "change {i} was read");
+                read += 1;
+            }
+            Err(FileError::Damaged { .. } | FileError::Format { .. }) => {}
             Err(error) => panic!("change {i}: {error}"),
         }
     }
-    assert!(refused > 300, "{refused}");
+    assert!(read <= 6, "{read}");
     // Checkpoint and model are not taken for each other.
     let checkpoint = folder.path().join("checkpoint.safetensors");
     assert!(matches!(Model::load(&checkpoint), Err(FileError::Damaged { .. })));
@@ -381,21 +387,23 @@ fn damaged_checkpoints_are_refused() {
             bytes.len()
         );
     }
-    let mut refused = 0;
-    for bytes in changed {
+    let whole = {
         fs::write(&path, &bytes).unwrap();
-        // What can be read must then train, or be refused: no panic, no endless loop.
-        let resumed = Checkpoint::load(&path).and_then(|checkpoint| {
-            let changed = checkpoint.config.clone();
-            if changed.model.frame_length() > 10_000 || changed.training.batch > 100 {
-                return Ok(());
+        Checkpoint::load(&path).unwrap()
+    };
+    let mut read = 0;
+    for (i, bytes) in changed.into_iter().enumerate() {
+        fs::write(&path, &bytes).unwrap();
+        match Checkpoint::load(&path) {
+            Ok(found) => {
+                assert!(found == whole, "change {i} was read");
+                read += 1;
             }
-            let setup = setup(&config, folder.path(), Some(checkpoint));
-            run(Setup { config: changed, ..setup }, 2).map(drop)
-        });
-        refused += usize::from(resumed.is_err());
+            Err(TrainError::File(FileError::Damaged { .. } | FileError::Format { .. })) => {}
+            Err(error) => panic!("change {i}: {error}"),
+        }
     }
-    assert!(refused > 300, "{refused}");
+    assert!(read <= 6, "{read}");
     // A position that no training has.
     fs::write(&path, &bytes).unwrap();
     let good = Checkpoint::load(&path).unwrap();

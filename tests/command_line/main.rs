@@ -2,6 +2,7 @@
 
 mod dataset;
 mod evaluate;
+mod kill;
 
 use std::fs;
 use std::path::{Path, PathBuf};
