@@ -19,8 +19,8 @@ use genre_recognizer::recognize::argmax;
 use genre_recognizer::rng::Rng;
 use genre_recognizer::score::Decision;
 use genre_recognizer::train::{
-    Balance, Checkpoint, Ending, Epoch, Event, History, Keep, Outcome, Plateau, RunConfig, RunFolder,
-    ScheduleKind, Setup, TrainError, TrainOptions, train,
+    Balance, Checkpoint, Diagnosis, Ending, Epoch, Event, History, Keep, Outcome, Plateau, RunConfig,
+    RunFolder, ScheduleKind, Setup, TrainError, TrainOptions, train,
 };
 use tempfile::{TempDir, tempdir};
 
@@ -531,13 +531,19 @@ fn every_kind_of_network_trains() {
 #[test]
 fn what_is_not_finite_is_never_saved() {
     let mut config = tiny();
-    config.training.learning_rate = 1e38;
+    config.training.learning_rate = 1e30;
+    config.training.clip = 0.0;
     let folder = tempdir().unwrap();
-    let Err(TrainError::NotFinite { step, songs, .. }) = run(setup(&config, folder.path(), None), usize::MAX)
-    else {
-        panic!("a learning rate of 1e38 went unnoticed");
+    let error = run(setup(&config, folder.path(), None), usize::MAX).err().unwrap();
+    let message = error.to_string();
+    let TrainError::NotFinite { step, songs, found, moved, .. } = error else {
+        panic!("a learning rate of 1e30 went unnoticed: {message}");
     };
     assert!(step >= 1 && !songs.is_empty() && songs.iter().all(|song| song.ends_with(".wav")), "{songs:?}");
+    // The weights are finite, what they are multiplied with is not; and no later step has changed them.
+    let Diagnosis::Result { name, op, .. } = &found else { panic!("{message}") };
+    assert!(!moved && message.contains(&format!("step {step}: ")), "{message}");
+    assert!(message.contains(&format!("{name} ({op}), ")) && message.contains(&songs[0]), "{message}");
     let path = folder.path().join("checkpoint.safetensors");
     assert_eq!(Checkpoint::load(&path).unwrap().progress.step, 0);
     assert!(!folder.path().join("best.safetensors").exists());
@@ -554,10 +560,43 @@ fn what_is_not_finite_is_never_saved() {
     };
     let folder = tempdir().unwrap();
     let error = run(setup(&config, folder.path(), None), usize::MAX).err();
-    assert!(matches!(error, Some(TrainError::Spoiled { step: 1 })), "{error:?}");
+    let Some(TrainError::Spoiled { step: 1, songs, found: Diagnosis::Weights { .. } }) = &error else {
+        panic!("{error:?}");
+    };
+    assert!(!songs.is_empty(), "{songs:?}");
     let path = folder.path().join("checkpoint.safetensors");
     assert_eq!(Checkpoint::load(&path).unwrap().progress.step, 0);
     assert!(!folder.path().join("best.safetensors").exists());
+}
+
+/// Weights that make the next step overflow: it says where, and every file of the run stays as it was.
+#[test]
+fn a_step_that_is_not_finite_leaves_the_files() {
+    let config = tiny();
+    let folder = tempdir().unwrap();
+    run(setup(&config, folder.path(), None), 5).unwrap();
+    let path = folder.path().join("checkpoint.safetensors");
+    let mut checkpoint = Checkpoint::load(&path).unwrap();
+    let network = Network::new(config.model.clone(), GENRES.len()).unwrap();
+    let layout = network.training(&config.training.graph()).unwrap().layout;
+    let weight = layout.parameters.iter().find(|p| p.name == "block1.conv1.conv.weight").unwrap();
+    checkpoint.state.data[weight.offset..][..weight.shape.elements()].fill(3e38);
+    checkpoint.save(&path).unwrap();
+
+    let files = || -> Vec<_> {
+        let entries = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().path());
+        let mut files: Vec<_> = entries.map(|path| (path.clone(), fs::read(path).unwrap())).collect();
+        files.sort();
+        files
+    };
+    let before = files();
+    assert!(before.len() >= 4);
+    let error = run(setup(&config, folder.path(), Some(checkpoint)), usize::MAX).err().unwrap();
+    let message = error.to_string();
+    let TrainError::NotFinite { step: 6, found, moved: false, .. } = error else { panic!("{message}") };
+    let Diagnosis::Result { name, op: "conv2d", .. } = found else { panic!("{message}") };
+    assert_eq!(name, "block1.conv1.conv");
+    assert!(before == files(), "a file changed");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Training: options, schedule, loop, checkpoints, history, metrics.
 
 mod checkpoint;
+mod diagnosis;
 mod error;
 mod evaluation;
 mod history;
@@ -13,6 +14,7 @@ mod session;
 mod trainer;
 
 pub use checkpoint::{Checkpoint, Progress};
+pub use diagnosis::{Diagnosis, diagnose};
 pub use error::TrainError;
 pub use evaluation::{Evaluation, FrameCounts, FrameGuess, GenreFigures, Judged, evaluate, evaluate_watched};
 pub use history::{Epoch, History};

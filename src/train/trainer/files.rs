@@ -6,6 +6,7 @@ use xxhash_rust::xxh3::Xxh3Default;
 
 use super::super::TrainError;
 use super::super::checkpoint::Checkpoint;
+use super::super::diagnosis::{in_running, in_state};
 use super::super::history::Epoch;
 use super::super::session::Metrics;
 use super::Trainer;
@@ -89,8 +90,10 @@ impl Trainer {
         let state = self.loaded.read(self.training.state)?;
         let running = self.training.running.iter().map(|r| self.loaded.read(r.node));
         let running = running.collect::<Result<Vec<_>, _>>()?;
-        if !state.iter().chain(running.iter().flatten()).all(|value| value.is_finite()) {
-            return Err(TrainError::Spoiled { step: self.progress.step });
+        if let Some(found) = in_state(&self.training, &state).or_else(|| in_running(&self.training, &running))
+        {
+            let songs = self.names(&self.last);
+            return Err(TrainError::Spoiled { step: self.progress.step, songs, found });
         }
         Ok((state, running))
     }

@@ -2,11 +2,13 @@
 
 mod files;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use super::checkpoint::Progress;
+use super::diagnosis::{Diagnosis, diagnose};
 use super::evaluation::{Evaluation, evaluate};
 use super::options::Keep;
 use super::profile::Profile;
@@ -54,6 +56,8 @@ struct Trainer {
     progress: Progress,
     /// Batches whose outputs have not come back yet.
     under_way: Vec<Batch>,
+    /// The songs of the batch whose outputs came back last.
+    last: Vec<usize>,
     digest: String,
     best: Option<Evaluation>,
     frames: u64,
@@ -103,6 +107,7 @@ impl Trainer {
             recognizer,
             progress: Progress::default(),
             under_way: Vec::new(),
+            last: Vec::new(),
             best: None,
             frames: 0,
             busy: Duration::ZERO,
@@ -189,7 +194,16 @@ impl Trainer {
     }
 
     fn start_step(&mut self, batch: Batch) -> Result<(), TrainError> {
-        let step = self.progress.step;
+        self.write(&batch, self.progress.step)?;
+        self.loaded.run()?;
+        self.under_way.push(batch);
+        self.progress.step += 1;
+        self.progress.batch += 1;
+        Ok(())
+    }
+
+    /// Writes the inputs of a step, counted from 0.
+    fn write(&mut self, batch: &Batch, step: u64) -> Result<(), TrainError> {
         self.loaded.write(self.training.audio, &batch.audio)?;
         self.loaded.write(self.training.labels, &batch.labels)?;
         for (node, factors) in self.training.masks.iter().flatten().zip(&batch.masks) {
@@ -201,10 +215,6 @@ impl Trainer {
             let low = |value: u64| (value % (1 << 24)) as f32;
             self.loaded.write(counter, &[low(self.setup.config.training.seed), low(step)])?;
         }
-        self.loaded.run()?;
-        self.under_way.push(batch);
-        self.progress.step += 1;
-        self.progress.batch += 1;
         Ok(())
     }
 
@@ -216,12 +226,8 @@ impl Trainer {
             return Err(crate::device::DeviceError::NothingPending.into());
         };
         if norm[1] != 0.0 || !loss[0].is_finite() {
-            let name = |&song: &usize| self.setup.library.dataset.songs[song].name.clone();
-            let mut songs: Vec<String> = batch.songs.iter().map(name).collect();
-            songs.sort();
-            songs.dedup();
-            let step = self.progress.step - self.under_way.len() as u64;
-            return Err(TrainError::NotFinite { step, loss: loss[0], songs });
+            let (loss, moved) = (loss[0], norm[1] == 0.0);
+            return Err(self.not_finite(&batch, loss, moved));
         }
         self.progress.loss += f64::from(loss[0]);
         let genre = |&song: &usize| self.setup.library.dataset.songs[song].genre;
@@ -229,8 +235,34 @@ impl Trainer {
         let right = rows.zip(batch.songs.iter().map(genre)).filter(|(row, g)| argmax(row) == *g).count();
         self.progress.right += right as u64;
         self.frames += batch.songs.len() as u64;
+        self.last.clone_from(&batch.songs);
         batches.recycle(batch);
         Ok(())
+    }
+
+    /// The error of the step whose outputs were taken last, with what running it again tells.
+    fn not_finite(&mut self, batch: &Batch, loss: f32, mut moved: bool) -> TrainError {
+        let step = self.progress.step - self.under_way.len() as u64;
+        // Steps begun since have moved the weights on, unless their gradients were not finite either.
+        while let Ok(outputs) = self.loaded.outputs() {
+            moved |= outputs.get(2).is_some_and(|norm| norm[1] == 0.0);
+        }
+        let songs: Vec<String> = batch.songs.iter().map(|&song| self.name(song).to_string()).collect();
+        let found = match self.write(batch, step - 1) {
+            Ok(()) => diagnose(self.setup.device.as_ref(), &self.training, self.loaded.as_mut(), &songs),
+            Err(error) => Diagnosis::Failed { reason: error.to_string() },
+        };
+        TrainError::NotFinite { step, loss, songs: self.names(&batch.songs), found, moved }
+    }
+
+    fn name(&self, song: usize) -> &str {
+        &self.setup.library.dataset.songs[song].name
+    }
+
+    /// The names of songs, each once.
+    fn names(&self, songs: &[usize]) -> Vec<String> {
+        let names: BTreeSet<&str> = songs.iter().map(|&song| self.name(song)).collect();
+        names.into_iter().map(String::from).collect()
     }
 
     /// Mean loss and accuracy of the epoch's finished steps.
