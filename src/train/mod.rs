@@ -1,6 +1,7 @@
 //! Training: options, schedule, loop, checkpoints, history, metrics.
 
 mod checkpoint;
+mod cross_validation;
 mod error;
 mod evaluation;
 mod history;
@@ -12,6 +13,10 @@ mod session;
 mod trainer;
 
 pub use checkpoint::{Checkpoint, Progress};
+pub use cross_validation::{
+    FoldEvent, Folds, FoldsSetup, PartFigures, Pooled, RuleFigures, Settings, Spread, Tested, Which,
+    cross_validate, read_cross_validation,
+};
 pub use error::TrainError;
 pub use evaluation::{Evaluation, FrameCounts, FrameGuess, GenreFigures, Judged, evaluate, evaluate_watched};
 pub use history::{Epoch, History};

@@ -174,7 +174,7 @@ fn folder_name(path: &std::path::Path) -> String {
 }
 
 /// A digest of the songs, of what they sound like, and of who is on which side of the split.
-pub(super) fn digest(library: &Library, split: &Split) -> String {
+pub(in super::super) fn digest(library: &Library, split: &Split) -> String {
     let mut hash = Xxh3Default::new();
     for (entry, song) in library.dataset.songs.iter().zip(&library.songs) {
         let genre = &library.dataset.genres[entry.genre];

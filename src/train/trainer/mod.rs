@@ -2,6 +2,8 @@
 
 mod files;
 
+pub(super) use files::digest;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
