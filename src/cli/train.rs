@@ -1,19 +1,21 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use clap::Args;
 
-use super::flags::{CacheFlags, NetworkFlags, TrainingFlags, configure};
+use super::flags::{CacheFlags, NetworkFlags, TrainingFlags, ValidationFlags, configure};
 use super::progress::Progress;
 use super::{CliError, DeviceChoice, End, RUNS, counted, open, print, quoted, say, warn_of_trouble};
 use crate::dataset::{self, Cache, DEMO, Dataset, DatasetError, Library, Problem, Split, demo};
 use crate::train::{
-    self as training, Checkpoint, Ending, Event, Outcome, RunConfig, RunFolder, Setup, TrainError,
+    self as training, Checkpoint, Ending, Epoch, Event, Outcome, RunConfig, RunFolder, Setup, TrainError,
+    TrainOptions,
 };
 
 /// Where songs are looked for.
-const DATASET: &str = "dataset";
+pub(super) const DATASET: &str = "dataset";
 
 /// Trains a network on folders of songs, one folder for each genre.
 ///
@@ -37,11 +39,16 @@ pub struct Train {
     /// Settings in a TOML file as in a run's config.toml; flags win over it
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
+    /// Save a checkpoint at least this often, besides after every epoch
+    #[arg(long, value_name = "MINUTES", default_value_t = 5.0)]
+    checkpoint_minutes: f64,
     /// Measure every operation and print a table at the end
     #[arg(long)]
     profile: bool,
     #[command(flatten)]
     cache: CacheFlags,
+    #[command(flatten)]
+    validation: ValidationFlags,
     #[command(flatten)]
     training: TrainingFlags,
     #[command(flatten)]
@@ -81,6 +88,7 @@ impl Train {
             run: run.clone(),
             resume,
             profile: self.profile,
+            checkpoint_every: self.checkpoint_every()?,
         };
         let mut observer = Observer::new(epochs);
         let outcome = training::train(setup, &mut |event| observer.hear(event), &stop);
@@ -93,8 +101,20 @@ impl Train {
         report(&outcome, &run, &library, &validation)
     }
 
+    fn settings(&self, training: &mut TrainOptions) {
+        self.training.apply(training);
+        self.validation.apply(training);
+    }
+
+    fn checkpoint_every(&self) -> Result<Duration, CliError> {
+        Duration::try_from_secs_f64(self.checkpoint_minutes * 60.0).map_err(|_| {
+            let minutes = self.checkpoint_minutes;
+            CliError::Other(format!("--checkpoint-minutes is {minutes}, but it must be at least 0"))
+        })
+    }
+
     fn fresh(&self) -> Result<(RunConfig, Option<RunFolder>, Option<Checkpoint>), CliError> {
-        let mut config = configure(self.config.as_ref(), &self.network, Some(&self.training))?;
+        let mut config = configure(self.config.as_ref(), &self.network, |training| self.settings(training))?;
         if let Some(dataset) = &self.dataset {
             config.dataset = dataset.clone();
         }
@@ -118,14 +138,14 @@ impl Train {
             return Err(TrainError::NothingToResume(run.0).into());
         }
         let checkpoint = Checkpoint::load(&run.checkpoint())?;
-        if checkpoint.progress.epoch >= checkpoint.config.training.epochs && run.is_finished() {
+        if run.is_finished() {
             return Err(TrainError::Complete { model: run.best(), run: run.0 }.into());
         }
         let mut config = checkpoint.config.clone();
         // Flags that would change what the run computes are refused, not silently overruled.
         self.network.apply(&mut config.model)?;
-        self.training.apply(&mut config.training);
-        if config != checkpoint.config {
+        self.settings(&mut config.training);
+        if config != checkpoint.config || self.network.has_preset() {
             return Err(CliError::Other(format!(
                 "{}: a resumed run keeps the settings that it was begun with; leave out the flags that change them, \
                  or start a new run",
@@ -141,7 +161,7 @@ impl Train {
 }
 
 /// The songs of a folder; where it holds no audio, those of the demo set in its subfolder. Whether it is the demo set.
-fn songs(root: &Path) -> Result<(Dataset, bool), CliError> {
+pub(super) fn songs(root: &Path) -> Result<(Dataset, bool), CliError> {
     let scanned = dataset::scan(root);
     let none = match &scanned {
         // A folder of one's own stays as it is.
@@ -172,13 +192,13 @@ fn songs(root: &Path) -> Result<(Dataset, bool), CliError> {
 }
 
 /// The name of a run on this dataset.
-fn name(root: &Path, demo: bool) -> String {
+pub(super) fn name(root: &Path, demo: bool) -> String {
     let whole = root.canonicalize().unwrap_or_else(|_| root.to_owned());
     let last = whole.file_name().map(|name| name.to_string_lossy().into_owned());
     if demo { DEMO.to_string() } else { last.unwrap_or_else(|| "run".into()) }
 }
 
-fn load(data: &Dataset, config: &RunConfig, cache: Option<&Cache>) -> Result<Library, CliError> {
+pub(super) fn load(data: &Dataset, config: &RunConfig, cache: Option<&Cache>) -> Result<Library, CliError> {
     let progress = Progress::new("reading");
     let spec = config.model.audio();
     let library = Library::load(data, &spec, config.model.shortest_song(), cache, |done, total, path| {
@@ -200,7 +220,7 @@ fn load(data: &Dataset, config: &RunConfig, cache: Option<&Cache>) -> Result<Lib
     Ok(library?)
 }
 
-fn skipped(problems: &[Problem]) {
+pub(super) fn skipped(problems: &[Problem]) {
     for problem in problems {
         say(&format!("skipped: {problem}"));
     }
@@ -219,17 +239,10 @@ fn announce(library: &Library, split: &Split, run: &RunFolder) {
         data.root.display(),
         data.genres.len(),
         counted(split.train.len(), "song"),
-        split.validation.len(),
+        if split.validation.is_empty() { "none".to_string() } else { split.validation.len().to_string() },
         run.0.display(),
     ));
-    let unknown = data.songs.iter().filter(|song| song.artist.is_none()).count();
-    if unknown > 0 && !demo::is_demo(&data.root) {
-        say(&format!(
-            "the artist of {} is not known (from tags or tracks.csv): accuracy comes out too high where one artist has \
-             songs on both sides",
-            counted(unknown, "song")
-        ));
-    }
+    unknown_artists(data);
     let validated = |genre: &usize| split.validation.iter().any(|&song| data.songs[song].genre == *genre);
     let missing: Vec<&str> =
         (0..data.genres.len()).filter(|g| !validated(g)).map(|g| data.genres[g].as_str()).collect();
@@ -241,9 +254,21 @@ fn announce(library: &Library, split: &Split, run: &RunFolder) {
     }
 }
 
+/// Says how many artists are not known.
+pub(super) fn unknown_artists(data: &Dataset) {
+    let unknown = data.songs.iter().filter(|song| song.artist.is_none()).count();
+    if unknown > 0 && !demo::is_demo(&data.root) {
+        say(&format!(
+            "the artist of {} is not known (from tags or tracks.csv): accuracy comes out too high where one artist has \
+             songs on both sides",
+            counted(unknown, "song")
+        ));
+    }
+}
+
 /// Sets `stop` at the first Ctrl-C; the second ends the process at once, and so does the first before the training has
 /// begun.
-fn catch_interrupt(stop: &Arc<AtomicBool>, begun: &Arc<AtomicBool>) -> Result<(), CliError> {
+pub(super) fn catch_interrupt(stop: &Arc<AtomicBool>, begun: &Arc<AtomicBool>) -> Result<(), CliError> {
     let (stop, begun) = (stop.clone(), begun.clone());
     ctrlc::set_handler(move || {
         if !begun.load(Ordering::Relaxed) {
@@ -256,6 +281,15 @@ fn catch_interrupt(stop: &Arc<AtomicBool>, begun: &Arc<AtomicBool>) -> Result<()
         say("\nstopping after this step; once more to stop without saving");
     })
     .map_err(|error| CliError::Other(format!("Ctrl-C cannot be caught: {error}")))
+}
+
+/// What validation says of an epoch, and whether its model is the best so far.
+fn validated(epoch: &Epoch, best: bool) -> String {
+    let figures = (epoch.validation_loss, epoch.validation_frame_accuracy, epoch.validation_song_accuracy);
+    let (Some(loss), Some(frames), Some(songs)) = figures else { return String::new() };
+    let (frames, songs) = (100.0 * frames, 100.0 * songs);
+    let best = if best { " (best)" } else { "" };
+    format!("; validation: loss {loss:.3}, frames {frames:.1} %, songs {songs:.1} %{best}")
 }
 
 /// Draws the events of a training.
@@ -290,17 +324,14 @@ impl Observer {
                 }
             }
             Event::Step { .. } | Event::Validating => {}
-            Event::Epoch { epoch, best } => {
+            Event::Epoch { epoch, kept } => {
                 let line = format!(
-                    "epoch {:>3}/{}: loss {:.3}, accuracy {:.1} %; validation: loss {:.3}, frames {:.1} %, songs {:.1} %{}",
+                    "epoch {:>3}/{}: loss {:.3}, accuracy {:.1} %{}",
                     epoch.epoch,
                     self.epochs,
                     epoch.train_loss,
                     100.0 * epoch.train_accuracy,
-                    epoch.validation_loss,
-                    100.0 * epoch.validation_frame_accuracy,
-                    100.0 * epoch.validation_song_accuracy,
-                    if best { " (best)" } else { "" },
+                    validated(epoch, kept),
                 );
                 if let Some(bar) = &self.bar {
                     bar.line(&line);
@@ -331,13 +362,16 @@ fn report(
         return Ok(End::Interrupted);
     }
     if let Some(metrics) = &outcome.metrics {
-        let v = &metrics.validation;
+        let accuracy = metrics.validation.as_ref().map_or("no song validated".to_string(), |v| {
+            format!(
+                "song accuracy {:.1} % of {} validation songs, frame accuracy {:.1} %",
+                100.0 * v.song_accuracy,
+                v.songs,
+                100.0 * v.frame_accuracy
+            )
+        });
         let text = format!(
-            "song accuracy {:.1} % of {} validation songs, frame accuracy {:.1} % (epoch {} of {}; {:.0} frames/s)\n\
-             model: {}\n",
-            100.0 * v.song_accuracy,
-            v.songs,
-            100.0 * v.frame_accuracy,
+            "{accuracy} (epoch {} of {}; {:.0} frames/s)\nmodel: {}\n",
             metrics.best_epoch,
             metrics.epochs,
             metrics.frames_per_second,
@@ -346,7 +380,7 @@ fn report(
         print(&text)?;
     }
     // A song that the model gets right, if there is one: what is tried is the command.
-    let recognised = outcome.metrics.iter().flat_map(|m| &m.validation.recognised);
+    let recognised = outcome.metrics.iter().flat_map(|m| &m.validation).flat_map(|v| &v.recognised);
     let right = validation.iter().zip(recognised).find(|&(&song, &g)| library.dataset.songs[song].genre == g);
     if let Some(&song) = right.map(|(song, _)| song).or(validation.first()) {
         let song = &library.dataset.songs[song].path;

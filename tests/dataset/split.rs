@@ -202,7 +202,10 @@ fn the_table_of_a_split_is_read_back() {
         ("path,split\n\u{0}", "line 2", "does not fit"),
     ] {
         let error = read_sides(&folder.file("bad.csv", text.as_bytes())).unwrap_err().to_string();
-        assert!(error.contains("bad.csv") && error.contains(line) && error.contains(word), "{text:?}: {error}");
+        assert!(
+            error.contains("bad.csv") && error.contains(line) && error.contains(word),
+            "{text:?}: {error}"
+        );
     }
     assert!(read_sides(&folder.root().join("missing.csv")).is_err());
 }

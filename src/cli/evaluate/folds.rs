@@ -1,8 +1,10 @@
 //! Networks trained and judged by folds.
 
+use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use super::{Evaluate, show};
 use crate::cli::flags::configure;
@@ -13,21 +15,22 @@ use crate::dataset::Library;
 use crate::files;
 use crate::train::{Event, FoldEvent, Folds, FoldsSetup, Settings, Which, cross_validate};
 
+/// Besides after every epoch, a network under training is saved when this has passed.
+const CHECKPOINT_EVERY: Duration = Duration::from_secs(300);
+
 impl Evaluate {
     pub(super) fn cross_validate(&self, folds: Folds) -> Result<End, CliError> {
-        let mut config = configure(self.config.as_ref(), &self.network, Some(&self.training), None)?;
+        let mut config =
+            configure(self.config.as_ref(), &self.network, |training| self.training.apply(training))?;
         if let Some(dataset) = &self.dataset {
             config.dataset = dataset.clone();
         }
         if config.dataset.as_os_str().is_empty() {
             config.dataset = DATASET.into();
         }
-        let mut seeds = Vec::new();
-        for &seed in if self.seeds.is_empty() { &[config.training.seed][..] } else { &self.seeds } {
-            if !seeds.contains(&seed) {
-                seeds.push(seed);
-            }
-        }
+        let mut seeds = if self.seeds.is_empty() { vec![config.training.seed] } else { self.seeds.clone() };
+        let mut seen = HashSet::new();
+        seeds.retain(|&seed| seen.insert(seed));
         let device = open(self.device)?;
         say(&format!("device: {}", device.describe()));
         let (data, demo) = songs(&config.dataset)?;
@@ -60,7 +63,9 @@ impl Evaluate {
         }
         begun.store(true, Ordering::Relaxed);
         let mut observer = Observer::new(&library, config.training.epochs);
-        let setup = FoldsSetup { config, folds, seeds, library: library.clone(), device, folder };
+        let checkpoint_every = CHECKPOINT_EVERY;
+        let setup =
+            FoldsSetup { config, folds, seeds, library: library.clone(), device, folder, checkpoint_every };
         let pooled = cross_validate(&setup, &mut |which, event| observer.hear(which, event), &stop);
         observer.bar.finish();
         let Some(pooled) = pooled? else {
@@ -73,9 +78,9 @@ impl Evaluate {
         print(&match self.format {
             Format::Table => show::folds(&pooled, &name),
             Format::Json => show::json(&pooled)?,
-            Format::Csv => {
-                show::songs(&pooled.out_of_fold, &library.dataset, |judged| pooled.judged_in.get(judged).copied())?
-            }
+            Format::Csv => show::songs(&pooled.out_of_fold, &library.dataset, |judged| {
+                pooled.judged_in.get(judged).copied()
+            })?,
         })?;
         Ok(End::Success)
     }

@@ -58,7 +58,10 @@ impl Evaluate {
         cache.iter().for_each(warn_of_trouble);
         skipped(&library.problems);
         if library.songs.is_empty() {
-            return Err(CliError::Other(format!("{}: no song of it can be judged", files::shown(&data.root))));
+            return Err(CliError::Other(format!(
+                "{}: no song of it can be judged",
+                files::shown(&data.root)
+            )));
         }
         let trained_on = sides.map(|sides| trained_on(&library, &sides, &run));
 
@@ -140,7 +143,11 @@ impl Evaluate {
             )));
         }
         if left_out > 0 {
-            say(&format!("left out: {} of {}, which the model does not know", counted(left_out, "song"), list(&unknown)));
+            say(&format!(
+                "left out: {} of {}, which the model does not know",
+                counted(left_out, "song"),
+                list(&unknown)
+            ));
         }
         if let Some(sides) = sides {
             self.choose(&mut data, sides);

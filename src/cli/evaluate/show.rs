@@ -24,7 +24,8 @@ pub fn songs(
     let header = ["fold", "seed", "path", "genre", "recognised", "probability", "unsure"];
     table.write_record(header).map_err(|error| fail(error.to_string()))?;
     for (number, judged) in evaluation.songs_judged.iter().enumerate() {
-        let (seed, fold) = network(number).map_or_else(Default::default, |(s, f)| (s.to_string(), f.to_string()));
+        let (seed, fold) =
+            network(number).map_or_else(Default::default, |(s, f)| (s.to_string(), f.to_string()));
         let probability = judged.probabilities.get(judged.recognised).copied().unwrap_or_default();
         let unsure = evaluation.decision.unsure(&judged.probabilities);
         let row = [
@@ -58,7 +59,11 @@ fn interval([low, high]: [f64; 2]) -> String {
 pub fn evaluation(e: &Evaluation) -> String {
     let songs = counted(e.songs, "song");
     let judgements = e.songs_judged.len();
-    let of = if judgements == e.songs { songs } else { format!("{songs}, each judged {} times", judgements / e.songs.max(1)) };
+    let of = if judgements == e.songs {
+        songs
+    } else {
+        format!("{songs}, each judged {} times", judgements / e.songs.max(1))
+    };
     let mut text = String::new();
     let mut line = |name: &str, value: String, note: String| {
         text += &format!("{name:<15} {value:>7}  ({note})\n");
@@ -68,7 +73,13 @@ pub fn evaluation(e: &Evaluation) -> String {
     line("macro F1", percent(e.macro_f1), interval(e.macro_f1_interval));
     let below = e.decision.unsure_below.map_or_else(
         || "the model calls none unsure".to_string(),
-        |below| format!("named with less than {}; of the others {} are right", percent(below.into()), optional(e.sure_accuracy)),
+        |below| {
+            format!(
+                "named with less than {}; of the others {} are right",
+                percent(below.into()),
+                optional(e.sure_accuracy)
+            )
+        },
     );
     line("unsure songs", percent(e.unsure_share), below);
     let c = &e.calibration;
@@ -82,7 +93,11 @@ pub fn evaluation(e: &Evaluation) -> String {
 
 /// How far probabilities are from what they say, in words.
 fn decision(e: &Evaluation) -> String {
-    format!("expected calibration error; {}, temperature {:.2}", e.decision.aggregation.name(), e.decision.temperature)
+    format!(
+        "expected calibration error; {}, temperature {:.2}",
+        e.decision.aggregation.name(),
+        e.decision.temperature
+    )
 }
 
 fn names(e: &Evaluation) -> (Vec<String>, usize) {
@@ -94,7 +109,8 @@ fn names(e: &Evaluation) -> (Vec<String>, usize) {
 fn genres(e: &Evaluation) -> String {
     let (names, width) = names(e);
     let count = if e.songs_judged.len() == e.songs { "songs" } else { "judged" };
-    let mut text = format!("{:<width$}  {count:>6}  {:>9}  {:>7}  {:>7}\n", "genre", "precision", "recall", "F1");
+    let mut text =
+        format!("{:<width$}  {count:>6}  {:>9}  {:>7}  {:>7}\n", "genre", "precision", "recall", "F1");
     for (name, figures) in names.iter().zip(&e.per_genre) {
         let score = &figures.score;
         text += &format!(
@@ -118,18 +134,23 @@ fn confusion(e: &Evaluation) -> String {
     let (names, width) = names(e);
     if names.len() > WIDEST {
         let pairs = e.confusion.iter().enumerate().flat_map(|(truth, row)| {
-            row.iter().enumerate().filter(move |&(named, &n)| named != truth && n > 0).map(move |(named, &n)| (n, truth, named))
+            row.iter()
+                .enumerate()
+                .filter(move |&(named, &n)| named != truth && n > 0)
+                .map(move |(named, &n)| (n, truth, named))
         });
         let mut pairs: Vec<_> = pairs.collect();
         pairs.sort_by_key(|&(n, truth, named)| (std::cmp::Reverse(n), truth, named));
-        let mut text = "most often confused (songs of the genre, recognised as; json has the whole matrix)\n".to_string();
+        let mut text = "most often confused (songs of the genre, recognised as; json has the whole matrix)\n"
+            .to_string();
         for (n, truth, named) in pairs.into_iter().take(MOST) {
             text += &format!("{n:>5}  {:<width$}  {}\n", names[truth], names[named]);
         }
         return text;
     }
     let cell = e.confusion.iter().flatten().max().map_or(1, |n| n.to_string().len()).max(3) + 1;
-    let mut text = format!("confusion of songs (a row a genre; columns: recognised as)\n{:<1$}", "", width + 4);
+    let mut text =
+        format!("confusion of songs (a row a genre; columns: recognised as)\n{:<1$}", "", width + 4);
     (1..=names.len()).for_each(|number| text += &format!("{number:>cell$}"));
     text += "\n";
     for (number, (name, row)) in (1..).zip(names.iter().zip(&e.confusion)) {
@@ -145,7 +166,11 @@ pub fn folds(pooled: &Pooled, name: &str) -> String {
     let mut numbers: Vec<u32> = pooled.folds.iter().filter_map(|part| part.fold).collect();
     numbers.sort_unstable();
     numbers.dedup();
-    let mut text = format!("{}: song accuracy by seed and fold, after {}\n", printable(name), counted(pooled.epochs, "epoch"));
+    let mut text = format!(
+        "{}: song accuracy by seed and fold, after {}\n",
+        printable(name),
+        counted(pooled.epochs, "epoch")
+    );
     text += &format!("{:>20}", "seed");
     numbers.iter().for_each(|fold| text += &format!("{:>9}", format!("fold {fold}")));
     text += &format!("{:>9}{:>9}\n", "all", "frames");

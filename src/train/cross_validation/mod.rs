@@ -12,7 +12,7 @@ mod tested;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 pub use folds::Folds;
 pub use pooled::{PartFigures, Pooled, RuleFigures, Spread, read_cross_validation};
@@ -21,7 +21,7 @@ pub use tested::Tested;
 
 use super::checkpoint::Checkpoint;
 use super::evaluation::evaluate_watched;
-use super::options::RunConfig;
+use super::options::{Keep, RunConfig};
 use super::session::{Ending, Event, Setup};
 use super::{RunFolder, TrainError, train};
 use crate::dataset::{Library, Split};
@@ -39,6 +39,8 @@ pub struct FoldsSetup {
     pub device: Arc<dyn Device>,
     /// The folder of all folds' runs; see [`Settings::claim`].
     pub folder: PathBuf,
+    /// As [`Setup::checkpoint_every`].
+    pub checkpoint_every: Duration,
 }
 
 /// What the observer of a cross-validation hears, each of a network: its number from 0, seed and fold.
@@ -128,8 +130,8 @@ fn network(
     let mut config = setup.config.clone();
     config.training.seed = which.seed;
     (config.training.fold, config.training.folds) = (None, 0);
-    // Nothing is validated, so that nothing chooses the epoch: the model is the last.
-    config.training.validation = 0.0;
+    // Nothing is validated, and the last epoch's model is kept: nothing chooses it.
+    (config.training.validation, config.training.keep) = (0.0, Keep::Last);
     let started = Instant::now();
     let outcome = train(
         Setup {
@@ -140,6 +142,7 @@ fn network(
             device: setup.device.clone(),
             run: run.clone(),
             profile: false,
+            checkpoint_every: setup.checkpoint_every,
         },
         &mut |event| observe(which, FoldEvent::Training(event)),
         stop,

@@ -16,7 +16,8 @@ pub struct Settings {
     pub folds: Folds,
     /// A digest of the dataset: names, genres and contents of the songs.
     pub songs: String,
-    /// What every network is trained with; its seed, and what is said of a split, have no meaning here.
+    /// What every network is trained with; its seed, and what is said of a split and of
+    /// validation, have no meaning here.
     pub config: RunConfig,
 }
 
@@ -29,6 +30,7 @@ impl Settings {
         let mut config = config.clone();
         (config.training.fold, config.training.folds) = (None, plain.folds);
         (config.training.seed, config.training.validation) = (plain.seed, plain.validation);
+        (config.training.keep, config.training.validate_every) = (plain.keep, plain.validate_every);
         Self { folds, songs: digest(library, &all), config }
     }
 
