@@ -1,10 +1,10 @@
 use std::path::{Path, PathBuf};
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use serde::Serialize;
 
 use super::progress::Progress;
-use super::{CliError, DeviceChoice, End, RUNS, counted, open, print, say};
+use super::{CliError, DeviceChoice, End, Format, RUNS, counted, open, print, say};
 use crate::audio::{self, Song};
 use crate::files;
 use crate::model::Model;
@@ -47,14 +47,6 @@ Examples:
 
 Exit code 1 where a file could not be recognised; the others are.";
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-enum Format {
-    #[default]
-    Table,
-    Json,
-    Csv,
-}
-
 fn probability(text: &str) -> Result<f32, String> {
     let value = text.parse().ok().filter(|p| (0.0..=1.0).contains(p));
     value.ok_or_else(|| "a probability from 0 to 1 is wanted".to_string())
@@ -90,7 +82,7 @@ impl Predict {
     pub fn run(&self) -> Result<End, CliError> {
         let model = match &self.model {
             Some(path) => Model::load(path)?,
-            None => newest_model()?,
+            None => newest_model()?.1,
         };
         let (files, mut problems) = songs(&self.songs);
         let device = open(self.device)?;
@@ -152,8 +144,8 @@ impl Predict {
     }
 }
 
-/// The best model of the newest run; which one it is, is said.
-fn newest_model() -> Result<Model, CliError> {
+/// The best model of the newest run, and its file; which one it is, is said.
+pub(super) fn newest_model() -> Result<(PathBuf, Model), CliError> {
     let run = latest_model(Path::new(RUNS)).ok_or_else(|| {
         CliError::Other(
             "there is no trained model in ./runs; train one first (genre-recognizer train), or name one with --model"
@@ -163,7 +155,7 @@ fn newest_model() -> Result<Model, CliError> {
     let model = Model::load(&run.best())?;
     let unfinished = if run.is_finished() { "" } else { ", of a run that is not finished" };
     say(&format!("model: {} (epoch {}{unfinished})", run.best().display(), model.card.provenance.epochs));
-    Ok(model)
+    Ok((run.best(), model))
 }
 
 /// The files named, and the audio files in the folders named, sorted; and how many names led nowhere.

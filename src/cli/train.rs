@@ -5,16 +5,17 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::flags::{CacheFlags, NetworkFlags, TrainingFlags, configure};
+use super::flags::{CacheFlags, NetworkFlags, TrainingFlags, ValidationFlags, configure};
 use super::progress::Progress;
 use super::{CliError, DeviceChoice, End, RUNS, counted, open, print, quoted, say, warn_of_trouble};
 use crate::dataset::{self, Cache, DEMO, Dataset, DatasetError, Library, Problem, Split, demo};
 use crate::train::{
     self as training, Checkpoint, Ending, Epoch, Event, Outcome, RunConfig, RunFolder, Setup, TrainError,
+    TrainOptions,
 };
 
 /// Where songs are looked for.
-const DATASET: &str = "dataset";
+pub(super) const DATASET: &str = "dataset";
 
 /// Trains a network on folders of songs, one folder for each genre.
 ///
@@ -46,6 +47,8 @@ pub struct Train {
     profile: bool,
     #[command(flatten)]
     cache: CacheFlags,
+    #[command(flatten)]
+    validation: ValidationFlags,
     #[command(flatten)]
     training: TrainingFlags,
     #[command(flatten)]
@@ -98,6 +101,11 @@ impl Train {
         report(&outcome, &run, &library, &validation)
     }
 
+    fn settings(&self, training: &mut TrainOptions) {
+        self.training.apply(training);
+        self.validation.apply(training);
+    }
+
     fn checkpoint_every(&self) -> Result<Duration, CliError> {
         Duration::try_from_secs_f64(self.checkpoint_minutes * 60.0).map_err(|_| {
             let minutes = self.checkpoint_minutes;
@@ -106,7 +114,7 @@ impl Train {
     }
 
     fn fresh(&self) -> Result<(RunConfig, Option<RunFolder>, Option<Checkpoint>), CliError> {
-        let mut config = configure(self.config.as_ref(), &self.network, Some(&self.training))?;
+        let mut config = configure(self.config.as_ref(), &self.network, |training| self.settings(training))?;
         if let Some(dataset) = &self.dataset {
             config.dataset = dataset.clone();
         }
@@ -136,7 +144,7 @@ impl Train {
         let mut config = checkpoint.config.clone();
         // Flags that would change what the run computes are refused, not silently overruled.
         self.network.apply(&mut config.model)?;
-        self.training.apply(&mut config.training);
+        self.settings(&mut config.training);
         if config != checkpoint.config || self.network.has_preset() {
             return Err(CliError::Other(format!(
                 "{}: a resumed run keeps the settings that it was begun with; leave out the flags that change them, \
@@ -153,7 +161,7 @@ impl Train {
 }
 
 /// The songs of a folder; where it holds no audio, those of the demo set in its subfolder. Whether it is the demo set.
-fn songs(root: &Path) -> Result<(Dataset, bool), CliError> {
+pub(super) fn songs(root: &Path) -> Result<(Dataset, bool), CliError> {
     let scanned = dataset::scan(root);
     let none = match &scanned {
         // A folder of one's own stays as it is.
@@ -184,13 +192,13 @@ fn songs(root: &Path) -> Result<(Dataset, bool), CliError> {
 }
 
 /// The name of a run on this dataset.
-fn name(root: &Path, demo: bool) -> String {
+pub(super) fn name(root: &Path, demo: bool) -> String {
     let whole = root.canonicalize().unwrap_or_else(|_| root.to_owned());
     let last = whole.file_name().map(|name| name.to_string_lossy().into_owned());
     if demo { DEMO.to_string() } else { last.unwrap_or_else(|| "run".into()) }
 }
 
-fn load(data: &Dataset, config: &RunConfig, cache: Option<&Cache>) -> Result<Library, CliError> {
+pub(super) fn load(data: &Dataset, config: &RunConfig, cache: Option<&Cache>) -> Result<Library, CliError> {
     let progress = Progress::new("reading");
     let spec = config.model.audio();
     let library = Library::load(data, &spec, config.model.shortest_song(), cache, |done, total, path| {
@@ -212,7 +220,7 @@ fn load(data: &Dataset, config: &RunConfig, cache: Option<&Cache>) -> Result<Lib
     Ok(library?)
 }
 
-fn skipped(problems: &[Problem]) {
+pub(super) fn skipped(problems: &[Problem]) {
     for problem in problems {
         say(&format!("skipped: {problem}"));
     }
@@ -234,14 +242,7 @@ fn announce(library: &Library, split: &Split, run: &RunFolder) {
         if split.validation.is_empty() { "none".to_string() } else { split.validation.len().to_string() },
         run.0.display(),
     ));
-    let unknown = data.songs.iter().filter(|song| song.artist.is_none()).count();
-    if unknown > 0 && !demo::is_demo(&data.root) {
-        say(&format!(
-            "the artist of {} is not known (from tags or tracks.csv): accuracy comes out too high where one artist has \
-             songs on both sides",
-            counted(unknown, "song")
-        ));
-    }
+    unknown_artists(data);
     let validated = |genre: &usize| split.validation.iter().any(|&song| data.songs[song].genre == *genre);
     let missing: Vec<&str> =
         (0..data.genres.len()).filter(|g| !validated(g)).map(|g| data.genres[g].as_str()).collect();
@@ -253,9 +254,21 @@ fn announce(library: &Library, split: &Split, run: &RunFolder) {
     }
 }
 
+/// Says how many artists are not known.
+pub(super) fn unknown_artists(data: &Dataset) {
+    let unknown = data.songs.iter().filter(|song| song.artist.is_none()).count();
+    if unknown > 0 && !demo::is_demo(&data.root) {
+        say(&format!(
+            "the artist of {} is not known (from tags or tracks.csv): accuracy comes out too high where one artist has \
+             songs on both sides",
+            counted(unknown, "song")
+        ));
+    }
+}
+
 /// Sets `stop` at the first Ctrl-C; the second ends the process at once, and so does the first before the training has
 /// begun.
-fn catch_interrupt(stop: &Arc<AtomicBool>, begun: &Arc<AtomicBool>) -> Result<(), CliError> {
+pub(super) fn catch_interrupt(stop: &Arc<AtomicBool>, begun: &Arc<AtomicBool>) -> Result<(), CliError> {
     let (stop, begun) = (stop.clone(), begun.clone());
     ctrlc::set_handler(move || {
         if !begun.load(Ordering::Relaxed) {

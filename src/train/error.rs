@@ -46,6 +46,12 @@ pub enum TrainError {
     )]
     OtherCheckpoint { path: PathBuf, what: &'static str, found: String, now: String },
     #[error(
+        "{}: a cross-validation with other settings is here: {difference}; go on with the settings that it was begun with, \
+         or name another folder with --run",
+        folder.display()
+    )]
+    OtherFolds { folder: PathBuf, difference: String },
+    #[error(
         "step {step}: the loss or its gradients are not finite (loss {loss}); training stops, and what was saved before \
          stays. The step was run again{}: {found}. The batch was made of: {}. Start again with a lower --learning-rate, \
          or set --clip 1",

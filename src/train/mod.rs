@@ -1,6 +1,7 @@
 //! Training: options, schedule, loop, checkpoints, history, metrics.
 
 mod checkpoint;
+mod cross_validation;
 mod diagnosis;
 mod error;
 mod evaluation;
@@ -14,6 +15,10 @@ mod session;
 mod trainer;
 
 pub use checkpoint::{Checkpoint, Progress};
+pub use cross_validation::{
+    FoldEvent, Folds, FoldsSetup, PartFigures, Pooled, RuleFigures, Settings, Spread, Tested, Which,
+    cross_validate, read_cross_validation,
+};
 pub use diagnosis::{Diagnosis, diagnose};
 pub use error::TrainError;
 pub use evaluation::{Evaluation, FrameCounts, FrameGuess, GenreFigures, Judged, evaluate, evaluate_watched};

@@ -143,10 +143,17 @@ impl Trainer {
             Some(validation) => Some(validation),
             // The best epoch came before this session began.
             None => {
-                let model = Model::load(&path)?;
+                let mut model = Model::load(&path)?;
                 self.recognizer.set_weights(&model.weights)?;
                 let mut validation = self.validate()?;
-                validation.iter_mut().for_each(|v| v.decide(model.card.decision));
+                // It has its temperature, unless it was kept without being validated.
+                if let Some(validation) = &mut validation {
+                    validation.decide(validation.fitted());
+                    if model.card.decision != validation.decision {
+                        model.card.decision = validation.decision;
+                        model.save(&path)?;
+                    }
+                }
                 validation
             }
         };
@@ -180,7 +187,7 @@ fn folder_name(path: &std::path::Path) -> String {
 }
 
 /// A digest of the songs, of what they sound like, and of who is on which side of the split.
-pub(super) fn digest(library: &Library, split: &Split) -> String {
+pub(in super::super) fn digest(library: &Library, split: &Split) -> String {
     let mut hash = Xxh3Default::new();
     for (entry, song) in library.dataset.songs.iter().zip(&library.songs) {
         let genre = &library.dataset.genres[entry.genre];

@@ -2,6 +2,8 @@
 
 mod files;
 
+pub(super) use files::digest;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -20,6 +22,7 @@ use crate::device::{Executable, LoadOptions};
 use crate::model::{ModelError, Network, OptimizerConfig, Training};
 use crate::plan::{Program, plan};
 use crate::recognize::{Recognizer, argmax};
+use crate::score::Decision;
 
 /// Threads that prepare batches. One keeps up with a step on the CPU device many times over; the second is for the
 /// moments when a song must be decoded again.
@@ -306,9 +309,9 @@ impl Trainer {
         let kept =
             keep == Keep::Last || self.progress.history.kept(keep).is_none_or(|best| epoch.beats(best));
         if kept {
-            // Probabilities that mean what they say on the songs that the model was chosen by.
+            // Probabilities that mean what they say on the validation songs.
             validation.iter_mut().for_each(|v| v.decide(v.fitted()));
-            let decision = validation.as_ref().map(|v| v.decision).unwrap_or_default();
+            let decision = validation.as_ref().map_or_else(Decision::default, |v| v.decision);
             self.model(weights, &epoch, decision).save(&self.setup.run.best())?;
             self.best = validation;
         }
