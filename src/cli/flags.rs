@@ -169,31 +169,31 @@ pub struct AugmentationFlags {
     /// Leave frames as they are, but for what the flags below ask for
     #[arg(long)]
     no_augmentation: bool,
-    /// Change the level by up to this [default: GAIN]
+    /// Change the level by up to this [default: 6]
     #[arg(long, value_name = "DB")]
     gain: Option<f32>,
-    /// Turn half of the frames upside down [default: POLARITY]
+    /// Turn half of the frames upside down [default: true]
     #[arg(long, value_name = "true|false")]
     polarity: Option<bool>,
-    /// Raise and lower parts of the spectrum by up to this [default: EQUALISER]
+    /// Raise and lower parts of the spectrum by up to this [default: 10]
     #[arg(long, value_name = "DB")]
     equaliser: Option<f32>,
-    /// Play faster or slower by up to this share [default: SPEED]
+    /// Play faster or slower by up to this share [default: 0.1]
     #[arg(long, value_name = "SHARE")]
     speed: Option<f32>,
-    /// Add white noise, at most this many dB above -60 dB of the frame's level [default: NOISE]
+    /// Add white noise, at most this many dB above -60 dB of the frame's level [default: 0]
     #[arg(long, value_name = "DB")]
     noise: Option<f32>,
-    /// Mix frames and their labels in pairs, with shares from Beta(A, A) [default: MIXUP]
+    /// Mix frames and their labels in pairs, with shares from Beta(A, A) [default: 0.3]
     #[arg(long, value_name = "A")]
     mixup: Option<f32>,
-    /// Stripes of frequencies that are masked [default: FREQUENCY_MASKS]
+    /// Stripes of frequencies that are masked [default: 3]
     #[arg(long, value_name = "N")]
     frequency_masks: Option<u32>,
-    /// Stripes of time that are masked [default: TIME_MASKS]
+    /// Stripes of time that are masked [default: 3]
     #[arg(long, value_name = "N")]
     time_masks: Option<u32>,
-    /// The widest stripe, as a share of the axis [default: MASK_WIDTH]
+    /// The widest stripe, as a share of the axis [default: 0.2]
     #[arg(long, value_name = "SHARE")]
     mask_width: Option<f32>,
 }
