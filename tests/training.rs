@@ -13,7 +13,9 @@ use genre_recognizer::audio::Song;
 use genre_recognizer::dataset::{Augmentation, Batch, BatchPlan, Batches, Dataset, Entry, Library, split};
 use genre_recognizer::device::cpu::Cpu;
 use genre_recognizer::device::{Device, LoadOptions};
-use genre_recognizer::model::{Convolution, Features, FileError, Model, ModelConfig, Network, OptimizerKind};
+use genre_recognizer::model::{
+    Convolution, CrossValidation, Features, FileError, Model, ModelConfig, Network, OptimizerKind,
+};
 use genre_recognizer::plan::plan;
 use genre_recognizer::recognize::argmax;
 use genre_recognizer::rng::Rng;
@@ -108,6 +110,7 @@ fn setup(config: &RunConfig, run: &Path, resume: Option<Checkpoint>) -> Setup {
         resume,
         profile: false,
         checkpoint_every: Duration::MAX,
+        cited: None,
     }
 }
 
@@ -620,6 +623,15 @@ fn all_songs_can_be_trained_on() {
     let card = Model::load(&outcome.best).unwrap().card;
     assert_eq!((card.provenance.training_songs, card.provenance.epochs), (12, 3));
     assert_eq!(card.provenance.song_accuracy, None);
+
+    // It can say how networks like it did, and decide as was best for them.
+    let figures =
+        CrossValidation { folds: 3, seeds: 2, songs: 12, song_accuracy: 0.75, ..Default::default() };
+    let decision = Decision { temperature: 0.6, ..Decision::default() };
+    let folder = tempdir().unwrap();
+    let setup = Setup { cited: Some((figures, decision)), ..setup(&config, folder.path(), None) };
+    let card = Model::load(&run(setup, usize::MAX).unwrap().best).unwrap().card;
+    assert_eq!((card.cross_validation, card.decision), (Some(figures), decision));
 }
 
 #[test]

@@ -9,9 +9,11 @@ use super::flags::{CacheFlags, NetworkFlags, TrainingFlags, ValidationFlags, con
 use super::progress::Progress;
 use super::{CliError, DeviceChoice, End, RUNS, counted, open, print, quoted, say, warn_of_trouble};
 use crate::dataset::{self, Cache, DEMO, Dataset, DatasetError, Library, Problem, Split, demo};
+use crate::model::CrossValidation;
+use crate::score::Decision;
 use crate::train::{
     self as training, Checkpoint, Ending, Epoch, Event, Outcome, RunConfig, RunFolder, Setup, TrainError,
-    TrainOptions,
+    TrainOptions, read_cross_validation,
 };
 
 /// Where songs are looked for.
@@ -42,6 +44,10 @@ pub struct Train {
     /// Save a checkpoint at least this often, besides after every epoch
     #[arg(long, value_name = "MINUTES", default_value_t = 5.0)]
     checkpoint_minutes: f64,
+    /// Have a model that is trained on all songs (--validation 0) carry these figures, and decide as they say best: what
+    /// `evaluate --folds` with the same settings printed as json, or its folder
+    #[arg(long, value_name = "FILE|DIR")]
+    cross_validation: Option<PathBuf>,
     /// Measure every operation and print a table at the end
     #[arg(long)]
     profile: bool,
@@ -65,6 +71,7 @@ Examples:
 impl Train {
     pub fn run(&self) -> Result<End, CliError> {
         let (config, run, resume) = if self.resume { self.resumed()? } else { self.fresh()? };
+        let cited = self.cited(&config)?;
         let device = open(self.device)?;
         say(&format!("device: {}", device.describe()));
         let (data, demo) = songs(&config.dataset)?;
@@ -89,6 +96,7 @@ impl Train {
             resume,
             profile: self.profile,
             checkpoint_every: self.checkpoint_every()?,
+            cited,
         };
         let mut observer = Observer::new(epochs);
         let outcome = training::train(setup, &mut |event| observer.hear(event), &stop);
@@ -111,6 +119,16 @@ impl Train {
             let minutes = self.checkpoint_minutes;
             CliError::Other(format!("--checkpoint-minutes is {minutes}, but it must be at least 0"))
         })
+    }
+
+    /// What `--cross-validation` names.
+    fn cited(&self, config: &RunConfig) -> Result<Option<(CrossValidation, Decision)>, CliError> {
+        if self.cross_validation.is_some() && config.training.validates() {
+            return Err(CliError::Other(
+                "--cross-validation is for a model trained on all songs; give --validation 0 too".to_string(),
+            ));
+        }
+        Ok(self.cross_validation.as_deref().map(read_cross_validation).transpose()?)
     }
 
     fn fresh(&self) -> Result<(RunConfig, Option<RunFolder>, Option<Checkpoint>), CliError> {

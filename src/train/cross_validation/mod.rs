@@ -143,6 +143,7 @@ fn network(
             run: run.clone(),
             profile: false,
             checkpoint_every: setup.checkpoint_every,
+            cited: None,
         },
         &mut |event| observe(which, FoldEvent::Training(event)),
         stop,

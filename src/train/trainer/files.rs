@@ -115,7 +115,7 @@ impl Trainer {
             config: self.network.config.clone(),
             provenance,
             decision,
-            cross_validation: None,
+            cross_validation: self.setup.cited.map(|(figures, _)| figures),
         };
         Model { card, weights }
     }

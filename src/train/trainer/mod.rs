@@ -311,7 +311,8 @@ impl Trainer {
         if kept {
             // Probabilities that mean what they say on the validation songs.
             validation.iter_mut().for_each(|v| v.decide(v.fitted()));
-            let decision = validation.as_ref().map_or_else(Decision::default, |v| v.decision);
+            let cited = self.setup.cited.map_or_else(Decision::default, |(_, decision)| decision);
+            let decision = validation.as_ref().map_or(cited, |v| v.decision);
             self.model(weights, &epoch, decision).save(&self.setup.run.best())?;
             self.best = validation;
         }
