@@ -4,6 +4,7 @@ mod dataset;
 mod evaluate;
 mod flags;
 mod info;
+mod models;
 mod predict;
 mod progress;
 mod train;

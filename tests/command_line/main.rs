@@ -387,7 +387,7 @@ fn unusable_models_are_refused() {
         run(folder.path(), &format!("info --model {model}")).refused(&words);
     }
     run(folder.path(), "predict --model missing song.wav").refused(&["missing: reading failed"]);
-    run(folder.path(), "predict song.wav").refused(&["no trained model in ./runs", "--model"]);
+    run(folder.path(), "predict song.wav").refused(&["no trained model in ./runs or ./models", "--model"]);
 }
 
 #[test]

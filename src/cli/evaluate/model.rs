@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::show;
 use super::{Evaluate, Part};
-use crate::cli::predict::newest_model;
+use crate::cli::models;
 use crate::cli::progress::Progress;
 use crate::cli::train::{DATASET, skipped, songs};
 use crate::cli::{CliError, End, Format, counted, open, print, say, warn_of_trouble};
@@ -42,7 +42,7 @@ impl Evaluate {
     pub(super) fn judge(&self) -> Result<End, CliError> {
         let (path, model) = match &self.model {
             Some(path) => (path.clone(), Model::load(path)?),
-            None => newest_model()?,
+            None => models::find()?,
         };
         let run = RunFolder(path.parent().map_or_else(PathBuf::new, Path::to_owned));
         let sides = self.sides(&run)?;
