@@ -632,7 +632,7 @@ fn info_shows_devices_networks_and_models() {
 #[test]
 fn help_has_examples() {
     let folder = tempdir().unwrap();
-    for arguments in ["--help", "train --help", "predict --help", "info --help"] {
+    for arguments in ["--help", "train --help", "predict --help", "evaluate --help", "info --help"] {
         let ran = run(folder.path(), arguments).ends(0);
         assert!(ran.out.contains("Examples:\n  genre-recognizer "), "{}", ran.out);
     }
@@ -643,7 +643,7 @@ fn help_has_examples() {
         ran.out
     );
     let ran = run(folder.path(), "--help");
-    assert!(ran.out.contains("train    Trains a network on folders of songs"), "{}", ran.out);
+    assert!(ran.out.contains("train     Trains a network on folders of songs"), "{}", ran.out);
     assert!(run(folder.path(), "--version").ends(0).out.starts_with("genre-recognizer "));
     assert!(run(folder.path(), "").ends(2).err.contains("Usage"));
 }

@@ -40,10 +40,10 @@ impl Evaluate {
         // Folds that are not possible are refused before there is a folder for them.
         let networks = seeds.len() * folds.splits(&library.dataset, config.training.seed)?.len();
         let settings = Settings::new(folds, &config, &library);
-        let name = format!("{}-folds", name(&library.dataset.root, demo));
+        let name = name(&library.dataset.root, demo);
         let (folder, goes_on) = match &self.run {
             Some(run) => (run.clone(), false),
-            None => settings.folder(Path::new(RUNS), &name)?,
+            None => settings.folder(Path::new(RUNS), &format!("{name}-folds"))?,
         };
         say(&format!(
             "{}: {} of {} genres, {}, {}; runs in {}{}",

@@ -71,30 +71,27 @@ pub fn evaluation(e: &Evaluation) -> String {
     line("song accuracy", percent(e.song_accuracy), format!("{}; {of}", interval(e.song_interval)));
     line("frame accuracy", percent(e.frame_accuracy), counted(e.frames, "frame"));
     line("macro F1", percent(e.macro_f1), interval(e.macro_f1_interval));
-    let below = e.decision.unsure_below.map_or_else(
-        || "the model calls none unsure".to_string(),
-        |below| {
-            format!(
-                "named with less than {}; of the others {} are right",
-                percent(below.into()),
-                optional(e.sure_accuracy)
-            )
-        },
-    );
+    let others = e
+        .sure_accuracy
+        .map_or_else(String::new, |share| format!("; of the others {} are right", percent(share)));
+    let below = match e.decision.unsure_below {
+        Some(below) => format!("named with less than {}{others}", percent(below.into())),
+        None => "the model calls none unsure".to_string(),
+    };
     line("unsure songs", percent(e.unsure_share), below);
     let c = &e.calibration;
     let note = format!("{}; NLL {:.3}, Brier score {:.3}", decision(e), c.nll, c.brier);
-    line("probabilities", format!("±{}", percent(c.ece)), note);
+    line("calibration", percent(c.ece), note);
     text += "\n";
     text += &genres(e);
     text += "\n";
     text + &confusion(e)
 }
 
-/// How far probabilities are from what they say, in words.
+/// What the calibration error is of, in words.
 fn decision(e: &Evaluation) -> String {
     format!(
-        "expected calibration error; {}, temperature {:.2}",
+        "expected error of the probabilities; {}, temperature {:.2}",
         e.decision.aggregation.name(),
         e.decision.temperature
     )
@@ -171,11 +168,11 @@ pub fn folds(pooled: &Pooled, name: &str) -> String {
         printable(name),
         counted(pooled.epochs, "epoch")
     );
-    text += &format!("{:>20}", "seed");
+    text += &format!("{:>6}", "seed");
     numbers.iter().for_each(|fold| text += &format!("{:>9}", format!("fold {fold}")));
     text += &format!("{:>9}{:>9}\n", "all", "frames");
     for seed in &pooled.seeds {
-        text += &format!("{:>20}", seed.seed);
+        text += &format!("{:>6}", seed.seed);
         for fold in &numbers {
             let part = pooled.folds.iter().find(|part| (part.seed, part.fold) == (seed.seed, Some(*fold)));
             text += &format!("{:>9}", optional(part.map(|part| part.song_accuracy)));
