@@ -13,5 +13,6 @@ pub mod model;
 pub mod ops;
 pub mod plan;
 pub mod recognize;
+pub mod report;
 pub mod rng;
 pub mod train;
