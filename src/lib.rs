@@ -15,4 +15,5 @@ pub mod plan;
 pub mod recognize;
 pub mod report;
 pub mod rng;
+pub mod score;
 pub mod train;

@@ -30,6 +30,7 @@ use genre_recognizer::ops::conv2d::Conv2d;
 use genre_recognizer::ops::dense::{Form, Matmul};
 use genre_recognizer::ops::dropout::Dropout;
 use genre_recognizer::ops::loss::{CrossEntropy, Softmax};
+use genre_recognizer::ops::mask::Mask;
 use genre_recognizer::ops::optimizer::{Adam, Common, GlobalNorm, Sgd};
 use genre_recognizer::ops::pool::*;
 use genre_recognizer::ops::residual_add::Add;
@@ -378,6 +379,33 @@ fn dropout_keeps_the_right_share_and_draws_anew() {
     }
     let all = kept(Dropout { rate: 0.0, layer: 3 }, 5, 6, 1000);
     assert!(all.iter().all(|&kept| kept));
+}
+
+#[test]
+fn masks_scale_rows_and_columns() {
+    // Two samples of two channels of 2×3, each with factors of its own.
+    let x = tensor([2, 2, 2, 3], (1..=24).map(f64::from));
+    let rows = tensor([2, 2], [1.0, 0.0, 2.0, -1.0]);
+    let columns = tensor([2, 3], [1.0, 0.0, 0.5, 1.0, 3.0, 0.0]);
+    let wanted = [
+        [1.0, 0.0, 1.5, 0.0, 0.0, 0.0, 7.0, 0.0, 4.5, 0.0, 0.0, 0.0],
+        [26.0, 84.0, 0.0, -16.0, -51.0, 0.0, 38.0, 120.0, 0.0, -22.0, -69.0, 0.0],
+    ];
+    assert_eq!(run(Mask, &[&x, &rows, &columns]), tensor([2, 2, 2, 3], wanted.concat()));
+}
+
+/// Factors that do not belong to the image are refused, and so is what is no image.
+#[test]
+fn masks_of_other_sizes_are_refused() {
+    let refusal = |shapes: [&[usize]; 3]| {
+        let mut graph = Graph::new();
+        let input = |shape: &[usize]| Input { shape: shape.into() }.into();
+        let ids = shapes.map(|shape| graph.add(input(shape), &[]).unwrap());
+        graph.add(Mask.into(), &ids).unwrap_err().to_string()
+    };
+    assert!(refusal([&[2, 3, 4], &[2, 3], &[2, 4]]).contains("[N, C, H, W]"));
+    assert!(refusal([&[2, 1, 3, 4], &[2, 4], &[2, 4]]).contains("[2, 3], not [2, 4]"));
+    assert!(refusal([&[2, 1, 3, 4], &[2, 3], &[1, 4]]).contains("[2, 4], not [1, 4]"));
 }
 
 #[test]

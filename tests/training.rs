@@ -7,18 +7,20 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use genre_recognizer::audio::Song;
-use genre_recognizer::dataset::{Batch, BatchPlan, Batches, Dataset, Entry, Library, split};
+use genre_recognizer::dataset::{Augmentation, Batch, BatchPlan, Batches, Dataset, Entry, Library, split};
 use genre_recognizer::device::cpu::Cpu;
 use genre_recognizer::device::{Device, LoadOptions};
 use genre_recognizer::model::{Convolution, Features, FileError, Model, ModelConfig, Network, OptimizerKind};
 use genre_recognizer::plan::plan;
 use genre_recognizer::recognize::argmax;
 use genre_recognizer::rng::Rng;
+use genre_recognizer::score::Decision;
 use genre_recognizer::train::{
-    Checkpoint, Ending, Event, Outcome, RunConfig, RunFolder, ScheduleKind, Setup, TrainError, TrainOptions,
-    train,
+    Balance, Checkpoint, Ending, Epoch, Event, History, Keep, Outcome, Plateau, RunConfig, RunFolder,
+    ScheduleKind, Setup, TrainError, TrainOptions, train,
 };
 use tempfile::{TempDir, tempdir};
 
@@ -97,7 +99,16 @@ fn setup(config: &RunConfig, run: &Path, resume: Option<Checkpoint>) -> Setup {
     let library = library(&config.model);
     let split = split(&library.dataset, config.training.validation, config.training.seed).unwrap();
     let run = RunFolder(run.to_owned());
-    Setup { config: config.clone(), library, split, device: Arc::new(Cpu), run, resume, profile: false }
+    Setup {
+        config: config.clone(),
+        library,
+        split,
+        device: Arc::new(Cpu),
+        run,
+        resume,
+        profile: false,
+        checkpoint_every: Duration::MAX,
+    }
 }
 
 /// Trains until the end, or until so many steps were taken in this session.
@@ -156,7 +167,8 @@ fn follow(
     for (step, batch) in batches.iter().enumerate() {
         loaded.write(training.audio, &batch.audio).unwrap();
         loaded.write(training.labels, &batch.labels).unwrap();
-        let schedule = options.optimizer.schedule(rates.rate(step as u64), step as u64 + 1);
+        let schedule =
+            options.optimizer.schedule(rates.rate(step as u64, &History::default()), step as u64 + 1);
         loaded.write(training.schedule, &schedule).unwrap();
         if let Some(counter) = training.counter {
             loaded.write(counter, &[config.training.seed as f32, step as f32]).unwrap();
@@ -172,13 +184,8 @@ fn follow(
 }
 
 fn batch_plan(config: &RunConfig) -> BatchPlan {
-    BatchPlan {
-        batch_size: config.training.batch,
-        framing: config.model.framing(),
-        workers: 1,
-        frames_per_song: config.training.frames_per_song,
-        seed: config.training.seed,
-    }
+    let TrainOptions { batch, frames_per_song, seed, .. } = config.training;
+    BatchPlan::new(batch, config.model.framing(), frames_per_song, seed)
 }
 
 fn batches(config: &RunConfig, steps: usize) -> Vec<Batch> {
@@ -222,9 +229,10 @@ fn training_learns_and_repeats_itself() {
     let (b, _) = whole_run(&config);
     assert_same_files(a.path(), b.path(), "same settings");
     let metrics = outcome.metrics.unwrap();
-    assert!(metrics.validation.song_accuracy >= 0.99, "{metrics:?}");
-    assert_eq!((metrics.validation.songs, metrics.epochs), (3, 12));
-    assert_eq!(metrics.validation.recognised.len(), 3);
+    let validation = metrics.validation.as_ref().unwrap();
+    assert!(validation.song_accuracy >= 0.99, "{metrics:?}");
+    assert_eq!((validation.songs, metrics.epochs), (3, 12));
+    assert_eq!(validation.recognised.len(), 3);
 
     // The files say what the run was.
     let read = RunConfig::read(&a.path().join("config.toml")).unwrap();
@@ -235,10 +243,17 @@ fn training_learns_and_repeats_itself() {
     let json: serde_json::Value =
         serde_json::from_slice(&fs::read(a.path().join("metrics.json")).unwrap()).unwrap();
     assert_eq!(json["validation"]["songs"], 3);
-    assert_eq!(json["validation"]["song_accuracy"], metrics.validation.song_accuracy);
+    assert_eq!(json["validation"]["song_accuracy"], validation.song_accuracy);
+    assert_eq!(json["validation"]["per_genre"][2]["genre"], "tone");
+    assert_eq!(json["validation"]["calibration"]["bins"].as_array().map(Vec::is_empty), Some(false));
+    assert!(
+        json["validation"].get("songs_judged").is_none() && json["validation"]["frame_confusion"].is_array()
+    );
     let model = Model::load(&outcome.best).unwrap();
     assert_eq!(model.card.genres, GENRES);
     assert_eq!(model.card.provenance.epochs, metrics.best_epoch);
+    // Three songs are too few to fit a temperature to.
+    assert_eq!((model.card.decision, validation.decision), (Decision::default(), Decision::default()));
 
     config.training.seed = 2;
     let (c, _) = whole_run(&config);
@@ -545,4 +560,117 @@ fn a_split_without_validation_is_refused() {
     let error = run(setup, usize::MAX).err();
     assert!(matches!(error, Some(TrainError::NoValidationSongs)), "{error:?}");
     assert!(fs::read_dir(folder.path()).unwrap().next().is_none(), "nothing was begun");
+}
+
+#[test]
+fn all_songs_can_be_trained_on() {
+    let mut config = tiny();
+    config.training.validation = 0.0;
+    let folder = tempdir().unwrap();
+    let outcome = run(setup(&config, folder.path(), None), usize::MAX).unwrap();
+    let metrics = outcome.metrics.unwrap();
+    assert!(metrics.validation.is_none() && metrics.best_epoch == 3);
+    let card = Model::load(&outcome.best).unwrap().card;
+    assert_eq!((card.provenance.training_songs, card.provenance.epochs), (12, 3));
+    assert_eq!(card.provenance.song_accuracy, None);
+}
+
+#[test]
+fn the_kept_model_is_the_best_or_the_last() {
+    let number = |outcome: Outcome| outcome.metrics.unwrap().best_epoch;
+    let config = |seed, keep| {
+        let mut config = tiny();
+        // Too fast to come down steadily.
+        let schedule = ScheduleKind::Constant;
+        config.training =
+            TrainOptions { epochs: 6, learning_rate: 0.03, schedule, seed, keep, ..config.training };
+        config
+    };
+    let earlier = (1..=8).find_map(|seed| {
+        let (folder, outcome) = whole_run(&config(seed, Keep::Best));
+        (number(outcome) < 6).then_some((seed, folder))
+    });
+    let (seed, best) = earlier.expect("of eight seeds one whose best epoch is not its last");
+    let (last, outcome) = whole_run(&config(seed, Keep::Last));
+    assert_eq!(number(outcome), 6);
+    let model = |folder: &TempDir| Model::load(&folder.path().join("best.safetensors")).unwrap();
+    assert_eq!(model(&last).card.provenance.epochs, 6);
+    assert!(model(&best).weights != model(&last).weights);
+    let history = |folder: &TempDir| fs::read(folder.path().join("history.csv")).unwrap();
+    assert_eq!(history(&best), history(&last), "they were trained alike");
+}
+
+#[test]
+fn patience_ends_a_training_and_a_plateau_lowers_its_rate() {
+    let mut config = tiny();
+    config.training = TrainOptions {
+        epochs: 200,
+        learning_rate: 1e-3,
+        schedule: ScheduleKind::Plateau,
+        plateau: Plateau { patience: 2, min_delta: 0.1, ..Plateau::default() },
+        patience: 6,
+        ..config.training
+    };
+    let (folder, outcome) = whole_run(&config);
+    let mut table = csv::Reader::from_path(folder.path().join("history.csv")).unwrap();
+    let epochs: Vec<Epoch> = table.deserialize().map(Result::unwrap).collect();
+    assert!(epochs.len() < 200 && outcome.metrics.unwrap().epochs == epochs.len());
+    let loss = |epoch: &Epoch| epoch.validation_loss.unwrap();
+    let lowest = epochs.iter().map(loss).fold(f64::INFINITY, f64::min);
+    assert_eq!(loss(&epochs[epochs.len() - 7]), lowest, "it ended six epochs after the lowest loss");
+    assert!(epochs.last().unwrap().learning_rate < 1e-3);
+    assert!(epochs.windows(2).all(|pair| {
+        let ratio = pair[1].learning_rate / pair[0].learning_rate;
+        ratio == 1.0 || ratio == 0.5
+    }));
+
+    // Stopped and gone on with, the rates and the end are the same.
+    let stopped = tempdir().unwrap();
+    run(setup(&config, stopped.path(), None), 10).unwrap();
+    let checkpoint = Checkpoint::load(&stopped.path().join("checkpoint.safetensors")).unwrap();
+    run(setup(&config, stopped.path(), Some(checkpoint)), usize::MAX).unwrap();
+    assert_same_files(folder.path(), stopped.path(), "patience and plateau");
+}
+
+#[test]
+fn augmented_training_stops_and_goes_on_alike() {
+    let mut config = tiny();
+    config.training.balance = Balance::Sampling;
+    config.training.augmentation = Augmentation {
+        gain: 6.0,
+        polarity: true,
+        equaliser: 6.0,
+        speed: 0.05,
+        noise: 30.0,
+        mixup: 0.3,
+        frequency_masks: 2,
+        time_masks: 2,
+        mask_width: 0.2,
+    };
+    let (whole, _) = whole_run(&config);
+    let (plain, _) = whole_run(&RunConfig {
+        training: TrainOptions { augmentation: Augmentation::NONE, ..config.training.clone() },
+        ..config.clone()
+    });
+    let history = |folder: &TempDir| fs::read(folder.path().join("history.csv")).unwrap();
+    assert_ne!(history(&whole), history(&plain));
+    let stopped = tempdir().unwrap();
+    run(setup(&config, stopped.path(), None), 4).unwrap();
+    let checkpoint = Checkpoint::load(&stopped.path().join("checkpoint.safetensors")).unwrap();
+    run(setup(&config, stopped.path(), Some(checkpoint)), usize::MAX).unwrap();
+    assert_same_files(whole.path(), stopped.path(), "augmentation");
+}
+
+#[test]
+fn class_weights_make_up_for_the_number_of_songs() {
+    let mut config = tiny();
+    let library = library(&config.model);
+    // Four, two and one song of the genres.
+    let songs = [0, 1, 2, 3, 4, 5, 8];
+    assert_eq!(config.training.class_weights(&library.dataset, &songs), [1.0; 3]);
+    config.training.balance = Balance::Weights;
+    let weights = config.training.class_weights(&library.dataset, &songs);
+    assert_eq!(weights, [7.0 / 12.0, 7.0 / 6.0, 7.0 / 3.0]);
+    // A genre without songs is not divided by; the mean over the songs is 1.
+    assert_eq!(config.training.class_weights(&library.dataset, &songs[..6]), [0.75, 1.5, 1.0]);
 }

@@ -6,9 +6,9 @@ use clap::Args;
 
 use super::CliError;
 use crate::audio::Normalise;
-use crate::dataset::Cache;
+use crate::dataset::{Augmentation, Cache};
 use crate::model::{Convolution, Features, ModelConfig, OptimizerKind};
-use crate::train::{RunConfig, ScheduleKind, TrainOptions};
+use crate::train::{Balance, Keep, Preset, RunConfig, ScheduleKind, TrainOptions};
 
 /// The name that a setting's value has in files, from the one on the command line.
 fn named<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, String> {
@@ -19,6 +19,9 @@ fn named<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, String> {
 #[derive(Args, Debug, Default)]
 #[command(next_help_heading = "Network", allow_negative_numbers = true)]
 pub struct NetworkFlags {
+    /// A network, with its recipe: small, medium, large or original; other flags change it [default: small]
+    #[arg(long, value_parser = named::<Preset>, value_name = "NAME", conflicts_with = "config")]
+    preset: Option<Preset>,
     /// Samples a second that songs are resampled to [default: 44100]
     #[arg(long, value_name = "HZ")]
     sample_rate: Option<u32>,
@@ -104,7 +107,7 @@ pub struct TrainingFlags {
     /// Random frames that each song gives to an epoch [default: 8]
     #[arg(long, value_name = "N")]
     frames_per_song: Option<usize>,
-    /// Share of songs kept apart for validation [default: 0.2]
+    /// Share of songs kept apart for validation; 0 trains on all [default: 0.2]
     #[arg(long, value_name = "SHARE")]
     validation: Option<f64>,
     /// Validate on this fold instead: of --folds, or of tracks.csv
@@ -122,7 +125,7 @@ pub struct TrainingFlags {
     /// Largest learning rate of the schedule [default: 0.003]
     #[arg(long, value_name = "RATE")]
     learning_rate: Option<f32>,
-    /// one-cycle, cosine or constant [default: one-cycle]
+    /// one-cycle, cosine, constant or plateau (halved when the validation loss no longer falls) [default: one-cycle]
     #[arg(long, value_parser = named::<ScheduleKind>, value_name = "KIND")]
     schedule: Option<ScheduleKind>,
     /// Weight decay [default: 0.01]
@@ -137,6 +140,56 @@ pub struct TrainingFlags {
     /// Share of every label spread over all genres [default: 0.05]
     #[arg(long, value_name = "SHARE")]
     label_smoothing: Option<f32>,
+    /// End after so many epochs without a lower validation loss; 0 for never [default: 0]
+    #[arg(long, value_name = "EPOCHS")]
+    patience: Option<usize>,
+    /// The model that is kept: of the best epoch, by validation songs, or of the last [default: best]
+    #[arg(long, value_parser = named::<Keep>, value_name = "best|last")]
+    keep: Option<Keep>,
+    /// Validate after every Nth epoch and the last [default: 1]
+    #[arg(long, value_name = "N")]
+    validate_every: Option<usize>,
+    /// Where genres have different numbers of songs: none, weights (in the loss) or sampling [default: none]
+    #[arg(long, value_parser = named::<Balance>, value_name = "HOW")]
+    balance: Option<Balance>,
+    #[command(flatten)]
+    augmentation: AugmentationFlags,
+}
+
+/// Flags of the augmentation; 0 leaves a change out.
+#[derive(Args, Debug, Default)]
+#[command(next_help_heading = "Augmentation (of training frames; 0 for none)", allow_negative_numbers = true)]
+pub struct AugmentationFlags {
+    /// Leave frames as they are, but for what the flags below ask for
+    #[arg(long)]
+    no_augmentation: bool,
+    /// Change the level by up to this [default: GAIN]
+    #[arg(long, value_name = "DB")]
+    gain: Option<f32>,
+    /// Turn half of the frames upside down [default: POLARITY]
+    #[arg(long, value_name = "true|false")]
+    polarity: Option<bool>,
+    /// Raise and lower parts of the spectrum by up to this [default: EQUALISER]
+    #[arg(long, value_name = "DB")]
+    equaliser: Option<f32>,
+    /// Play faster or slower by up to this share [default: SPEED]
+    #[arg(long, value_name = "SHARE")]
+    speed: Option<f32>,
+    /// Add white noise, at most this many dB above -60 dB of the frame's level [default: NOISE]
+    #[arg(long, value_name = "DB")]
+    noise: Option<f32>,
+    /// Mix frames and their labels in pairs, with shares from Beta(A, A) [default: MIXUP]
+    #[arg(long, value_name = "A")]
+    mixup: Option<f32>,
+    /// Stripes of frequencies that are masked [default: FREQUENCY_MASKS]
+    #[arg(long, value_name = "N")]
+    frequency_masks: Option<u32>,
+    /// Stripes of time that are masked [default: TIME_MASKS]
+    #[arg(long, value_name = "N")]
+    time_masks: Option<u32>,
+    /// The widest stripe, as a share of the axis [default: MASK_WIDTH]
+    #[arg(long, value_name = "SHARE")]
+    mask_width: Option<f32>,
 }
 
 /// Flags of the cache of decoded songs.
@@ -170,6 +223,11 @@ macro_rules! put {
 }
 
 impl NetworkFlags {
+    pub fn has_preset(&self) -> bool {
+        self.preset.is_some()
+    }
+
+    /// Applies what changes a network, but for the preset, which is where a configuration begins.
     pub fn apply(&self, model: &mut ModelConfig) -> Result<(), CliError> {
         put!(self => model; sample_rate, frame_seconds, channels, normalise, features, n_fft, hop, mels, low, high,
             convolutions, kernel, pool, convolution, dropout);
@@ -227,18 +285,29 @@ fn sizes(
 impl TrainingFlags {
     pub fn apply(&self, training: &mut TrainOptions) {
         put!(self => training; epochs, batch, frames_per_song, validation, folds, seed, optimizer, learning_rate, schedule,
-            weight_decay, momentum, clip, label_smoothing);
+            weight_decay, momentum, clip, label_smoothing, patience, keep, validate_every, balance);
         training.fold = self.fold.or(training.fold);
+        self.augmentation.apply(&mut training.augmentation);
     }
 }
 
-/// A configuration from a file, if any, and flags, which win.
+impl AugmentationFlags {
+    fn apply(&self, augmentation: &mut Augmentation) {
+        if self.no_augmentation {
+            *augmentation = Augmentation::NONE;
+        }
+        put!(self => augmentation; gain, polarity, equaliser, speed, noise, mixup, frequency_masks, time_masks, mask_width);
+    }
+}
+
+/// A configuration from a file or a preset, if any, and flags, which win.
 pub fn configure(
     file: Option<&PathBuf>,
     network: &NetworkFlags,
     training: Option<&TrainingFlags>,
 ) -> Result<RunConfig, CliError> {
-    let mut config = file.map(|path| RunConfig::read(path)).transpose()?.unwrap_or_default();
+    let read = file.map(|path| RunConfig::read(path)).transpose()?;
+    let mut config = read.unwrap_or_else(|| network.preset.unwrap_or_default().config());
     network.apply(&mut config.model)?;
     if let Some(training) = training {
         training.apply(&mut config.training);

@@ -9,6 +9,7 @@ use crate::audio::{self, Song};
 use crate::files;
 use crate::model::Model;
 use crate::recognize::{Recognizer, Verdict};
+use crate::score::Decision;
 use crate::train::latest_model;
 
 /// Names the genre of songs.
@@ -24,6 +25,9 @@ pub struct Predict {
     /// How many genres to name
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
     top_k: u32,
+    /// Call songs unsure whose genre is less probable than this; 0 for none [default: what the model says]
+    #[arg(long, value_name = "P", value_parser = probability)]
+    unsure_below: Option<f32>,
     /// Show the genre of every frame, too
     #[arg(long)]
     timeline: bool,
@@ -51,6 +55,11 @@ enum Format {
     Csv,
 }
 
+fn probability(text: &str) -> Result<f32, String> {
+    let value = text.parse().ok().filter(|p| (0.0..=1.0).contains(p));
+    value.ok_or_else(|| "a probability from 0 to 1 is wanted".to_string())
+}
+
 /// Frames a run.
 const BATCH: usize = 32;
 
@@ -60,6 +69,8 @@ struct Recognised {
     #[serde(serialize_with = "files::serialize_path")]
     path: PathBuf,
     seconds: f64,
+    /// Whether the most probable genre is too improbable to go by.
+    unsure: bool,
     /// The `top_k` most probable genres.
     genres: Vec<crate::recognize::Guess>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -83,6 +94,8 @@ impl Predict {
         };
         let (files, mut problems) = songs(&self.songs);
         let device = open(self.device)?;
+        let mut decision = model.card.decision;
+        decision.unsure_below = self.unsure_below.or(decision.unsure_below);
         let mut recognizer = Recognizer::new(&model.network()?, device.as_ref(), BATCH)?;
         recognizer.set_weights(&model.weights)?;
         let progress = Progress::new("recognising");
@@ -92,7 +105,7 @@ impl Predict {
         for (done, file) in files.iter().enumerate() {
             match audio::load(file, &spec, shortest) {
                 Ok(song) => {
-                    let recognised = self.recognise(&mut recognizer, &model, file, &song)?;
+                    let recognised = self.recognise(&mut recognizer, &model, &decision, file, &song)?;
                     progress.suspend(|| writer.write(&recognised))?;
                 }
                 Err(error) => {
@@ -115,12 +128,13 @@ impl Predict {
         &self,
         recognizer: &mut Recognizer,
         model: &Model,
+        decision: &Decision,
         path: &Path,
         song: &Song,
     ) -> Result<Recognised, CliError> {
         let frames = recognizer.frames(&[song])?.swap_remove(0);
         let starts: Vec<usize> = frames.iter().map(|frame| frame.start).collect();
-        let mut verdict = Verdict::new(&frames, &model.card.genres);
+        let mut verdict = Verdict::new(&frames, &model.card.genres, decision);
         verdict.guesses.truncate(self.top_k as usize);
         let rate = f64::from(model.card.config.sample_rate);
         let moments = verdict.timeline.into_iter().zip(starts).map(|(guess, start)| Moment {
@@ -131,6 +145,7 @@ impl Predict {
         Ok(Recognised {
             path: path.to_owned(),
             seconds: song.seconds(),
+            unsure: verdict.unsure,
             genres: verdict.guesses,
             timeline: self.timeline.then(|| moments.collect()),
         })
@@ -226,7 +241,8 @@ impl Writer {
         print(&text)
     }
 
-    /// A row a song: path, seconds, then genre and probability by rank; with a timeline a row a frame.
+    /// A row a song: path, seconds, then genre and probability by rank, then whether it is unsure; with a timeline a row a
+    /// frame.
     fn csv(&self, song: &Recognised) -> Result<String, CliError> {
         let fail = |error: String| CliError::Other(format!("writing csv failed: {error}"));
         let mut csv = csv::Writer::from_writer(Vec::new());
@@ -247,10 +263,12 @@ impl Writer {
                 row(&["path".to_string(), "seconds".to_string()]
                     .into_iter()
                     .chain(ranks)
+                    .chain(["unsure".to_string()])
                     .collect::<Vec<_>>())?;
             }
             let ranked = song.genres.iter().flat_map(|g| [g.genre.clone(), format!("{:.4}", g.probability)]);
-            row(&[path, format!("{:.2}", song.seconds)].into_iter().chain(ranked).collect::<Vec<_>>())?;
+            let cells = [path, format!("{:.2}", song.seconds)].into_iter().chain(ranked);
+            row(&cells.chain([song.unsure.to_string()]).collect::<Vec<_>>())?;
         }
         let bytes = csv.into_inner().map_err(|e| fail(e.to_string()))?;
         String::from_utf8(bytes).map_err(|e| fail(e.to_string()))
@@ -267,7 +285,9 @@ impl Writer {
 fn table(song: &Recognised) -> String {
     let guesses: Vec<String> =
         song.genres.iter().map(|g| format!("{} {:.1} %", g.genre, 100.0 * g.probability)).collect();
-    let mut text = format!("{}: {}\n", files::shown(&song.path), guesses.join(", "));
+    let guesses = guesses.join(", ");
+    let verdict = if song.unsure { format!("unsure ({guesses})") } else { guesses };
+    let mut text = format!("{}: {verdict}\n", files::shown(&song.path));
     for moment in song.timeline.iter().flatten() {
         let (minutes, seconds) = ((moment.start / 60.0) as u64, moment.start % 60.0);
         let percent = 100.0 * moment.probability;

@@ -1,6 +1,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use clap::Args;
 
@@ -9,7 +10,7 @@ use super::progress::Progress;
 use super::{CliError, DeviceChoice, End, RUNS, counted, open, print, quoted, say, warn_of_trouble};
 use crate::dataset::{self, Cache, DEMO, Dataset, DatasetError, Library, Problem, Split, demo};
 use crate::train::{
-    self as training, Checkpoint, Ending, Event, Outcome, RunConfig, RunFolder, Setup, TrainError,
+    self as training, Checkpoint, Ending, Epoch, Event, Outcome, RunConfig, RunFolder, Setup, TrainError,
 };
 
 /// Where songs are looked for.
@@ -37,6 +38,9 @@ pub struct Train {
     /// Settings in a TOML file as in a run's config.toml; flags win over it
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
+    /// Save a checkpoint at least this often, besides after every epoch
+    #[arg(long, value_name = "MINUTES", default_value_t = 5.0)]
+    checkpoint_minutes: f64,
     /// Measure every operation and print a table at the end
     #[arg(long)]
     profile: bool,
@@ -81,6 +85,7 @@ impl Train {
             run: run.clone(),
             resume,
             profile: self.profile,
+            checkpoint_every: self.checkpoint_every()?,
         };
         let mut observer = Observer::new(epochs);
         let outcome = training::train(setup, &mut |event| observer.hear(event), &stop);
@@ -91,6 +96,13 @@ impl Train {
         }
         let outcome = outcome?;
         report(&outcome, &run, &library, &validation)
+    }
+
+    fn checkpoint_every(&self) -> Result<Duration, CliError> {
+        Duration::try_from_secs_f64(self.checkpoint_minutes * 60.0).map_err(|_| {
+            let minutes = self.checkpoint_minutes;
+            CliError::Other(format!("--checkpoint-minutes is {minutes}, but it must be at least 0"))
+        })
     }
 
     fn fresh(&self) -> Result<(RunConfig, Option<RunFolder>, Option<Checkpoint>), CliError> {
@@ -118,14 +130,14 @@ impl Train {
             return Err(TrainError::NothingToResume(run.0).into());
         }
         let checkpoint = Checkpoint::load(&run.checkpoint())?;
-        if checkpoint.progress.epoch >= checkpoint.config.training.epochs && run.is_finished() {
+        if run.is_finished() {
             return Err(TrainError::Complete { model: run.best(), run: run.0 }.into());
         }
         let mut config = checkpoint.config.clone();
         // Flags that would change what the run computes are refused, not silently overruled.
         self.network.apply(&mut config.model)?;
         self.training.apply(&mut config.training);
-        if config != checkpoint.config {
+        if config != checkpoint.config || self.network.has_preset() {
             return Err(CliError::Other(format!(
                 "{}: a resumed run keeps the settings that it was begun with; leave out the flags that change them, \
                  or start a new run",
@@ -219,7 +231,7 @@ fn announce(library: &Library, split: &Split, run: &RunFolder) {
         data.root.display(),
         data.genres.len(),
         counted(split.train.len(), "song"),
-        split.validation.len(),
+        if split.validation.is_empty() { "none".to_string() } else { split.validation.len().to_string() },
         run.0.display(),
     ));
     let unknown = data.songs.iter().filter(|song| song.artist.is_none()).count();
@@ -258,6 +270,15 @@ fn catch_interrupt(stop: &Arc<AtomicBool>, begun: &Arc<AtomicBool>) -> Result<()
     .map_err(|error| CliError::Other(format!("Ctrl-C cannot be caught: {error}")))
 }
 
+/// What validation says of an epoch, and whether its model is the best so far.
+fn validated(epoch: &Epoch, best: bool) -> String {
+    let figures = (epoch.validation_loss, epoch.validation_frame_accuracy, epoch.validation_song_accuracy);
+    let (Some(loss), Some(frames), Some(songs)) = figures else { return String::new() };
+    let (frames, songs) = (100.0 * frames, 100.0 * songs);
+    let best = if best { " (best)" } else { "" };
+    format!("; validation: loss {loss:.3}, frames {frames:.1} %, songs {songs:.1} %{best}")
+}
+
 /// Draws the events of a training.
 struct Observer {
     epochs: usize,
@@ -290,17 +311,14 @@ impl Observer {
                 }
             }
             Event::Step { .. } | Event::Validating => {}
-            Event::Epoch { epoch, best } => {
+            Event::Epoch { epoch, kept } => {
                 let line = format!(
-                    "epoch {:>3}/{}: loss {:.3}, accuracy {:.1} %; validation: loss {:.3}, frames {:.1} %, songs {:.1} %{}",
+                    "epoch {:>3}/{}: loss {:.3}, accuracy {:.1} %{}",
                     epoch.epoch,
                     self.epochs,
                     epoch.train_loss,
                     100.0 * epoch.train_accuracy,
-                    epoch.validation_loss,
-                    100.0 * epoch.validation_frame_accuracy,
-                    100.0 * epoch.validation_song_accuracy,
-                    if best { " (best)" } else { "" },
+                    validated(epoch, kept),
                 );
                 if let Some(bar) = &self.bar {
                     bar.line(&line);
@@ -331,13 +349,16 @@ fn report(
         return Ok(End::Interrupted);
     }
     if let Some(metrics) = &outcome.metrics {
-        let v = &metrics.validation;
+        let accuracy = metrics.validation.as_ref().map_or("no song validated".to_string(), |v| {
+            format!(
+                "song accuracy {:.1} % of {} validation songs, frame accuracy {:.1} %",
+                100.0 * v.song_accuracy,
+                v.songs,
+                100.0 * v.frame_accuracy
+            )
+        });
         let text = format!(
-            "song accuracy {:.1} % of {} validation songs, frame accuracy {:.1} % (epoch {} of {}; {:.0} frames/s)\n\
-             model: {}\n",
-            100.0 * v.song_accuracy,
-            v.songs,
-            100.0 * v.frame_accuracy,
+            "{accuracy} (epoch {} of {}; {:.0} frames/s)\nmodel: {}\n",
             metrics.best_epoch,
             metrics.epochs,
             metrics.frames_per_second,
@@ -346,7 +367,7 @@ fn report(
         print(&text)?;
     }
     // A song that the model gets right, if there is one: what is tried is the command.
-    let recognised = outcome.metrics.iter().flat_map(|m| &m.validation.recognised);
+    let recognised = outcome.metrics.iter().flat_map(|m| &m.validation).flat_map(|v| &v.recognised);
     let right = validation.iter().zip(recognised).find(|&(&song, &g)| library.dataset.songs[song].genre == g);
     if let Some(&song) = right.map(|(song, _)| song).or(validation.first()) {
         let song = &library.dataset.songs[song].path;

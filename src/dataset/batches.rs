@@ -1,10 +1,12 @@
 //! Training batches of random crops, prepared ahead on threads of their own.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SendError, Sender, SyncSender, channel, sync_channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use super::augment::{self, Augmentation};
 use super::library::Library;
 use crate::audio::{AudioError, Framing};
 use crate::rng::Rng;
@@ -23,9 +25,37 @@ pub struct BatchPlan {
     pub seed: u64,
     /// Threads that prepare batches.
     pub workers: usize,
+    pub sampling: Sampling,
+    pub augmentation: Augmentation,
+    /// Rows and columns of the time-frequency representation, for the masks of [`Augmentation`].
+    pub feature_size: (usize, usize),
+}
+
+/// How often an epoch draws from each song.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Sampling {
+    /// From every song equally often.
+    #[default]
+    Songs,
+    /// From every genre equally often, and in turn from its songs.
+    Genres,
 }
 
 impl BatchPlan {
+    /// Frames as they are, from every song equally often, prepared by one thread.
+    pub fn new(batch_size: usize, framing: Framing, frames_per_song: usize, seed: u64) -> Self {
+        Self {
+            batch_size,
+            framing,
+            frames_per_song,
+            seed,
+            workers: 1,
+            sampling: Sampling::Songs,
+            augmentation: Augmentation::NONE,
+            feature_size: (0, 0),
+        }
+    }
+
     /// Batches in an epoch over `songs` songs. The last one is filled up, so that all have the same shape.
     pub fn batches_per_epoch(&self, songs: usize) -> usize {
         (songs * self.frames_per_song).div_ceil(self.batch_size.max(1))
@@ -37,9 +67,11 @@ impl BatchPlan {
 pub struct Batch {
     /// [N, channels, frame].
     pub audio: Vec<f32>,
-    /// One-hot, [N, genres].
+    /// Distributions over the genres, [N, genres]: one-hot, or where frames are mixed the shares of the two.
     pub labels: Vec<f32>,
-    /// Indices of the N songs in the library.
+    /// Factors of the time-frequency representation's rows [N, H] and columns [N, W]; empty where nothing is masked.
+    pub masks: [Vec<f32>; 2],
+    /// Indices of the N songs in the library; where frames are mixed, those with the larger shares.
     pub songs: Vec<usize>,
     /// The epoch, from 0.
     pub epoch: usize,
@@ -153,16 +185,18 @@ fn produce(
     if songs.is_empty() || plan.batch_size == 0 || plan.frames_per_song == 0 {
         return Ok(());
     }
+    let source = Source { library, songs, plan };
+    let mut scratch = Scratch::default();
     let mut first = first;
     let mut turns = (0..plan.workers.max(1)).cycle();
     for epoch in epoch.. {
-        let order = order(songs, plan, epoch);
+        let order = order(songs, library, plan, epoch);
         for (index, drawn) in order.chunks_exact(plan.batch_size).enumerate().skip(first) {
             if turns.next() != Some(number) {
                 continue;
             }
             let mut batch = used.try_recv().unwrap_or_default();
-            match fill(&mut batch, library, plan, drawn, epoch, index) {
+            match source.fill(&mut batch, &mut scratch, drawn, epoch, index) {
                 Ok(()) => ready.send(Ok(batch))?,
                 Err(error) => return ready.send(Err(error)),
             }
@@ -172,18 +206,42 @@ fn produce(
     Ok(())
 }
 
-/// The songs that an epoch draws from, one a frame: each `frames_per_song` times, shuffled; then, to fill the last
-/// batch, the beginning of further shuffles.
-fn order(songs: &[usize], plan: &BatchPlan, epoch: usize) -> Vec<usize> {
+/// The songs that an epoch draws from, one a frame, in random order.
+fn order(songs: &[usize], library: &Library, plan: &BatchPlan, epoch: usize) -> Vec<usize> {
     let mut rng = epoch_rng(plan, epoch).split(0);
     let wanted = plan.batches_per_epoch(songs.len()) * plan.batch_size;
+    match plan.sampling {
+        Sampling::Songs => by_songs(songs, plan.frames_per_song, wanted, &mut rng),
+        Sampling::Genres => by_genres(songs, library, wanted, &mut rng),
+    }
+}
+
+/// Each song `frames_per_song` times, shuffled; then, to fill the last batch, the beginning of further shuffles.
+fn by_songs(songs: &[usize], frames_per_song: usize, wanted: usize, rng: &mut Rng) -> Vec<usize> {
     let mut order = Vec::with_capacity(wanted);
     while order.len() < wanted {
-        let mut round: Vec<usize> = (0..plan.frames_per_song).flat_map(|_| songs.iter().copied()).collect();
+        let mut round: Vec<usize> = (0..frames_per_song).flat_map(|_| songs.iter().copied()).collect();
         rng.shuffle(&mut round);
         round.truncate(wanted - order.len());
         order.append(&mut round);
     }
+    order
+}
+
+/// Each genre equally often (but for a rest), from its songs in turn, shuffled.
+fn by_genres(songs: &[usize], library: &Library, wanted: usize, rng: &mut Rng) -> Vec<usize> {
+    let mut genres: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+    for &song in songs {
+        genres.entry(library.dataset.songs[song].genre).or_default().push(song);
+    }
+    let mut genres: Vec<Vec<usize>> = genres.into_values().collect();
+    // The rest goes to other genres every epoch.
+    rng.shuffle(&mut genres);
+    genres.iter_mut().for_each(|songs| rng.shuffle(songs));
+    let count = genres.len();
+    let mut order: Vec<usize> =
+        (0..wanted).map(|i| genres[i % count][i / count % genres[i % count].len()]).collect();
+    rng.shuffle(&mut order);
     order
 }
 
@@ -194,37 +252,95 @@ fn epoch_rng(plan: &BatchPlan, epoch: usize) -> Rng {
 /// A crop that is quiet is drawn again, so often at most.
 const DRAWS: usize = 16;
 
-fn fill(
-    batch: &mut Batch,
-    library: &Library,
-    plan: &BatchPlan,
-    drawn: &[usize],
-    epoch: usize,
-    index: usize,
-) -> Result<(), AudioError> {
-    let size = library.spec.channels * plan.framing.length;
-    let genres = library.dataset.genres.len();
-    batch.epoch = epoch;
-    batch.index = index;
-    batch.songs.clear();
-    batch.songs.extend_from_slice(drawn);
-    // Every sample is written below; every label is cleared here.
-    batch.audio.resize(drawn.len() * size, 0.0);
-    batch.labels.clear();
-    batch.labels.resize(drawn.len() * genres, 0.0);
-    // A stream for each batch, so that one can be made without those before it.
-    let mut rng = epoch_rng(plan, epoch).split(1 + index as u64);
-    for (n, &song) in drawn.iter().enumerate() {
+/// What batches are made from.
+struct Source<'a> {
+    library: &'a Library,
+    songs: &'a [usize],
+    plan: &'a BatchPlan,
+}
+
+/// Memory to work in.
+#[derive(Default)]
+struct Scratch {
+    /// A frame's partner where two are mixed.
+    partner: Vec<f32>,
+    window: Vec<f32>,
+}
+
+impl Source<'_> {
+    fn fill(
+        &self,
+        batch: &mut Batch,
+        scratch: &mut Scratch,
+        drawn: &[usize],
+        epoch: usize,
+        index: usize,
+    ) -> Result<(), AudioError> {
+        let Self { library, songs, plan } = self;
+        let size = library.spec.channels * plan.framing.length;
+        let genres = library.dataset.genres.len();
+        batch.epoch = epoch;
+        batch.index = index;
+        batch.songs.clear();
+        batch.songs.extend_from_slice(drawn);
+        // Every sample is written below; every label is cleared here.
+        batch.audio.resize(drawn.len() * size, 0.0);
+        batch.labels.clear();
+        batch.labels.resize(drawn.len() * genres, 0.0);
+        let (height, width) = if plan.augmentation.masks() { plan.feature_size } else { (0, 0) };
+        batch.masks[0].resize(drawn.len() * height, 1.0);
+        batch.masks[1].resize(drawn.len() * width, 1.0);
+        scratch.partner.resize(size, 0.0);
+        // A stream for each batch, so that one can be made without those before it, and for each of its frames.
+        let mut rng = epoch_rng(plan, epoch).split(1 + index as u64);
+        let streams = rng.clone();
+        for (n, &song) in drawn.iter().enumerate() {
+            let stream = streams.split(n as u64);
+            let frame = &mut batch.audio[n * size..(n + 1) * size];
+            let labels = &mut batch.labels[n * genres..(n + 1) * genres];
+            self.crop(song, &mut rng, &stream, &mut scratch.window, frame)?;
+            let share = plan.augmentation.share(&stream);
+            labels[library.dataset.songs[song].genre] = share;
+            if share < 1.0 {
+                let stream = stream.split(augment::PARTNER);
+                let mut rng = stream.clone();
+                let other = songs[rng.below(songs.len())];
+                self.crop(other, &mut rng, &stream, &mut scratch.window, &mut scratch.partner)?;
+                for (a, b) in frame.iter_mut().zip(&scratch.partner) {
+                    *a = share * *a + (1.0 - share) * b;
+                }
+                labels[library.dataset.songs[other].genre] += 1.0 - share;
+            }
+            if height > 0 {
+                let [rows, columns] = &mut batch.masks;
+                let (rows, columns) = (&mut rows[n * height..][..height], &mut columns[n * width..][..width]);
+                plan.augmentation.draw_masks(&stream, rows, columns);
+            }
+        }
+        Ok(())
+    }
+
+    /// A random crop of a song, its place drawn from `rng` and what is done to it from `stream`.
+    fn crop(
+        &self,
+        song: usize,
+        rng: &mut Rng,
+        stream: &Rng,
+        window: &mut Vec<f32>,
+        frame: &mut [f32],
+    ) -> Result<(), AudioError> {
+        let Self { library, plan, .. } = self;
         let samples = &library.songs[song];
         let room = samples.len().saturating_sub(plan.framing.length);
-        let frame = &mut batch.audio[n * size..(n + 1) * size];
+        let channels = library.spec.channels;
+        let mut start = 0;
         for _ in 0..DRAWS {
-            samples.write_frame(rng.below(room + 1), frame)?;
+            start = rng.below(room + 1);
+            samples.write_frame(start, frame)?;
             if !plan.framing.is_quiet(frame) {
                 break;
             }
         }
-        batch.labels[n * genres + library.dataset.songs[song].genre] = 1.0;
+        augment::apply(samples, start, channels, &plan.augmentation, stream, window, frame)
     }
-    Ok(())
 }

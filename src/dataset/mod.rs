@@ -3,6 +3,7 @@
 //! A dataset is a folder whose subfolders are genres; see `dataset/README.md`. This module knows samples and labels
 //! only: no tensors.
 
+mod augment;
 mod batches;
 mod cache;
 pub mod check;
@@ -15,7 +16,8 @@ mod scan;
 mod split;
 mod tracks;
 
-pub use batches::{Batch, BatchPlan, Batches};
+pub use augment::Augmentation;
+pub use batches::{Batch, BatchPlan, Batches, Sampling};
 pub use cache::{Cache, Cleaned};
 pub use error::{DatasetError, Problem};
 pub use genres::{GENRES, genres, parse_genres};

@@ -24,6 +24,8 @@ const STEM: (usize, usize) = (5, 2);
 /// The ends of a network.
 pub(super) struct Parts {
     pub audio: NodeId,
+    /// [N, channels, H, W], before they are normalised.
+    pub features: NodeId,
     pub logits: NodeId,
 }
 
@@ -33,8 +35,12 @@ impl Network {
         let config = &self.config;
         let audio =
             b.graph.add_named("audio", input([batch, config.channels, config.frame_length()]), &[])?;
-        let mut x = self.features(b, audio)?;
-        x = b.scoped("features", |b| b.norm(x))?;
+        let features = self.features(b, audio)?;
+        let mut x = b.scoped("features", |b| {
+            let x = b.norm(features)?;
+            // Behind the norm, where 0 is the mean.
+            b.mask(x)
+        })?;
         if config.stem {
             x = b.scoped("stem", |b| {
                 let (kernel, stride) = STEM;
@@ -64,13 +70,17 @@ impl Network {
             let bias = b.parameter("bias", [self.genres].into(), Initial::Zero)?;
             Ok(b.graph.add_named("logits", Bias.into(), &[x, bias])?)
         })?;
-        Ok(Parts { audio, logits })
+        Ok(Parts { audio, features, logits })
+    }
+
+    /// The transform that the features begin with.
+    pub(super) fn stft(&self) -> PowerStft {
+        PowerStft { n_fft: self.config.n_fft, hop: self.config.hop, centred: true }
     }
 
     fn features(&self, b: &mut Builder, audio: NodeId) -> Result<NodeId, ModelError> {
         let config = &self.config;
-        let stft = PowerStft { n_fft: config.n_fft, hop: config.hop, centred: true };
-        let mut x = b.graph.add_named("stft", stft.into(), &[audio])?;
+        let mut x = b.graph.add_named("stft", self.stft().into(), &[audio])?;
         if config.uses_mels() {
             let ModelConfig { sample_rate, n_fft, mels, low, high, .. } = *config;
             let mel = Mel::new(MelSpec { sample_rate, n_fft, mels, low, high });
@@ -90,7 +100,8 @@ impl Network {
         })
     }
 
-    /// `leaky(norm(conv(… leaky(norm(conv(x))))) + norm(conv1×1(x)))`, then max pooling.
+    /// `leaky(norm(conv(… leaky(norm(conv(x))))) + norm(conv1×1(x)))`, then max pooling; with the addition last
+    /// `leaky(norm(conv(…))) + leaky(norm(conv1×1(x)))`.
     fn block(&self, b: &mut Builder, x: NodeId, filters: usize) -> Result<NodeId, ModelError> {
         let config = &self.config;
         let mut y = x;
@@ -98,15 +109,17 @@ impl Network {
             y = b.scoped(&format!("conv{i}"), |b| {
                 let y = self.convolution(b, y, filters, config.kernel)?;
                 let y = b.norm(y)?;
-                if i < config.convolutions { b.leaky(y, config.slope) } else { Ok(y) }
+                let activated = i < config.convolutions || config.addition_last;
+                if activated { b.leaky(y, config.slope) } else { Ok(y) }
             })?;
         }
         let projected = b.scoped("projection", |b| {
             let x = self.convolution(b, x, filters, 1)?;
-            b.norm(x)
+            let x = b.norm(x)?;
+            if config.addition_last { b.leaky(x, config.slope) } else { Ok(x) }
         })?;
         let sum = b.graph.add_named("add", Add.into(), &[y, projected])?;
-        let y = b.leaky(sum, config.slope)?;
+        let y = if config.addition_last { sum } else { b.leaky(sum, config.slope)? };
         let [h, w] = [b.graph.shape(y)[2], b.graph.shape(y)[3]];
         if config.pool == 1 || h < config.pool || w < config.pool {
             return Ok(y);

@@ -8,6 +8,7 @@ use crate::ops::batch_norm::{BatchNorm, BatchStats, RunningStats};
 use crate::ops::conv2d::Conv2d;
 use crate::ops::dense::{Form, Matmul};
 use crate::ops::dropout::Dropout;
+use crate::ops::mask::Mask;
 use crate::ops::source::{Input, Variable};
 use crate::ops::view::View;
 use crate::ops::{Graph, Op};
@@ -23,10 +24,20 @@ pub struct Running {
     pub channels: usize,
 }
 
+/// What a network is built for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Purpose {
+    Inference,
+    /// With masks over the features, or without.
+    Training {
+        masks: bool,
+    },
+}
+
 /// A network while it is built.
 pub(super) struct Builder {
     pub(super) graph: Graph,
-    pub(super) training: bool,
+    pub(super) purpose: Purpose,
     pub(super) layout: Layout,
     pub(super) state: NodeId,
     /// The parameters found so far, and their views.
@@ -35,6 +46,7 @@ pub(super) struct Builder {
     pub(super) running: Vec<Running>,
     pub(super) updates: Vec<(NodeId, NodeId)>,
     pub(super) counter: Option<NodeId>,
+    pub(super) masks: Option<[NodeId; 2]>,
     pub(super) dropouts: u32,
 }
 
@@ -44,13 +56,13 @@ pub(super) fn input(shape: impl Into<Shape>) -> Op {
 }
 
 impl Builder {
-    pub(super) fn new(training: bool, layout: Layout, rows: usize) -> Result<Self, GraphError> {
+    pub(super) fn new(purpose: Purpose, layout: Layout, rows: usize) -> Result<Self, GraphError> {
         let mut graph = Graph::new();
         let shape = Shape::from([rows, layout.len.max(1)]);
         let state = graph.add_named("state", Variable { shape }.into(), &[])?;
         Ok(Self {
             graph,
-            training,
+            purpose,
             layout,
             state,
             found: Vec::new(),
@@ -58,6 +70,7 @@ impl Builder {
             running: Vec::new(),
             updates: Vec::new(),
             counter: None,
+            masks: None,
             dropouts: 0,
         })
     }
@@ -126,7 +139,8 @@ impl Builder {
         let running = self.graph.add_named("norm.running", Variable { shape: pair }.into(), &[])?;
         let name = self.graph.node(running).name.clone();
         self.running.push(Running { name, node: running, channels });
-        let stats = if self.training {
+        let training = self.purpose != Purpose::Inference;
+        let stats = if training {
             let stats = self.graph.add_named("norm.stats", BatchStats.into(), &[x])?;
             let count = shape.elements() / channels;
             let update = RunningStats { momentum: MOMENTUM, count };
@@ -136,7 +150,7 @@ impl Builder {
         } else {
             running
         };
-        let op = BatchNorm { training: self.training, slope: None };
+        let op = BatchNorm { training, slope: None };
         Ok(self.graph.add_named("norm", op.into(), &[x, stats, affine])?)
     }
 
@@ -146,7 +160,7 @@ impl Builder {
     }
 
     pub(super) fn dropout(&mut self, x: NodeId, rate: f32) -> Result<NodeId, ModelError> {
-        if !self.training || rate == 0.0 {
+        if self.purpose == Purpose::Inference || rate == 0.0 {
             return Ok(x);
         }
         let counter = match self.counter {
@@ -157,5 +171,17 @@ impl Builder {
         self.dropouts += 1;
         let op = Dropout { rate, layer: self.dropouts };
         Ok(self.graph.add_named("dropout", op.into(), &[x, counter])?)
+    }
+
+    /// Masks over the rows and columns of images, given from outside; in training with masks only.
+    pub(super) fn mask(&mut self, x: NodeId) -> Result<NodeId, ModelError> {
+        if self.purpose != (Purpose::Training { masks: true }) {
+            return Ok(x);
+        }
+        let [n, h, w] = [0, 2, 3].map(|axis| self.graph.shape(x)[axis]);
+        let rows = self.graph.add_named("mask.rows", input([n, h]), &[])?;
+        let columns = self.graph.add_named("mask.columns", input([n, w]), &[])?;
+        self.masks = Some([rows, columns]);
+        Ok(self.graph.add_named("mask", Mask.into(), &[x, rows, columns])?)
     }
 }

@@ -70,6 +70,8 @@ pub struct ModelConfig {
     /// Side of the max pooling after every block; 1 for none. Skipped where a side would vanish.
     pub pool: usize,
     pub convolution: Convolution,
+    /// Whether a block activates both of its branches and adds them, instead of adding and then activating.
+    pub addition_last: bool,
     /// Units of every dense layer before the last.
     pub dense: Vec<usize>,
     /// The probability of dropping an output of a dense layer in training.
@@ -99,6 +101,7 @@ impl Default for ModelConfig {
             kernel: 3,
             pool: 2,
             convolution: Convolution::Standard,
+            addition_last: false,
             dense: vec![256],
             dropout: 0.2,
             slope: 0.3,

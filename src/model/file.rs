@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::tensors::{self, FileError};
 use super::{ModelConfig, Network, Weights};
+use crate::score::Decision;
 
 /// The version of what stands in a model file's metadata.
 pub const FORMAT: u32 = 1;
@@ -36,6 +37,30 @@ pub struct ModelCard {
     pub genres: Vec<String>,
     pub config: ModelConfig,
     pub provenance: Provenance,
+    /// How a song's genre is decided from its frames.
+    #[serde(default)]
+    pub decision: Decision,
+    /// How well networks like this one did on songs that they were not trained on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cross_validation: Option<CrossValidation>,
+}
+
+/// The outcome of a cross-validation: networks of the same settings, each trained on all folds but one, and judged on that
+/// one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct CrossValidation {
+    pub folds: usize,
+    /// How many seeds; every song was judged once for each.
+    pub seeds: usize,
+    /// Distinct songs.
+    pub songs: usize,
+    /// The share of right judgements.
+    pub song_accuracy: f64,
+    /// 95 % interval of `song_accuracy` by Wilson's method, over distinct songs.
+    pub interval: [f64; 2],
+    /// The mean F1 of the genres.
+    pub macro_f1: f64,
+    pub frame_accuracy: f64,
 }
 
 /// A trained network with its card.
@@ -83,12 +108,96 @@ impl Model {
         if format != FORMAT {
             return Err(FileError::Format { path: path.into(), found: format, wanted: FORMAT });
         }
-        let card = serde_json::from_str(card).map_err(|e| damaged(e.to_string()))?;
+        let card: ModelCard = serde_json::from_str(card).map_err(|e| damaged(e.to_string()))?;
+        card.decision.check().map_err(|e| damaged(e.to_string()))?;
         let model = Self { card, weights };
         let network = model.network().map_err(|e| damaged(e.to_string()))?;
         let inference = network.inference(1).map_err(|e| damaged(e.to_string()))?;
         let fits = model.weights.scatter(&inference.layout, &inference.running);
         fits.map_err(|e| damaged(e.to_string()))?;
         Ok(model)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::score::Aggregation;
+
+    fn model() -> Model {
+        let config = ModelConfig { filters: vec![2], dense: vec![2], ..ModelConfig::default() };
+        let weights = Network::new(config.clone(), 2).unwrap().initialise(1).unwrap();
+        let card = ModelCard {
+            format: FORMAT,
+            genres: ["a", "b"].map(String::from).to_vec(),
+            config,
+            provenance: Provenance::default(),
+            decision: Decision::default(),
+            cross_validation: None,
+        };
+        Model { card, weights }
+    }
+
+    /// What loading a model whose card is changed like this comes to.
+    fn changed(change: impl FnOnce(&mut serde_json::Value)) -> Result<Model, FileError> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("model.safetensors");
+        let model = model();
+        let mut card = serde_json::to_value(&model.card).unwrap();
+        change(&mut card);
+        tensors::write(&path, &model.weights, HashMap::from([(KEY.to_string(), card.to_string())])).unwrap();
+        Model::load(&path)
+    }
+
+    #[test]
+    fn the_decision_and_the_cross_validation_are_kept() {
+        let decision =
+            Decision { aggregation: Aggregation::Vote, temperature: 0.7, unsure_below: Some(0.25) };
+        let figures =
+            CrossValidation { folds: 3, seeds: 2, songs: 240, interval: [0.5, 0.7], ..Default::default() };
+        let mut model = model();
+        model.card.decision = decision;
+        model.card.cross_validation = Some(figures);
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("model.safetensors");
+        model.save(&path).unwrap();
+        assert_eq!(Model::load(&path).unwrap(), model);
+    }
+
+    #[test]
+    fn files_from_before_decisions_still_load() {
+        let old = changed(|card| {
+            card.as_object_mut().unwrap().remove("decision").unwrap();
+        });
+        assert_eq!(old.unwrap().card.decision, Decision::default());
+    }
+
+    #[test]
+    fn decisions_that_cannot_be_made_are_refused() {
+        for (key, value) in [
+            ("temperature", serde_json::json!(0.0)),
+            ("temperature", serde_json::json!(-1.0)),
+            ("temperature", serde_json::json!(1e30)),
+            ("temperature", serde_json::json!(1e300)),
+            ("temperature", serde_json::json!(null)),
+            ("unsure_below", serde_json::json!(1.5)),
+            ("unsure_below", serde_json::json!(-0.5)),
+            ("aggregation", serde_json::json!("guess")),
+        ] {
+            let error = changed(|card| card["decision"][key] = value.clone()).unwrap_err();
+            assert!(matches!(error, FileError::Damaged { kind: "model", .. }), "{key} {value}: {error}");
+        }
+        let error = changed(|card| card["decision"]["temperature"] = serde_json::json!(0.0)).unwrap_err();
+        assert!(error.to_string().contains("the temperature is 0, but it must be above 0"), "{error}");
+        let error = changed(|card| card["decision"]["unsure_below"] = serde_json::json!(1.5)).unwrap_err();
+        assert!(error.to_string().contains("unsure below 1.5"), "{error}");
+        assert_eq!(
+            changed(|card| card["decision"]["unsure_below"] = serde_json::json!(null))
+                .unwrap()
+                .card
+                .decision
+                .unsure_below,
+            None
+        );
     }
 }

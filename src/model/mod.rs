@@ -3,6 +3,7 @@
 mod architecture;
 mod builder;
 mod config;
+mod explanation;
 mod file;
 mod network;
 mod optimizer;
@@ -12,7 +13,8 @@ mod weights;
 
 pub use builder::Running;
 pub use config::{Convolution, Features, ModelConfig};
-pub use file::{FORMAT, Model, ModelCard, Provenance};
+pub use explanation::Explanation;
+pub use file::{CrossValidation, FORMAT, Model, ModelCard, Provenance};
 pub use network::{Inference, Layer, Network, Training, TrainingConfig};
 pub use optimizer::{OptimizerConfig, OptimizerKind};
 pub use parameters::{Initial, Layout, Parameter};

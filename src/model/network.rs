@@ -1,7 +1,7 @@
 //! The network, written once: training and inference build it with the same code.
 
 use super::architecture::Parts;
-use super::builder::{Builder, Running, input};
+use super::builder::{Builder, Purpose, Running, input};
 use super::config::ModelConfig;
 use super::optimizer::OptimizerConfig;
 use super::parameters::Layout;
@@ -21,6 +21,8 @@ pub struct TrainingConfig {
     pub batch: usize,
     /// Label smoothing.
     pub smoothing: f32,
+    /// Whether rows and columns of the features can be masked; see [`Training::masks`].
+    pub masks: bool,
     pub optimizer: OptimizerConfig,
 }
 
@@ -45,6 +47,9 @@ pub struct Training {
     pub class_weights: NodeId,
     /// Input \[2\]: dropout's seed and step; present where there is dropout.
     pub counter: Option<NodeId>,
+    /// Inputs [N, H] and [N, W], where there are masks: what the rows (frequencies) and the columns (times) of the
+    /// normalised features are multiplied by, 0 for their mean and 1 to leave them; see [`Network::feature_size`].
+    pub masks: Option<[NodeId; 2]>,
     /// Input \[3\]; see [`OptimizerConfig::schedule`].
     pub schedule: NodeId,
     /// Variable [rows, P]: parameters and moments.
@@ -102,13 +107,21 @@ impl Network {
         Ok(Self { config, genres })
     }
 
+    /// Height H (mel filters or frequency bins) and width W (times) of a frame's features [N, channels, H, W].
+    pub fn feature_size(&self) -> (usize, usize) {
+        let stft = self.stft();
+        let height = if self.config.uses_mels() { self.config.mels } else { stft.bins() };
+        (height, stft.frames(self.config.frame_length()))
+    }
+
     /// The graph of a training step: loss, gradients, optimizer, running statistics.
     ///
     /// # Errors
     /// [`ModelError`] where the settings do not fit each other.
     pub fn training(&self, training: &TrainingConfig) -> Result<Training, ModelError> {
         let rows = training.optimizer.rows();
-        let (mut body, parts) = self.build(training.batch, rows, true)?;
+        let (mut body, parts) =
+            self.build(training.batch, rows, Purpose::Training { masks: training.masks })?;
         let graph = &mut body.graph;
         let labels = graph.add_named("labels", input([training.batch, self.genres]), &[])?;
         let class_weights = graph.add_named("class_weights", input([self.genres]), &[])?;
@@ -131,6 +144,7 @@ impl Network {
             labels,
             class_weights,
             counter: body.counter,
+            masks: body.masks,
             schedule,
             state: body.state,
             loss,
@@ -147,7 +161,7 @@ impl Network {
     /// # Errors
     /// [`ModelError`] where the settings do not fit each other.
     pub fn inference(&self, batch: usize) -> Result<Inference, ModelError> {
-        let (mut body, parts) = self.build(batch, 1, false)?;
+        let (mut body, parts) = self.build(batch, 1, Purpose::Inference)?;
         let probabilities = body.graph.add_named("probabilities", Softmax.into(), &[parts.logits])?;
         Ok(Inference {
             graph: body.graph,
@@ -200,11 +214,16 @@ impl Network {
 
     /// Builds the network twice: once to learn which parameters there are, once with all of them as views of one
     /// variable.
-    fn build(&self, batch: usize, rows: usize, training: bool) -> Result<(Builder, Parts), ModelError> {
-        let mut survey = Builder::new(training, Layout::default(), 1)?;
+    pub(super) fn build(
+        &self,
+        batch: usize,
+        rows: usize,
+        purpose: Purpose,
+    ) -> Result<(Builder, Parts), ModelError> {
+        let mut survey = Builder::new(purpose, Layout::default(), 1)?;
         self.body(&mut survey, batch)?;
         let layout = Layout::new(survey.found);
-        let mut body = Builder::new(training, layout, rows)?;
+        let mut body = Builder::new(purpose, layout, rows)?;
         let parts = self.body(&mut body, batch)?;
         Ok((body, parts))
     }

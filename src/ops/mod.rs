@@ -13,6 +13,7 @@ pub mod dropout;
 pub mod kernel;
 pub mod log;
 pub mod loss;
+pub mod mask;
 pub mod mel;
 pub mod optimizer;
 pub mod pool;
@@ -128,6 +129,7 @@ operations! {
     AveragePoolGrad(pool::AveragePoolGrad),
     Matmul(dense::Matmul),
     Dropout(dropout::Dropout),
+    Mask(mask::Mask),
     Softmax(loss::Softmax),
     SoftmaxGrad(loss::SoftmaxGrad),
     CrossEntropy(loss::CrossEntropy),

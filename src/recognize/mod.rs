@@ -1,7 +1,11 @@
 //! Songs → frame probabilities → the song's genre.
 
+mod explain;
+mod gathering;
 mod recognizer;
 mod verdict;
 
+pub use crate::score::argmax;
+pub use explain::{ExplainedFrame, Explainer};
 pub use recognizer::{Frame, RecognizeError, Recognizer};
-pub use verdict::{Guess, Verdict, argmax, mean};
+pub use verdict::{Guess, Verdict};

@@ -1,5 +1,6 @@
 use std::sync::Arc;
 
+use super::gathering::Gathering;
 use crate::audio::{AudioError, Song};
 use crate::device::{Device, DeviceError, Executable, LoadOptions};
 use crate::model::{Inference, ModelError, Network, Weights};
@@ -27,13 +28,10 @@ pub struct Frame {
 
 /// A network loaded on a device for inference, a batch of frames at a time.
 pub struct Recognizer {
-    network: Network,
     inference: Inference,
     program: Box<dyn Executable>,
-    batch: usize,
-    /// The batch that is being filled, and the song and first sample of the frames that are in it.
-    audio: Vec<f32>,
-    filled: Vec<(usize, usize)>,
+    genres: usize,
+    gathering: Gathering,
 }
 
 impl Recognizer {
@@ -45,9 +43,8 @@ impl Recognizer {
         let inference = network.inference(batch)?;
         let program = plan(&inference.graph, &inference.request(true), device).map_err(ModelError::from)?;
         let program = device.load(Arc::new(program), LoadOptions::default())?;
-        let size = network.config.channels * network.config.frame_length();
-        let audio = vec![0.0; batch * size];
-        Ok(Self { network: network.clone(), inference, program, batch, audio, filled: Vec::new() })
+        let gathering = Gathering::new(&network.config, batch);
+        Ok(Self { inference, program, genres: network.genres, gathering })
     }
 
     /// Gives the network its weights.
@@ -70,48 +67,17 @@ impl Recognizer {
     /// # Errors
     /// [`RecognizeError`] where the device fails, or a song's storage.
     pub fn frames(&mut self, songs: &[&Song]) -> Result<Vec<Vec<Frame>>, RecognizeError> {
-        let framing = self.network.config.framing();
-        let size = self.network.config.channels * framing.length;
         let mut rows: Vec<Vec<Frame>> = songs.iter().map(|_| Vec::new()).collect();
-        self.filled.clear();
-        for (i, song) in songs.iter().enumerate() {
-            for drop_quiet in [true, false] {
-                let mut kept = 0;
-                for start in framing.starts(song.len()) {
-                    let place = self.filled.len() * size;
-                    let frame = &mut self.audio[place..place + size];
-                    song.write_frame(start, frame)?;
-                    if drop_quiet && framing.is_quiet(frame) {
-                        continue;
-                    }
-                    self.filled.push((i, start));
-                    kept += 1;
-                    if self.filled.len() == self.batch {
-                        self.recognise(&mut rows)?;
-                    }
-                }
-                if kept > 0 {
-                    break;
-                }
+        let (program, inference, genres) = (&mut self.program, &self.inference, self.genres);
+        self.gathering.batches(songs, &mut |audio, frames| {
+            program.write(inference.audio, audio)?;
+            program.run()?;
+            let probabilities = program.outputs()?.swap_remove(0);
+            for (&(song, start), row) in frames.iter().zip(probabilities.chunks_exact(genres)) {
+                rows[song].push(Frame { start, probabilities: row.to_vec() });
             }
-        }
-        if !self.filled.is_empty() {
-            self.recognise(&mut rows)?;
-        }
+            Ok(())
+        })?;
         Ok(rows)
-    }
-
-    /// Recognises the frames that are in the batch.
-    fn recognise(&mut self, rows: &mut [Vec<Frame>]) -> Result<(), RecognizeError> {
-        let size = self.audio.len() / self.batch;
-        self.audio[self.filled.len() * size..].fill(0.0);
-        self.program.write(self.inference.audio, &self.audio)?;
-        self.program.run()?;
-        let probabilities = self.program.outputs()?.swap_remove(0);
-        for ((song, start), row) in self.filled.drain(..).zip(probabilities.chunks_exact(self.network.genres))
-        {
-            rows[song].push(Frame { start, probabilities: row.to_vec() });
-        }
-        Ok(())
     }
 }

@@ -1,6 +1,7 @@
 use serde::Serialize;
 
 use super::Frame;
+use crate::score::{Decision, argmax};
 
 /// A genre with its probability.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -14,34 +15,63 @@ pub struct Guess {
 pub struct Verdict {
     /// All genres, the most probable first.
     pub guesses: Vec<Guess>,
+    /// Whether the first is too improbable to go by; see [`Decision::unsure_below`].
+    pub unsure: bool,
     /// The most probable genre of every frame.
     pub timeline: Vec<Guess>,
 }
 
-/// The position of the first maximum.
-pub fn argmax(values: &[f32]) -> usize {
-    (1..values.len()).fold(0, |best, i| if values[i] > values[best] { i } else { best })
-}
-
-/// The song's genre probabilities: the mean of its frames'.
-pub fn mean(frames: &[Frame], genres: usize) -> Vec<f32> {
-    let count = frames.len().max(1) as f32;
-    (0..genres).map(|g| frames.iter().map(|frame| frame.probabilities[g]).sum::<f32>() / count).collect()
-}
-
 impl Verdict {
-    /// The verdict on a song from the genre probabilities of its frames.
-    pub fn new(frames: &[Frame], genres: &[String]) -> Self {
+    /// The verdict on a song from the genre probabilities of its frames. Of a song without frames all genres are equally
+    /// probable.
+    pub fn new(frames: &[Frame], genres: &[String], decision: &Decision) -> Self {
         let guess = |probabilities: &[f32], g: usize| Guess {
             genre: genres[g].clone(),
             probability: probabilities[g],
         };
-        let song = mean(frames, genres.len());
+        let mut scores = decision.aggregation.scores(frames.iter().map(|frame| &frame.probabilities[..]));
+        scores.resize(genres.len(), 0.0);
+        let song = decision.probabilities(&scores);
         let mut order: Vec<usize> = (0..genres.len()).collect();
-        order.sort_by(|&a, &b| song[b].total_cmp(&song[a]).then(a.cmp(&b)));
+        // By score: probabilities can be equal where scores are not.
+        order.sort_by(|&a, &b| scores[b].total_cmp(&scores[a]).then(a.cmp(&b)));
         Self {
+            unsure: decision.unsure(&song),
             guesses: order.into_iter().map(|g| guess(&song, g)).collect(),
             timeline: frames.iter().map(|f| guess(&f.probabilities, argmax(&f.probabilities))).collect(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::score::Aggregation;
+
+    #[test]
+    fn orders_genres_and_knows_when_it_does_not_know() {
+        let genres = ["pop", "rock", "jazz"].map(String::from);
+        let frames = [[0.4f32, 0.5, 0.1], [0.4, 0.2, 0.4]]
+            .map(|probabilities| Frame { start: 0, probabilities: probabilities.to_vec() });
+        let verdict = Verdict::new(&frames, &genres, &Decision::default());
+        let names: Vec<&str> = verdict.guesses.iter().map(|guess| guess.genre.as_str()).collect();
+        assert_eq!(names, ["pop", "rock", "jazz"]);
+        assert!((verdict.guesses[0].probability - 0.4).abs() < 1e-6 && verdict.unsure);
+        assert_eq!((verdict.timeline[0].genre.as_str(), verdict.timeline[1].genre.as_str()), ("rock", "pop"));
+
+        let sharp = Decision { temperature: 0.1, ..Decision::default() };
+        assert!(!Verdict::new(&frames, &genres, &sharp).unsure);
+        // So hot that all probabilities are equal in f32: the order is still that of the scores.
+        let hot = Decision {
+            temperature: 1e30,
+            aggregation: Aggregation::MeanLogProbability,
+            unsure_below: Some(0.0),
+        };
+        let verdict = Verdict::new(&frames, &genres, &hot);
+        assert!(verdict.guesses[0].genre == "pop" && !verdict.unsure);
+
+        let silence = Verdict::new(&[], &genres, &Decision::default());
+        assert!(silence.guesses.iter().all(|guess| (guess.probability - 1.0 / 3.0).abs() < 1e-6));
+        assert!(silence.unsure && silence.timeline.is_empty());
     }
 }

@@ -3,6 +3,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::TrainError;
+use super::options::Keep;
 use crate::files;
 
 /// What an epoch came to.
@@ -17,16 +18,26 @@ pub struct Epoch {
     pub train_loss: f64,
     /// Share of training frames whose genre was recognised, while they were trained on.
     pub train_accuracy: f64,
-    pub validation_loss: f64,
-    pub validation_frame_accuracy: f64,
-    pub validation_song_accuracy: f64,
+    /// Of the validation songs; none where there are none.
+    pub validation_loss: Option<f64>,
+    pub validation_frame_accuracy: Option<f64>,
+    pub validation_song_accuracy: Option<f64>,
 }
 
 impl Epoch {
-    /// Whether this epoch's model is to be preferred: more validation songs right, or as many and a lower loss.
+    /// Whether this epoch's model is to be preferred to an earlier one: more validation songs right, or as many and a lower
+    /// loss. Where nothing is validated, the later is.
     pub fn beats(&self, other: &Self) -> bool {
-        let key = |e: &Self| (e.validation_song_accuracy, -e.validation_loss);
-        key(self) > key(other)
+        let key = |e: &Self| e.validation_song_accuracy.zip(e.validation_loss.map(|loss| -loss));
+        match (key(self), key(other)) {
+            (this, Some(other)) => this.is_some_and(|this| this > other),
+            _ => true,
+        }
+    }
+
+    /// The loss that schedules and patience go by: on validation songs, or where there are none on those trained on.
+    fn loss(&self) -> f64 {
+        self.validation_loss.unwrap_or(self.train_loss)
     }
 }
 
@@ -35,9 +46,28 @@ impl Epoch {
 pub struct History(pub Vec<Epoch>);
 
 impl History {
-    /// The epoch to be preferred, the earliest of equals.
-    pub fn best(&self) -> Option<&Epoch> {
-        self.0.iter().reduce(|best, epoch| if epoch.beats(best) { epoch } else { best })
+    /// The epoch whose model is kept.
+    pub fn kept(&self, keep: Keep) -> Option<&Epoch> {
+        match keep {
+            Keep::Best => self.0.iter().reduce(|best, epoch| if epoch.beats(best) { epoch } else { best }),
+            Keep::Last => self.0.last(),
+        }
+    }
+
+    /// The losses that schedules and patience go by.
+    pub fn losses(&self) -> impl Iterator<Item = f64> {
+        self.0.iter().map(Epoch::loss)
+    }
+
+    /// Whether the loss has not come to a new minimum for `patience` epochs (Keras' `EarlyStopping`); never with 0.
+    pub fn exhausted(&self, patience: usize) -> bool {
+        let mut lowest = (f64::INFINITY, 0);
+        for (number, loss) in (1..).zip(self.losses()) {
+            if loss < lowest.0 {
+                lowest = (loss, number);
+            }
+        }
+        patience > 0 && self.0.len() - lowest.1 >= patience
     }
 
     /// Writes `history.csv` atomically.

@@ -3,8 +3,8 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::TrainError;
-use super::schedule::{Schedule, ScheduleKind};
-use crate::dataset::{self, Dataset, Split};
+use super::schedule::{Plateau, Schedule, ScheduleKind};
+use crate::dataset::{self, Augmentation, Dataset, Sampling, Split};
 use crate::files;
 use crate::model::{ModelConfig, OptimizerConfig, OptimizerKind, TrainingConfig};
 
@@ -17,25 +17,61 @@ pub struct TrainOptions {
     pub batch: usize,
     /// Random frames that each song gives to an epoch.
     pub frames_per_song: usize,
-    /// Share of songs kept apart for validation.
+    /// Share of songs kept apart for validation; 0 trains on all.
     pub validation: f64,
     /// Instead of such a share, the fold with this number validates: of [`TrainOptions::folds`], or of `tracks.csv`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fold: Option<u32>,
     /// Folds that the songs are dealt to; 0 for those of `tracks.csv`.
     pub folds: usize,
-    /// Seed of the split, the weights, the order, the crops and the dropout.
+    /// Seed of the split, the weights, the order, the crops, what augmentation draws and the dropout.
     pub seed: u64,
     pub optimizer: OptimizerKind,
     /// The largest learning rate of the schedule.
     pub learning_rate: f32,
     pub schedule: ScheduleKind,
+    /// What [`ScheduleKind::Plateau`] does.
+    pub plateau: Plateau,
+    /// Training ends after so many epochs without a lower validation loss; 0 for never.
+    pub patience: usize,
+    /// The model that a run keeps.
+    pub keep: Keep,
+    /// Epochs from one validation to the next; the last epoch is always validated.
+    pub validate_every: usize,
     pub weight_decay: f32,
     /// Momentum of SGD.
     pub momentum: f32,
     /// Gradients are scaled down to this norm; 0 for no clipping.
     pub clip: f32,
     pub label_smoothing: f32,
+    /// What is done where genres have different numbers of songs.
+    pub balance: Balance,
+    /// How training frames are changed.
+    pub augmentation: Augmentation,
+}
+
+/// The epoch whose model a run keeps.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Keep {
+    /// The one with the most validation songs right; of equals the one with the lowest loss, the earliest.
+    #[default]
+    Best,
+    /// The last: validation songs choose nothing, so that what they say of the model is not flattered.
+    Last,
+}
+
+/// How a training makes up for genres with fewer songs than others.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Balance {
+    /// Not at all.
+    #[default]
+    None,
+    /// The loss of a frame is weighted by songs/(genres × songs of its genre).
+    Weights,
+    /// Every genre gives as many frames.
+    Sampling,
 }
 
 impl Default for TrainOptions {
@@ -51,10 +87,16 @@ impl Default for TrainOptions {
             optimizer: OptimizerKind::Adamw,
             learning_rate: 3e-3,
             schedule: ScheduleKind::OneCycle,
+            plateau: Plateau::default(),
+            patience: 0,
+            keep: Keep::Best,
+            validate_every: 1,
             weight_decay: 0.01,
             momentum: 0.9,
             clip: 5.0,
             label_smoothing: 0.05,
+            balance: Balance::None,
+            augmentation: Augmentation::default(),
         }
     }
 }
@@ -115,10 +157,10 @@ impl TrainOptions {
             "1 to 100000 are possible",
         )?;
         require(
-            0.0 < self.validation && self.validation < 1.0,
+            (0.0..1.0).contains(&self.validation),
             "--validation",
             self.validation.to_string(),
-            "it must lie between 0 and 1, such as 0.2",
+            "it must be at least 0 (none) and below 1, such as 0.2",
         )?;
         require(
             self.learning_rate.is_finite() && self.learning_rate > 0.0,
@@ -149,7 +191,19 @@ impl TrainOptions {
             "--label-smoothing",
             self.label_smoothing.to_string(),
             "it must be at least 0 and below 1",
-        )
+        )?;
+        let every = self.validate_every;
+        let by_loss = self.schedule == ScheduleKind::Plateau || self.patience > 0;
+        require(
+            every == 1 || every > 1 && !by_loss,
+            "--validate-every",
+            every.to_string(),
+            "it must be 1 where --schedule plateau or --patience go by the validation loss, else at least 1",
+        )?;
+        for (option, value, wanted) in self.plateau.fault().into_iter().chain(self.augmentation.fault()) {
+            require(false, option, value, wanted)?;
+        }
+        Ok(())
     }
 
     /// What the training graph is built from.
@@ -157,6 +211,7 @@ impl TrainOptions {
         TrainingConfig {
             batch: self.batch,
             smoothing: self.label_smoothing,
+            masks: self.augmentation.masks(),
             optimizer: OptimizerConfig {
                 kind: self.optimizer,
                 weight_decay: self.weight_decay,
@@ -169,7 +224,29 @@ impl TrainOptions {
 
     /// The learning rate over `steps` steps.
     pub fn rates(&self, steps: u64) -> Schedule {
-        Schedule { kind: self.schedule, peak: self.learning_rate, steps }
+        Schedule { kind: self.schedule, peak: self.learning_rate, steps, plateau: self.plateau }
+    }
+
+    /// Whether songs are to be kept apart for validation.
+    pub fn validates(&self) -> bool {
+        self.fold.is_some() || self.validation > 0.0
+    }
+
+    /// How often an epoch draws from each song.
+    pub fn sampling(&self) -> Sampling {
+        if self.balance == Balance::Sampling { Sampling::Genres } else { Sampling::Songs }
+    }
+
+    /// The weight of every genre in the loss, for the songs that are trained on; that of a genre without any is 1.
+    pub fn class_weights(&self, dataset: &Dataset, songs: &[usize]) -> Vec<f32> {
+        let mut counts = vec![0usize; dataset.genres.len()];
+        songs.iter().for_each(|&song| counts[dataset.songs[song].genre] += 1);
+        let present = counts.iter().filter(|&&count| count > 0).count();
+        let weight = |&count: &usize| match (self.balance, count) {
+            (Balance::Weights, 1..) => songs.len() as f32 / (present * count) as f32,
+            _ => 1.0,
+        };
+        counts.iter().map(weight).collect()
     }
 }
 

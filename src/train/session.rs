@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::Serialize;
 
@@ -25,6 +26,8 @@ pub struct Setup {
     /// Where to go on, for a resumed run.
     pub resume: Option<Checkpoint>,
     pub profile: bool,
+    /// Besides after every epoch, a checkpoint is written when the last is older than this.
+    pub checkpoint_every: Duration,
 }
 
 /// What the observer of a training hears.
@@ -36,8 +39,8 @@ pub enum Event<'a> {
     Step { epoch: usize, batch: usize, so_far: Option<(f64, f64)>, rate: f32, frames_per_second: f64 },
     /// Validation of an epoch begins.
     Validating,
-    /// An epoch has ended; whether its model is the best so far.
-    Epoch { epoch: &'a Epoch, best: bool },
+    /// An epoch has ended; whether its model is the one that the run keeps, so far.
+    Epoch { epoch: &'a Epoch, kept: bool },
 }
 
 /// How a training ended.
@@ -60,7 +63,8 @@ pub struct Outcome {
 /// A run's `metrics.json`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Metrics {
-    pub validation: Evaluation,
+    /// None where no song was kept apart.
+    pub validation: Option<Evaluation>,
     pub genres: Vec<String>,
     /// Epochs trained, and the epoch of the model.
     pub epochs: usize,

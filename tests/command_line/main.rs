@@ -1,6 +1,7 @@
 //! The program as its user meets it: results, messages, exit codes, files.
 
 mod dataset;
+mod evaluate;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -240,8 +241,9 @@ fn predicts_in_every_format() {
         (header, reader.records().map(Result::unwrap).collect())
     };
     let (header, rows) = csv("--top-k 9");
-    assert_eq!(header.len(), 2 + 2 * 3);
+    assert_eq!(header.len(), 2 + 2 * 3 + 1);
     assert_eq!(header[..4], ["path", "seconds", "genre1", "probability1"]);
+    assert_eq!((header[8].as_str(), &rows[0][8]), ("unsure", "false"));
     assert_eq!((rows.len(), &rows[0][0], &rows[0][2]), (5, "music/noise/song 0.wav", "noise"));
     let (header, rows) = csv("--timeline");
     assert_eq!(
@@ -399,9 +401,9 @@ fn flags_out_of_range_are_refused() {
         ("--batch 1", "batch norm needs two"),
         ("--batch 70000", "65536"),
         ("--frames-per-song 0", "1 to 100000"),
-        ("--validation 0", "between 0 and 1"),
-        ("--validation 1", "between 0 and 1"),
-        ("--validation NaN", "between 0 and 1"),
+        ("--validation -0.1", "at least 0"),
+        ("--validation 1", "below 1"),
+        ("--validation NaN", "below 1"),
         ("--learning-rate 0", "positive"),
         ("--learning-rate -0.1", "positive"),
         ("--learning-rate inf", "positive"),
@@ -409,6 +411,18 @@ fn flags_out_of_range_are_refused() {
         ("--momentum 1", "below 1"),
         ("--clip -1", "not be negative"),
         ("--label-smoothing 1", "below 1"),
+        ("--validate-every 0", "at least 1"),
+        ("--validate-every 2 --patience 5", "must be 1"),
+        ("--gain 41", "0 to 40 dB"),
+        ("--speed 0.6", "0 to 0.5"),
+        ("--speed -0.1", "0 to 0.5"),
+        ("--mixup NaN", "0 to 10"),
+        ("--time-masks 65", "0 to 64"),
+        ("--mask-width 2", "0 to 1"),
+        ("--keep first", "best"),
+        ("--balance all", "sampling"),
+        ("--preset tiny", "original"),
+        ("--checkpoint-minutes -1", "at least 0"),
         ("--dropout 1", "below 1"),
         ("--dropout NaN", "below 1"),
         ("--optimizer rmsprop", "adamw"),

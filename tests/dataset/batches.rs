@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use genre_recognizer::audio::{AudioSpec, Framing, Song};
-use genre_recognizer::dataset::{Batch, BatchPlan, Batches, Library};
+use genre_recognizer::dataset::{Augmentation, Batch, BatchPlan, Batches, Library, Sampling};
 
 use super::common::*;
 
@@ -42,13 +42,7 @@ fn take(
 fn batches_hold_random_crops_of_the_songs_asked_for() {
     let lengths = [100, 150, 40, 300, 41, 90, 60];
     let library = counted_library(&lengths, 2);
-    let plan = BatchPlan {
-        batch_size: 4,
-        framing: Framing::consecutive(40),
-        frames_per_song: 3,
-        seed: 7,
-        workers: 1,
-    };
+    let plan = BatchPlan::new(4, Framing::consecutive(40), 3, 7);
     let songs = [0, 1, 2, 4, 6];
     assert_eq!(plan.batches_per_epoch(songs.len()), 4);
     let batches = take(&library, &songs, &plan, (0, 0), 8);
@@ -87,13 +81,7 @@ fn batches_hold_random_crops_of_the_songs_asked_for() {
 #[test]
 fn batches_depend_on_the_seed_and_position_alone() {
     let library = counted_library(&[100, 150, 80, 300, 60], 1);
-    let plan = BatchPlan {
-        batch_size: 3,
-        framing: Framing::consecutive(50),
-        frames_per_song: 2,
-        seed: 3,
-        workers: 1,
-    };
+    let plan = BatchPlan::new(3, Framing::consecutive(50), 2, 3);
     let songs = [0, 1, 2, 3, 4];
     let all = take(&library, &songs, &plan, (0, 0), 12);
     assert_eq!(take(&library, &songs, &plan, (0, 0), 12), all);
@@ -123,16 +111,112 @@ fn batches_depend_on_the_seed_and_position_alone() {
 #[test]
 fn a_few_songs_fill_a_large_batch() {
     let library = counted_library(&[100, 100, 100], 1);
-    let plan = BatchPlan {
-        batch_size: 32,
-        framing: Framing::consecutive(10),
-        frames_per_song: 1,
-        seed: 1,
-        workers: 1,
-    };
+    let plan = BatchPlan::new(32, Framing::consecutive(10), 1, 1);
     let batches = take(&library, &[0, 2], &plan, (0, 0), 2);
     for batch in batches {
         assert_eq!(batch.songs.iter().filter(|&&s| s == 0).count(), 16);
         assert_eq!(batch.songs.len(), 32);
+    }
+}
+
+#[test]
+fn balanced_sampling_draws_from_every_genre_alike() {
+    // Genres 0, 1, 2, 0, 1, 2 ...: with these songs five of genre 0, two of genre 1, one of genre 2.
+    let library = counted_library(&[60; 15], 1);
+    let songs = [0, 3, 6, 9, 12, 1, 4, 2];
+    let plan = BatchPlan { sampling: Sampling::Genres, ..BatchPlan::new(8, Framing::consecutive(50), 6, 11) };
+    for epoch in 0..3 {
+        let batches = take(&library, &songs, &plan, (epoch, 0), plan.batches_per_epoch(songs.len()));
+        let mut drawn = [0; 15];
+        batches.iter().flat_map(|b| &b.songs).for_each(|&song| drawn[song] += 1);
+        let genre = |g: usize| (0..15).filter(|song| song % 3 == g).map(|song| drawn[song]).sum::<usize>();
+        assert_eq!([genre(0), genre(1), genre(2)], [16, 16, 16]);
+        let within = |songs: &[usize], wanted: usize| songs.iter().all(|&s| drawn[s].abs_diff(wanted) <= 1);
+        assert!(within(&[0, 3, 6, 9, 12], 3) && within(&[1, 4], 8), "{drawn:?}");
+    }
+}
+
+#[test]
+fn mixed_frames_have_mixed_labels() {
+    let library = counted_library(&[100, 150, 80, 300, 60], 1);
+    let songs = [0, 1, 2, 3, 4];
+    let plain = BatchPlan::new(8, Framing::consecutive(50), 4, 3);
+    let augmentation = Augmentation { mixup: 1.0, ..Augmentation::NONE };
+    let mixed = BatchPlan { augmentation, ..plain.clone() };
+    let (plain, mixed) =
+        (take(&library, &songs, &plain, (0, 0), 6), take(&library, &songs, &mixed, (0, 0), 6));
+    let mut shares = Vec::new();
+    for (plain, mixed) in plain.iter().zip(&mixed) {
+        assert_eq!(plain.songs, mixed.songs);
+        for n in 0..8 {
+            let labels = &mixed.labels[n * 3..n * 3 + 3];
+            assert!((labels.iter().sum::<f32>() - 1.0).abs() < 1e-6);
+            let share = labels[mixed.songs[n] % 3];
+            assert!(share >= 0.5);
+            shares.push(share);
+            if share > 0.999 {
+                continue;
+            }
+            // What is left of the frame when its own song is taken out is a crop of another: it rises by 1 a sample.
+            let frames = [plain, mixed].map(|batch| &batch.audio[n * 50..n * 50 + 50]);
+            let other: Vec<f32> =
+                (0..50).map(|i| (frames[1][i] - share * frames[0][i]) / (1.0 - share)).collect();
+            let rise = (other[49] - other[0]) / 49.0;
+            assert!((rise - 1.0).abs() < 0.3 / (1.0 - share), "{rise}");
+        }
+    }
+    assert!(shares.iter().any(|&s| s < 0.7) && shares.iter().any(|&s| s > 0.8), "{shares:?}");
+}
+
+#[test]
+fn augmented_batches_depend_on_seed_and_position_alone() {
+    let library = counted_library(&[1000, 1500, 800, 3000, 600], 2);
+    let songs = [0, 1, 2, 3, 4];
+    let plan = BatchPlan {
+        augmentation: Augmentation {
+            gain: 6.0,
+            polarity: true,
+            equaliser: 6.0,
+            speed: 0.1,
+            noise: 30.0,
+            mixup: 0.5,
+            frequency_masks: 1,
+            time_masks: 1,
+            mask_width: 0.3,
+        },
+        feature_size: (10, 20),
+        ..BatchPlan::new(3, Framing::consecutive(500), 2, 3)
+    };
+    let all = take(&library, &songs, &plan, (0, 0), 12);
+    for batch in &all {
+        assert_eq!([batch.masks[0].len(), batch.masks[1].len()], [30, 60]);
+        assert!(batch.audio.iter().all(|s| s.is_finite()));
+    }
+    for workers in [1, 3] {
+        let plan = BatchPlan { workers, ..plan.clone() };
+        for k in [1, 6, 11] {
+            assert_eq!(take(&library, &songs, &plan, (k / 4, k % 4), 12 - k), all[k..]);
+        }
+    }
+    // One change alone: what it does not touch stays as it is without any.
+    let masked = BatchPlan {
+        augmentation: Augmentation {
+            speed: 0.0,
+            gain: 0.0,
+            polarity: false,
+            equaliser: 0.0,
+            noise: 0.0,
+            mixup: 0.0,
+            ..plan.augmentation
+        },
+        ..plan.clone()
+    };
+    let none = BatchPlan { augmentation: Augmentation::NONE, ..plan.clone() };
+    let (masked, none) =
+        (take(&library, &songs, &masked, (0, 0), 3), take(&library, &songs, &none, (0, 0), 3));
+    for ((masked, none), full) in masked.iter().zip(&none).zip(&all) {
+        assert_eq!((&masked.audio, &masked.labels), (&none.audio, &none.labels));
+        assert_eq!(masked.masks, full.masks);
+        assert!(none.masks.iter().all(Vec::is_empty));
     }
 }

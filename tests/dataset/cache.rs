@@ -215,7 +215,7 @@ fn cached_and_uncached_batches_are_equal_byte_for_byte() {
             let normalise = [Normalise::Peak, Normalise::Rms, Normalise::None][level];
             let libraries = both(&folder, &cache, &AudioSpec { channels, normalise, ..spec() });
             let framing = Framing { quiet: if quiet { 0.05 } else { 0.0 }, ..Framing::consecutive(length) };
-            let plan = BatchPlan { batch_size, framing, frames_per_song: 3, seed, workers: 2 };
+            let plan = BatchPlan { workers: 2, ..BatchPlan::new(batch_size, framing, 3, seed) };
             let [memory, cached] = libraries.map(|library| {
                 let batches = Batches::start(library, vec![0, 1, 3, 4], plan.clone(), 0, 0).unwrap();
                 batches.take(6).map(Result::unwrap).collect::<Vec<Batch>>()

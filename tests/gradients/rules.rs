@@ -12,6 +12,7 @@ use genre_recognizer::ops::dense::{Form, Matmul};
 use genre_recognizer::ops::dropout::Dropout;
 use genre_recognizer::ops::log::{Ln, LnGrad};
 use genre_recognizer::ops::loss::CrossEntropy;
+use genre_recognizer::ops::mask::Mask;
 use genre_recognizer::ops::optimizer::GlobalNorm;
 use genre_recognizer::ops::residual_add::Add;
 use genre_recognizer::ops::source::Input;
@@ -50,6 +51,8 @@ fn refuses_by_name_where_there_is_no_rule() {
         ("cross_entropy", 1, refusal(CrossEntropy { smoothing: 0.0 }, &[map, map, &[3]], 1)),
         ("cross_entropy", 2, refusal(CrossEntropy { smoothing: 0.0 }, &[map, map, &[3]], 2)),
         ("dropout", 1, refusal(Dropout { rate: 0.5, layer: 0 }, &[map, &[2]], 1)),
+        ("mask", 1, refusal(Mask, &[&[2, 3, 4, 5], &[2, 4], &[2, 5]], 1)),
+        ("mask", 2, refusal(Mask, &[&[2, 3, 4, 5], &[2, 4], &[2, 5]], 2)),
         ("ln_grad", 1, refusal(LnGrad(ln), &[map, map], 1)),
         ("global_norm", 0, refusal(GlobalNorm, &[&[5]], 0)),
     ];

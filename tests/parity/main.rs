@@ -10,6 +10,7 @@ mod harness;
 mod launches;
 mod log;
 mod loss;
+mod mask;
 mod mel;
 mod optimizer;
 mod pool;

@@ -6,20 +6,21 @@ use xxhash_rust::xxh3::Xxh3Default;
 
 use super::super::TrainError;
 use super::super::checkpoint::Checkpoint;
-use super::super::evaluation::evaluate;
 use super::super::history::Epoch;
 use super::super::session::Metrics;
 use super::Trainer;
 use crate::dataset::{Library, Split};
 use crate::files;
 use crate::model::{FORMAT, Model, ModelCard, Provenance, Tensor, Weights};
+use crate::score::Decision;
 
 impl Trainer {
     /// Writes the first weights, and begins the run's files with them; or writes those of the checkpoint.
     pub(super) fn begin(&mut self) -> Result<(), TrainError> {
-        let genres = self.network.genres;
         self.loaded.write(self.training.loss_gradient, &[1.0])?;
-        self.loaded.write(self.training.class_weights, &vec![1.0; genres])?;
+        let weights =
+            self.setup.config.training.class_weights(&self.setup.library.dataset, &self.setup.split.train);
+        self.loaded.write(self.training.class_weights, &weights)?;
         let Some(checkpoint) = self.setup.resume.take() else {
             let weights = self.network.initialise(self.setup.config.training.seed)?;
             let (flat, running) = weights.scatter(&self.training.layout, &self.training.running)?;
@@ -94,7 +95,7 @@ impl Trainer {
         Ok((state, running))
     }
 
-    pub(super) fn model(&self, weights: Weights, epoch: &Epoch) -> Model {
+    pub(super) fn model(&self, weights: Weights, epoch: &Epoch, decision: Decision) -> Model {
         let dataset = &self.setup.library.dataset;
         let provenance = Provenance {
             dataset: folder_name(&dataset.root),
@@ -102,14 +103,16 @@ impl Trainer {
             validation_songs: self.setup.split.validation.len(),
             epochs: epoch.epoch,
             seed: self.setup.config.training.seed,
-            song_accuracy: Some(epoch.validation_song_accuracy),
-            frame_accuracy: Some(epoch.validation_frame_accuracy),
+            song_accuracy: epoch.validation_song_accuracy,
+            frame_accuracy: epoch.validation_frame_accuracy,
         };
         let card = ModelCard {
             format: FORMAT,
             genres: dataset.genres.clone(),
             config: self.network.config.clone(),
             provenance,
+            decision,
+            cross_validation: None,
         };
         Model { card, weights }
     }
@@ -134,18 +137,25 @@ impl Trainer {
     pub(super) fn finish(&mut self, elapsed: Duration) -> Result<Metrics, TrainError> {
         let path = self.setup.run.best();
         let validation = match self.best.take() {
-            Some(validation) => validation,
+            Some(validation) => Some(validation),
             // The best epoch came before this session began.
             None => {
-                self.recognizer.set_weights(&Model::load(&path)?.weights)?;
-                evaluate(&mut self.recognizer, &self.setup.library, &self.setup.split.validation)?
+                let model = Model::load(&path)?;
+                self.recognizer.set_weights(&model.weights)?;
+                let mut validation = self.validate()?;
+                validation.iter_mut().for_each(|v| v.decide(model.card.decision));
+                validation
             }
         };
         let metrics = Metrics {
             validation,
             genres: self.setup.library.dataset.genres.clone(),
             epochs: self.progress.epoch,
-            best_epoch: self.progress.history.best().map_or(0, |best| best.epoch),
+            best_epoch: self
+                .progress
+                .history
+                .kept(self.setup.config.training.keep)
+                .map_or(0, |kept| kept.epoch),
             frames_per_second: self.frames_per_second(),
             seconds: elapsed.as_secs_f64(),
             seconds_waiting: self.waited.as_secs_f64(),

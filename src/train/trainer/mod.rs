@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::checkpoint::Progress;
 use super::evaluation::{Evaluation, evaluate};
+use super::options::Keep;
 use super::profile::Profile;
 use super::schedule::Schedule;
 use super::session::{Ending, Event, Outcome, Setup};
@@ -17,9 +18,6 @@ use crate::device::{Executable, LoadOptions};
 use crate::model::{ModelError, Network, OptimizerConfig, Training};
 use crate::plan::{Program, plan};
 use crate::recognize::{Recognizer, argmax};
-
-/// A checkpoint is written at least so often.
-const CHECKPOINT_EVERY: Duration = Duration::from_secs(300);
 
 /// Threads that prepare batches. One keeps up with a step on the CPU device many times over; the second is for the
 /// moments when a song must be decoded again.
@@ -70,7 +68,7 @@ impl Trainer {
         if setup.split.train.is_empty() {
             return Err(TrainError::NoTrainingSongs);
         }
-        if setup.split.validation.is_empty() {
+        if setup.split.validation.is_empty() && options.validates() {
             return Err(TrainError::NoValidationSongs);
         }
         let genres = setup.library.dataset.genres.len();
@@ -88,6 +86,9 @@ impl Trainer {
             frames_per_song: options.frames_per_song,
             seed: options.seed,
             workers: BATCH_WORKERS,
+            sampling: options.sampling(),
+            augmentation: options.augmentation,
+            feature_size: network.feature_size(),
         };
         let steps = batches.batches_per_epoch(setup.split.train.len()) * options.epochs;
         let mut trainer = Self {
@@ -134,7 +135,7 @@ impl Trainer {
         })?;
         let mut saved = Instant::now();
         let mut ending = Ending::Finished;
-        while self.progress.epoch < self.setup.config.training.epochs {
+        while !self.complete() {
             if stop.load(Ordering::Relaxed) {
                 ending = Ending::Stopped;
                 break;
@@ -159,7 +160,7 @@ impl Trainer {
                 observe(Event::Validating);
                 self.end_epoch(observe)?;
                 saved = Instant::now();
-            } else if saved.elapsed() > CHECKPOINT_EVERY {
+            } else if saved.elapsed() > self.setup.checkpoint_every {
                 while self.loaded.pending() > 0 {
                     self.finish_step(&batches)?;
                 }
@@ -191,7 +192,10 @@ impl Trainer {
         let step = self.progress.step;
         self.loaded.write(self.training.audio, &batch.audio)?;
         self.loaded.write(self.training.labels, &batch.labels)?;
-        let schedule = self.optimizer.schedule(self.rates.rate(step), step + 1);
+        for (node, factors) in self.training.masks.iter().flatten().zip(&batch.masks) {
+            self.loaded.write(*node, factors)?;
+        }
+        let schedule = self.optimizer.schedule(self.rates.rate(step, &self.progress.history), step + 1);
         self.loaded.write(self.training.schedule, &schedule)?;
         if let Some(counter) = self.training.counter {
             let low = |value: u64| (value % (1 << 24)) as f32;
@@ -241,7 +245,7 @@ impl Trainer {
             epoch: self.progress.epoch,
             batch: self.progress.batch,
             so_far: (self.progress.batch > self.under_way.len()).then(|| self.epoch_so_far()),
-            rate: self.rates.rate(self.progress.step - 1),
+            rate: self.rates.rate(self.progress.step - 1, &self.progress.history),
             frames_per_second: self.frames_per_second(),
         }
     }
@@ -254,22 +258,27 @@ impl Trainer {
     fn end_epoch(&mut self, observe: &mut dyn FnMut(Event<'_>)) -> Result<(), TrainError> {
         let weights = self.weights()?;
         self.recognizer.set_weights(&weights)?;
-        let validation = evaluate(&mut self.recognizer, &self.setup.library, &self.setup.split.validation)?;
+        let mut validation = if self.is_validated() { self.validate()? } else { None };
         let (train_loss, train_accuracy) = self.epoch_so_far();
         let epoch = history::Epoch {
             epoch: self.progress.epoch + 1,
             step: self.progress.step,
-            learning_rate: self.rates.rate(self.progress.step - 1),
+            learning_rate: self.rates.rate(self.progress.step - 1, &self.progress.history),
             train_loss,
             train_accuracy,
-            validation_loss: validation.loss,
-            validation_frame_accuracy: validation.frame_accuracy,
-            validation_song_accuracy: validation.song_accuracy,
+            validation_loss: validation.as_ref().map(|v| v.loss),
+            validation_frame_accuracy: validation.as_ref().map(|v| v.frame_accuracy),
+            validation_song_accuracy: validation.as_ref().map(|v| v.song_accuracy),
         };
-        let best = self.progress.history.best().is_none_or(|best| epoch.beats(best));
-        if best {
-            self.model(weights, &epoch).save(&self.setup.run.best())?;
-            self.best = Some(validation);
+        let keep = self.setup.config.training.keep;
+        let kept =
+            keep == Keep::Last || self.progress.history.kept(keep).is_none_or(|best| epoch.beats(best));
+        if kept {
+            // Probabilities that mean what they say on the songs that the model was chosen by.
+            validation.iter_mut().for_each(|v| v.decide(v.fitted()));
+            let decision = validation.as_ref().map(|v| v.decision).unwrap_or_default();
+            self.model(weights, &epoch, decision).save(&self.setup.run.best())?;
+            self.best = validation;
         }
         self.progress.history.0.push(epoch);
         self.progress.history.write(&self.setup.run.history())?;
@@ -278,7 +287,29 @@ impl Trainer {
         self.progress.loss = 0.0;
         self.progress.right = 0;
         self.save()?;
-        observe(Event::Epoch { epoch: &epoch, best });
+        observe(Event::Epoch { epoch: &epoch, kept });
         Ok(())
+    }
+
+    /// Whether no epoch is left to train.
+    fn complete(&self) -> bool {
+        let options = &self.setup.config.training;
+        self.progress.epoch >= options.epochs || self.progress.history.exhausted(options.patience)
+    }
+
+    /// Whether the epoch under way is one that is validated.
+    fn is_validated(&self) -> bool {
+        let options = &self.setup.config.training;
+        let number = self.progress.epoch + 1;
+        number == options.epochs || number.is_multiple_of(options.validate_every)
+    }
+
+    /// Recognises the validation songs, if there are any, with the weights that the recognizer has.
+    fn validate(&mut self) -> Result<Option<Evaluation>, TrainError> {
+        let songs = &self.setup.split.validation;
+        if songs.is_empty() {
+            return Ok(None);
+        }
+        evaluate(&mut self.recognizer, &self.setup.library, songs).map(Some)
     }
 }

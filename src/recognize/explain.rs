@@ -1,0 +1,123 @@
+use std::sync::Arc;
+
+use super::RecognizeError;
+use super::gathering::Gathering;
+use crate::audio::Song;
+use crate::device::{Device, Executable, LoadOptions};
+use crate::model::{Explanation, Features, ModelConfig, ModelError, Network, Weights};
+use crate::plan::plan;
+
+/// Power below this is drawn as silence: its logarithm must be finite.
+const SILENCE: f32 = 1e-10;
+
+/// A frame of a song with what in it speaks for a genre.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ExplainedFrame<'a> {
+    /// Its first sample.
+    pub start: usize,
+    /// Of every genre.
+    pub probabilities: &'a [f32],
+    /// [H, W], row 0 the lowest frequency: natural logarithms of power, whatever features the network takes; the mean of
+    /// the channels.
+    pub power: &'a [f32],
+    /// [H, W]: by how much the genre's logit grows with each of these logarithms, in all channels alike.
+    pub gradient: &'a [f32],
+}
+
+/// A network loaded on a device to explain what it recognises, a batch of frames at a time.
+pub struct Explainer {
+    network: Network,
+    explanation: Explanation,
+    program: Box<dyn Executable>,
+    batch: usize,
+    gathering: Gathering,
+}
+
+impl Explainer {
+    /// Loads the network; it knows nothing until it is given weights.
+    ///
+    /// # Errors
+    /// [`RecognizeError`] where the network cannot be built or the device cannot hold it.
+    pub fn new(network: &Network, device: &dyn Device, batch: usize) -> Result<Self, RecognizeError> {
+        let explanation = network.explanation(batch)?;
+        let program =
+            plan(&explanation.graph, &explanation.request(true), device).map_err(ModelError::from)?;
+        let program = device.load(Arc::new(program), LoadOptions::default())?;
+        let gathering = Gathering::new(&network.config, batch);
+        Ok(Self { network: network.clone(), explanation, program, batch, gathering })
+    }
+
+    /// Gives the network its weights.
+    ///
+    /// # Errors
+    /// [`ModelError::Weights`] where they are another network's.
+    pub fn set_weights(&mut self, weights: &Weights) -> Result<(), RecognizeError> {
+        let (flat, statistics) = weights.scatter(&self.explanation.layout, &self.explanation.running)?;
+        self.program.write(self.explanation.state, &flat)?;
+        for (running, data) in self.explanation.running.iter().zip(&statistics) {
+            self.program.write(running.node, data)?;
+        }
+        Ok(())
+    }
+
+    /// Calls `each` with every frame of a song that [`Recognizer::frames`] gives, in order, explained for the genre with
+    /// the number `genre`. No frame is kept: a song may be of any length.
+    ///
+    /// # Errors
+    /// [`RecognizeError`] where there is no such genre, the device fails, or the song's storage.
+    ///
+    /// [`Recognizer::frames`]: super::Recognizer::frames
+    pub fn explain(
+        &mut self,
+        song: &Song,
+        genre: usize,
+        each: &mut dyn FnMut(ExplainedFrame<'_>),
+    ) -> Result<(), RecognizeError> {
+        let genres = self.network.genres;
+        if genre >= genres {
+            return Err(ModelError::Setting {
+                setting: "genre to explain",
+                value: genre.to_string(),
+                wanted: format!("there are {genres}, counted from 0"),
+            }
+            .into());
+        }
+        let mut selector = vec![0.0; self.batch * genres];
+        selector.iter_mut().skip(genre).step_by(genres).for_each(|weight| *weight = 1.0);
+        let (program, explanation) = (&mut self.program, &self.explanation);
+        program.write(explanation.selector, &selector)?;
+        let ModelConfig { channels, features, .. } = self.network.config;
+        let (height, width) = self.network.feature_size();
+        let size = height * width;
+        let (mut power, mut gradient) = (vec![0.0; size], vec![0.0; size]);
+        self.gathering.batches(&[song], &mut |audio, frames| {
+            program.write(explanation.audio, audio)?;
+            program.run()?;
+            let outputs = program.outputs()?;
+            let images = [&outputs[1], &outputs[2]].map(|images| images.chunks_exact(channels * size));
+            let [of_features, of_gradient] = images;
+            let rows = outputs[0].chunks_exact(genres).zip(of_features.zip(of_gradient));
+            for (&(_, start), (probabilities, (image, slope))) in frames.iter().zip(rows) {
+                power.fill(0.0);
+                gradient.fill(0.0);
+                for (i, (&value, &slope)) in image.iter().zip(slope).enumerate() {
+                    let (value, slope) = logarithmic(features, value, slope);
+                    power[i % size] += value / channels as f32;
+                    gradient[i % size] += slope;
+                }
+                each(ExplainedFrame { start, probabilities, power: &power, gradient: &gradient });
+            }
+            Ok(())
+        })
+    }
+}
+
+/// A feature as the natural logarithm of the power that it stands for, and the derivative to that logarithm.
+fn logarithmic(features: Features, value: f32, slope: f32) -> (f32, f32) {
+    const DECIBELS: f32 = 10.0 / std::f32::consts::LN_10;
+    match features {
+        Features::LogMel => (value, slope),
+        Features::MelDecibel | Features::Decibel => (value / DECIBELS, slope * DECIBELS),
+        Features::Power => (value.max(SILENCE).ln(), slope * value),
+    }
+}

@@ -1,0 +1,69 @@
+//! Frames of songs, gathered into batches.
+
+use super::RecognizeError;
+use crate::audio::{Framing, Song};
+use crate::model::ModelConfig;
+
+/// A frame of a batch: the song it is of, by its number, and its first sample.
+pub(super) type Origin = (usize, usize);
+
+/// Gathers the frames that a network's framing keeps into batches [batch, channels, samples].
+pub(super) struct Gathering {
+    framing: Framing,
+    /// Numbers a frame, of all channels.
+    size: usize,
+    /// The batch that is being filled, and where the frames that are in it come from.
+    audio: Vec<f32>,
+    filled: Vec<Origin>,
+}
+
+impl Gathering {
+    /// For batches of `batch` frames.
+    pub fn new(config: &ModelConfig, batch: usize) -> Self {
+        let framing = config.framing();
+        let size = config.channels * framing.length;
+        Self { framing, size, audio: vec![0.0; batch * size], filled: Vec::with_capacity(batch) }
+    }
+
+    /// Calls `each` with one batch after the other and the origins of its frames, until all frames of all songs were
+    /// in one, in order, but those that the framing drops as quiet. Where it would drop all of a song's, it drops none.
+    /// The last batch is filled up with zeros.
+    ///
+    /// # Errors
+    /// [`RecognizeError::Audio`] where a song cannot be read, and whatever `each` says.
+    pub fn batches(
+        &mut self,
+        songs: &[&Song],
+        each: &mut dyn FnMut(&[f32], &[Origin]) -> Result<(), RecognizeError>,
+    ) -> Result<(), RecognizeError> {
+        let size = self.size;
+        self.filled.clear();
+        for (i, song) in songs.iter().enumerate() {
+            for drop_quiet in [true, false] {
+                let mut kept = 0;
+                for start in self.framing.starts(song.len()) {
+                    let place = self.filled.len() * size;
+                    let frame = &mut self.audio[place..place + size];
+                    song.write_frame(start, frame)?;
+                    if drop_quiet && self.framing.is_quiet(frame) {
+                        continue;
+                    }
+                    self.filled.push((i, start));
+                    kept += 1;
+                    if self.filled.len() * size == self.audio.len() {
+                        each(&self.audio, &self.filled)?;
+                        self.filled.clear();
+                    }
+                }
+                if kept > 0 {
+                    break;
+                }
+            }
+        }
+        if !self.filled.is_empty() {
+            self.audio[self.filled.len() * size..].fill(0.0);
+            each(&self.audio, &self.filled)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,331 @@
+//! The network's graphs: masks over the features, and the gradient that explains a verdict.
+
+mod common;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use genre_recognizer::audio::Song;
+use genre_recognizer::device::{Device, LoadOptions, cpu::Cpu, reference};
+use genre_recognizer::graph::{GraphOp, NodeId};
+use genre_recognizer::model::{
+    Explanation, Features, ModelConfig, Network, OptimizerConfig, Training, TrainingConfig, Weights,
+};
+use genre_recognizer::ops::Graph;
+use genre_recognizer::ops::source::Input;
+use genre_recognizer::plan::{Work, plan};
+use genre_recognizer::recognize::{Explainer, Recognizer};
+use genre_recognizer::rng::Rng;
+
+const BATCH: usize = 3;
+const GENRES: usize = 4;
+
+/// A small network of short frames: features of 16×9.
+fn network() -> Network {
+    let config = ModelConfig {
+        sample_rate: 4000,
+        frame_seconds: 0.25,
+        n_fft: 256,
+        hop: 125,
+        mels: 16,
+        low: 30.0,
+        high: 2000.0,
+        filters: vec![4, 6],
+        dense: vec![8],
+        dropout: 0.0,
+        ..ModelConfig::default()
+    };
+    Network::new(config, GENRES).unwrap()
+}
+
+fn training(network: &Network, masks: bool) -> Training {
+    let optimizer = OptimizerConfig::default();
+    network.training(&TrainingConfig { batch: BATCH, smoothing: 0.1, masks, optimizer }).unwrap()
+}
+
+fn normal(seed: u64, len: usize) -> Vec<f32> {
+    let mut rng = Rng::new(seed);
+    (0..len).map(|_| 0.3 * rng.normal()).collect()
+}
+
+/// Values for the leaves of a training graph but the masks, without audio.
+fn leaves(network: &Network, net: &Training) -> HashMap<NodeId, Vec<f32>> {
+    let mut state = net.layout.initialise(3);
+    state.resize(3 * state.len(), 0.0);
+    let labels = (0..BATCH * GENRES).map(|i| f32::from(u8::from(i % GENRES == i / GENRES))).collect();
+    let mut leaves = HashMap::from([
+        (net.audio, normal(1, BATCH * network.config.frame_length())),
+        (net.labels, labels),
+        (net.class_weights, vec![1.0; GENRES]),
+        (net.loss_gradient, vec![1.0]),
+        (net.schedule, OptimizerConfig::default().schedule(0.01, 1).to_vec()),
+        (net.state, state),
+    ]);
+    for running in &net.running {
+        leaves.insert(running.node, [vec![0.0; running.channels], vec![1.0; running.channels]].concat());
+    }
+    leaves
+}
+
+/// One training step: the outputs, and the state behind it.
+fn step(net: &Training, device: &dyn Device, leaves: &HashMap<NodeId, Vec<f32>>) -> Vec<Vec<f32>> {
+    let program = plan(&net.graph, &net.request(true), device).unwrap();
+    let mut loaded = device.load(Arc::new(program), LoadOptions { poison: true, profile: false }).unwrap();
+    for (&node, values) in leaves {
+        loaded.write(node, values).unwrap();
+    }
+    loaded.run().unwrap();
+    let mut results = loaded.outputs().unwrap();
+    results.push(loaded.read(net.state).unwrap());
+    results
+}
+
+fn bits(results: &[Vec<f32>]) -> Vec<Vec<u32>> {
+    results.iter().map(|values| values.iter().map(|v| v.to_bits()).collect()).collect()
+}
+
+fn devices() -> Vec<Arc<dyn Device>> {
+    [Arc::new(Cpu) as Arc<dyn Device>].into_iter().chain(common::gpu()).collect()
+}
+
+/// A training step with the factors `rows` and `columns`, or of the network without masks.
+fn masked(device: &dyn Device, factors: Option<[Vec<f32>; 2]>) -> Vec<Vec<f32>> {
+    let network = network();
+    let net = training(&network, factors.is_some());
+    let mut leaves = leaves(&network, &net);
+    if let (Some(masks), Some(factors)) = (net.masks, factors) {
+        leaves.extend(masks.into_iter().zip(factors));
+    }
+    step(&net, device, &leaves)
+}
+
+/// Masks of 1 leave every bit; without masks there is no trace of them; and what is masked does not matter.
+#[test]
+fn masks_cut_out_stripes_and_nothing_else() {
+    let (h, w) = network().feature_size();
+    assert_eq!((h, w), (16, 9));
+    let ones = |size: usize| vec![1.0; BATCH * size];
+    for device in devices() {
+        let without = masked(device.as_ref(), None);
+        assert!(without.iter().flatten().all(|v| v.is_finite()));
+        let whole = masked(device.as_ref(), Some([ones(h), ones(w)]));
+        assert_eq!(bits(&whole), bits(&without), "{}", device.describe());
+        let (mut rows, mut columns) = (ones(h), ones(w));
+        rows[h..h + 3].fill(0.0);
+        columns[..2].fill(0.0);
+        let cut = masked(device.as_ref(), Some([rows, columns]));
+        assert_ne!(bits(&cut)[..2], bits(&without)[..2], "{}", device.describe());
+        // Nothing is left to tell the samples apart by.
+        let blind = masked(device.as_ref(), Some([vec![0.0; BATCH * h], ones(w)]));
+        let alike = |row: &[f32]| row.iter().zip(&blind[1]).all(|(a, b)| (a - b).abs() <= 1e-5);
+        assert!(blind[1].chunks(GENRES).all(alike), "{}: {:?}", device.describe(), blind[1]);
+        assert!(!without[1].chunks(GENRES).all(|row| row[0] == without[1][0]));
+    }
+}
+
+#[test]
+fn without_masks_the_graph_has_none() {
+    let net = training(&network(), false);
+    assert_eq!(net.masks, None);
+    assert!(net.graph.nodes().all(|(_, node)| !node.name.contains("mask") && node.op.name() != "mask"));
+    let with = training(&network(), true);
+    // The mask, its two inputs, and its gradient.
+    assert_eq!(with.graph.len(), net.graph.len() + 4);
+    let inference = network().inference(BATCH).unwrap();
+    assert!(inference.graph.nodes().all(|(_, node)| node.op.name() != "mask"));
+}
+
+/// All is fused that was fused, and both masks work in place.
+#[test]
+fn masks_break_no_fusion() {
+    let kinds = |masks| -> Vec<String> {
+        let net = training(&network(), masks);
+        let program = plan(&net.graph, &net.request(true), &Cpu).unwrap();
+        let kind = |work: &Work| match work {
+            Work::Run { op, in_place, .. } => format!("{} {} {in_place:?}", op.name(), op.settings()),
+            Work::Copy => "copy".into(),
+        };
+        program.steps.iter().map(|step| kind(&step.work)).collect()
+    };
+    let (without, with) = (kinds(false), kinds(true));
+    let (masks, others): (Vec<String>, Vec<String>) =
+        with.into_iter().partition(|kind| kind.starts_with("mask"));
+    assert_eq!(masks, ["mask  Some(0)", "mask  Some(0)"]);
+    assert_eq!(others, without);
+}
+
+/// The size of the features is what the graph has, whatever they are.
+#[test]
+fn feature_size_is_that_of_the_graph() {
+    for features in [Features::LogMel, Features::MelDecibel, Features::Power, Features::Decibel] {
+        for (channels, frame_seconds, hop) in [(1, 0.25, 125), (2, 0.1, 77), (1, 0.333, 1000)] {
+            let config = ModelConfig { features, channels, frame_seconds, hop, ..network().config };
+            let network = Network::new(config, GENRES).unwrap();
+            let net = training(&network, true);
+            let (h, w) = network.feature_size();
+            let [rows, columns] = net.masks.unwrap().map(|id| net.graph.shape(id).to_vec());
+            assert_eq!((rows, columns), (vec![BATCH, h], vec![BATCH, w]));
+        }
+    }
+}
+
+/// Weights that are all random: scales, shifts and running statistics, too.
+fn weights(network: &Network) -> Weights {
+    let mut weights = network.initialise(8).unwrap();
+    let mut rng = Rng::new(9);
+    for (name, tensor) in &mut weights.0 {
+        let channels = tensor.data.len() / 2;
+        for (i, value) in tensor.data.iter_mut().enumerate() {
+            match name {
+                name if name.ends_with("running") && i < channels => *value = rng.normal(),
+                name if name.ends_with("running") => *value = rng.range(0.3, 3.0),
+                _ => *value += 0.1 * rng.normal(),
+            }
+        }
+    }
+    weights
+}
+
+/// The leaves of an explanation of this audio, in f64.
+fn explained(
+    net: &Explanation,
+    weights: &Weights,
+    audio: &[f32],
+    selector: &[f32],
+) -> HashMap<NodeId, Vec<f64>> {
+    let wide = |values: &[f32]| values.iter().map(|&v| f64::from(v)).collect::<Vec<f64>>();
+    let (flat, running) = weights.scatter(&net.layout, &net.running).unwrap();
+    let statistics = net.running.iter().zip(&running).map(|(r, values)| (r.node, wide(values)));
+    let mut leaves: HashMap<_, _> = statistics.collect();
+    leaves.extend([(net.audio, wide(audio)), (net.selector, wide(selector)), (net.state, wide(&flat))]);
+    leaves
+}
+
+fn named(graph: &Graph, name: &str) -> NodeId {
+    graph.nodes().find(|(_, node)| node.name == name).unwrap().0
+}
+
+/// Networks of all features and both kinds of convolution, mono and stereo.
+fn networks() -> Vec<Network> {
+    let settings =
+        [(Features::LogMel, 1), (Features::MelDecibel, 2), (Features::Power, 1), (Features::Decibel, 2)];
+    let networks = settings.into_iter().map(|(features, channels)| {
+        let config = ModelConfig { features, channels, filters: vec![3, 5], ..network().config };
+        Network::new(config, GENRES).unwrap()
+    });
+    networks.collect()
+}
+
+/// Central differences of Σ selector·logits at the features, in f64: step, tolerances as for every gradient rule.
+#[test]
+fn explanations_are_the_slope_of_the_logits() {
+    const STEP: f64 = 1e-6;
+    for network in networks() {
+        let weights = weights(&network);
+        let net = network.explanation(2).unwrap();
+        let size = network.config.channels * network.config.frame_length();
+        // Of the second sample, the sum of two logits.
+        let selector = [0.0, 1.0, 0.0, 0.0, -0.7, 0.0, 0.0, 1.3];
+        let mut leaves = explained(&net, &weights, &normal(2, 2 * size), &selector);
+        let logits = named(&net.graph, "head.logits");
+        let [features, gradient] = <[Vec<f64>; 2]>::try_from(reference::evaluate(
+            &net.graph,
+            &leaves,
+            &[net.features, net.gradient],
+        ))
+        .unwrap();
+        let mut graph = net.graph.clone();
+        let leaf = Input { shape: graph.shape(net.features).clone() };
+        graph.replace(net.features, leaf.into(), &[]).unwrap();
+        let rms = (gradient.iter().map(|g| g * g).sum::<f64>() / gradient.len() as f64).sqrt();
+        let mut value = |features: Vec<f64>| -> f64 {
+            leaves.insert(net.features, features);
+            let logits = reference::evaluate(&graph, &leaves, &[logits]).remove(0);
+            logits.iter().zip(selector).map(|(logit, weight)| logit * f64::from(weight)).sum()
+        };
+        let mut rng = Rng::new(4);
+        for _ in 0..60 {
+            let i = rng.below(features.len());
+            let mut moved = |by: f64| {
+                let mut features = features.clone();
+                features[i] += by;
+                value(features)
+            };
+            let numeric = (moved(STEP) - moved(-STEP)) / (2.0 * STEP);
+            let error = (numeric - gradient[i]).abs();
+            assert!(
+                error <= 1e-3 * numeric.abs() + 1e-5 * rms.max(1e-3),
+                "{:?}, element {i}: {} by the graph, {numeric} by differences",
+                network.config.features,
+                gradient[i]
+            );
+        }
+        assert!(rms > 1e-3, "{:?}: a gradient of {rms:e} tells nothing", network.config.features);
+    }
+}
+
+fn assert_close(what: &str, actual: &[f32], expected: &[f64]) {
+    assert_eq!(actual.len(), expected.len(), "{what}");
+    let rms = (expected.iter().map(|e| e * e).sum::<f64>() / expected.len() as f64).sqrt();
+    for (i, (&a, e)) in actual.iter().zip(expected).enumerate() {
+        // Fails for NaN, too.
+        assert!((f64::from(a) - e).abs() <= 2e-4 * (rms + e.abs()), "{what}, element {i}: {a}, not {e}");
+    }
+}
+
+/// From a song to its pictures on every device, against the f64 reference.
+#[test]
+fn songs_are_explained() {
+    for network in networks() {
+        let ModelConfig { channels, features, .. } = network.config;
+        let length = network.config.frame_length();
+        // Five frames, in batches of two.
+        let planes: Vec<Vec<f32>> = (0..channels).map(|c| normal(20 + c as u64, 5 * length + 17)).collect();
+        let song = Song::from_samples(&planes, network.config.sample_rate);
+        let weights = weights(&network);
+        let net = network.explanation(1).unwrap();
+        let (height, width) = network.feature_size();
+        let genre = 2;
+        for device in devices() {
+            let what = format!("{features:?} on {}", device.describe());
+            let mut explainer = Explainer::new(&network, device.as_ref(), 2).unwrap();
+            explainer.set_weights(&weights).unwrap();
+            let mut recognizer = Recognizer::new(&network, device.as_ref(), 2).unwrap();
+            recognizer.set_weights(&weights).unwrap();
+            let recognised = recognizer.frames(&[&song]).unwrap().remove(0);
+            let mut count = 0;
+            explainer
+                .explain(&song, genre, &mut |frame| {
+                    assert_eq!(frame.start, count * length);
+                    assert_eq!(frame.start, recognised[count].start);
+                    let mut audio = vec![0.0; channels * length];
+                    song.write_frame(frame.start, &mut audio).unwrap();
+                    let leaves = explained(&net, &weights, &audio, &[0.0, 0.0, 1.0, 0.0]);
+                    let outputs = [net.probabilities, net.features, net.gradient];
+                    let expected = reference::evaluate(&net.graph, &leaves, &outputs);
+                    assert_close(&format!("{what}, probabilities"), frame.probabilities, &expected[0]);
+                    let again: Vec<f64> = recognised[count].probabilities.iter().map(|&p| p.into()).collect();
+                    assert_close(&format!("{what}, probabilities again"), frame.probabilities, &again);
+                    let (mut power, mut gradient) = (vec![0.0; height * width], vec![0.0; height * width]);
+                    for (i, (value, slope)) in expected[1].iter().zip(&expected[2]).enumerate() {
+                        let (log, factor) = match features {
+                            Features::LogMel => (*value, 1.0),
+                            Features::Power => (value.ln(), *value),
+                            _ => (value * 10f64.ln() / 10.0, 10.0 / 10f64.ln()),
+                        };
+                        power[i % (height * width)] += log / channels as f64;
+                        gradient[i % (height * width)] += slope * factor;
+                    }
+                    assert_close(&format!("{what}, power"), frame.power, &power);
+                    assert_close(&format!("{what}, gradient"), frame.gradient, &gradient);
+                    assert!(gradient.iter().any(|g| g.abs() > 1e-4), "{what}: no gradient");
+                    count += 1;
+                })
+                .unwrap();
+            assert_eq!(count, recognised.len(), "{what}");
+            assert_eq!(count, 5);
+            let error = explainer.explain(&song, GENRES, &mut |_| {}).unwrap_err().to_string();
+            assert!(error.contains("there are 4"), "{error}");
+        }
+    }
+}
