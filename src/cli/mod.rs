@@ -1,10 +1,12 @@
 //! The command line: results on stdout, messages on stderr, exit codes for scripts.
 
 mod dataset;
+mod explain;
 mod flags;
 mod info;
 mod predict;
 mod progress;
+mod run_report;
 mod train;
 
 use std::path::Path;

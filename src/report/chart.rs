@@ -32,7 +32,7 @@ pub enum Unit {
     Share,
 }
 
-/// A line: a name, and a value at every x. Values that are not finite interrupt it.
+/// A line: a name, and a value at every x. The line passes over values that are not finite.
 #[derive(Clone, Debug)]
 pub struct Line {
     pub name: &'static str,
@@ -56,7 +56,6 @@ impl Chart<'_> {
         let Some(axes) = self.axes() else {
             return html! { figure.chart { figcaption { (self.title) } p.none { "No finite values." } } };
         };
-        let kept = (1 + self.x.len() / POINTS).max(1);
         let lines = self.lines.iter().enumerate();
         html! {
             figure.chart {
@@ -92,7 +91,7 @@ impl Chart<'_> {
                         }
                     }
                     @for (i, line) in lines {
-                        @let (path, points) = path(&axes, self.x, &line.values, kept, i);
+                        @let (path, points) = path(&axes, self.x, &line.values, i);
                         path.line.{ "s" (i) } d=(path) {}
                         path.point.{ "s" (i) } d=(points) {}
                     }
@@ -192,22 +191,16 @@ fn c(value: f64) -> String {
     format!("{value:.1}")
 }
 
-/// The line, and its points where they are few or stand alone.
-fn path(axes: &Axes, x: &[f64], y: &[f64], kept: usize, form: usize) -> (String, String) {
-    let last = x.len().min(y.len()).saturating_sub(1);
-    let wanted = |i: usize| i.is_multiple_of(kept) || i == last;
-    let places: Vec<Option<(f64, f64)>> = (x.iter().zip(y).enumerate())
-        .filter(|(i, _)| wanted(*i))
-        .map(|(_, (&x, &y))| (x.is_finite() && y.is_finite()).then(|| (axes.x(x), axes.y(y))))
-        .collect();
+/// The line, and its points where they are few.
+fn path(axes: &Axes, x: &[f64], y: &[f64], form: usize) -> (String, String) {
+    let finite = x.iter().zip(y).filter(|(x, y)| x.is_finite() && y.is_finite());
+    let places: Vec<(f64, f64)> = finite.map(|(&x, &y)| (axes.x(x), axes.y(y))).collect();
+    let (every, last) = (places.len().div_ceil(POINTS).max(1), places.len().saturating_sub(1));
     let (mut line, mut points) = (String::new(), String::new());
-    let neighbour = |i: Option<usize>| i.and_then(|i| places.get(i)).is_some_and(Option::is_some);
-    for (i, place) in places.iter().enumerate() {
-        let Some((x, y)) = place else { continue };
-        let (before, after) = (neighbour(i.checked_sub(1)), neighbour(Some(i + 1)));
+    for (i, (x, y)) in places.iter().enumerate().filter(|(i, _)| i.is_multiple_of(every) || *i == last) {
         // Writing to a string does not fail.
-        let _ = write!(line, "{}{x:.1},{y:.1}", if before { "L" } else { "M" });
-        if places.len() <= MARKED || !(before || after) {
+        let _ = write!(line, "{}{x:.1},{y:.1}", if i == 0 { "M" } else { "L" });
+        if places.len() <= MARKED {
             points += &point(form, *x, *y);
         }
     }

@@ -20,7 +20,7 @@ const LISTED: usize = 10;
 pub struct Explanation {
     /// The song's file.
     pub file: String,
-    /// What the model is called.
+    /// The model, in words.
     pub model: String,
     pub seconds: f64,
     /// The names that genres' numbers stand for.
@@ -48,7 +48,7 @@ pub fn explanation(what: &Explanation) -> String {
             p {
                 "Recognised as " strong { bdi { (winner) } } " (" (percent(probability)) ")"
                 @if what.unsure { ", but unsure" }
-                "; " (clock(what.seconds)) ", " (counted(what.timeline.moments.len(), "frame")) "; model "
+                "; " (clock(what.seconds)) ", " (counted(what.timeline.moments.len(), "frame")) ", by "
                 bdi { (what.model) } "."
             }
         }
