@@ -13,6 +13,7 @@ pub mod model;
 pub mod ops;
 pub mod plan;
 pub mod recognize;
+pub mod report;
 pub mod rng;
 pub mod score;
 pub mod train;

@@ -2,11 +2,13 @@
 
 mod dataset;
 mod evaluate;
+mod explain;
 mod flags;
 mod info;
 mod models;
 mod predict;
 mod progress;
+mod run_report;
 mod train;
 
 use std::path::Path;

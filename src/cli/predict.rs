@@ -3,6 +3,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde::Serialize;
 
+use super::explain::Explanations;
 use super::progress::Progress;
 use super::{CliError, DeviceChoice, End, Format, counted, models, open, print, say};
 use crate::audio::{self, Song};
@@ -30,6 +31,9 @@ pub struct Predict {
     /// Show the genre of every frame, too
     #[arg(long)]
     timeline: bool,
+    /// Write a page for each song into this folder: its spectrogram, what in it spoke for its genre, and its timeline
+    #[arg(long, value_name = "DIR")]
+    explain: Option<PathBuf>,
     /// How to write the results
     #[arg(long, value_enum, default_value_t)]
     format: Format,
@@ -43,6 +47,7 @@ Examples:
   genre-recognizer predict song.mp3
   genre-recognizer predict --model runs/music/best.safetensors --top-k 1 --format csv ~/Music/new
   genre-recognizer predict --timeline --format json song.flac
+  genre-recognizer predict --explain why song.flac
 
 Exit code 1 where a file could not be recognised; the others are.";
 
@@ -66,6 +71,13 @@ struct Recognised {
     genres: Vec<crate::recognize::Guess>,
     #[serde(skip_serializing_if = "Option::is_none")]
     timeline: Option<Vec<Moment>>,
+    /// The page that explains the verdict.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "explained")]
+    explanation: Option<PathBuf>,
+}
+
+fn explained<S: serde::Serializer>(path: &Option<PathBuf>, serializer: S) -> Result<S::Ok, S::Error> {
+    files::serialize_path(path.as_deref().unwrap_or(Path::new("")), serializer)
 }
 
 /// A frame of a timeline.
@@ -89,6 +101,9 @@ impl Predict {
         decision.unsure_below = self.unsure_below.or(decision.unsure_below);
         let mut recognizer = Recognizer::new(&model.network()?, device.as_ref(), BATCH)?;
         recognizer.set_weights(&model.weights)?;
+        let explain = self.explain.as_ref();
+        let mut explanations =
+            explain.map(|folder| Explanations::new(folder, &model, device.as_ref())).transpose()?;
         let progress = Progress::new("recognising");
         let spec = model.card.config.audio();
         let shortest = model.card.config.shortest_song();
@@ -96,7 +111,8 @@ impl Predict {
         for (done, file) in files.iter().enumerate() {
             match audio::load(file, &spec, shortest) {
                 Ok(song) => {
-                    let recognised = self.recognise(&mut recognizer, &model, &decision, file, &song)?;
+                    let recognised =
+                        self.recognise(&mut recognizer, &model, &decision, &mut explanations, file, &song)?;
                     progress.suspend(|| writer.write(&recognised))?;
                 }
                 Err(error) => {
@@ -120,12 +136,14 @@ impl Predict {
         recognizer: &mut Recognizer,
         model: &Model,
         decision: &Decision,
+        explanations: &mut Option<Explanations>,
         path: &Path,
         song: &Song,
     ) -> Result<Recognised, CliError> {
         let frames = recognizer.frames(&[song])?.swap_remove(0);
         let starts: Vec<usize> = frames.iter().map(|frame| frame.start).collect();
         let mut verdict = Verdict::new(&frames, &model.card.genres, decision);
+        let explanation = explanations.as_mut().map(|e| e.write(path, song, &verdict)).transpose()?;
         verdict.guesses.truncate(self.top_k as usize);
         let rate = f64::from(model.card.config.sample_rate);
         let moments = verdict.timeline.into_iter().zip(starts).map(|(guess, start)| Moment {
@@ -139,6 +157,7 @@ impl Predict {
             unsure: verdict.unsure,
             genres: verdict.guesses,
             timeline: self.timeline.then(|| moments.collect()),
+            explanation,
         })
     }
 }
@@ -265,6 +284,9 @@ fn table(song: &Recognised) -> String {
     let guesses = guesses.join(", ");
     let verdict = if song.unsure { format!("unsure ({guesses})") } else { guesses };
     let mut text = format!("{}: {verdict}\n", files::shown(&song.path));
+    if let Some(page) = &song.explanation {
+        text += &format!("  explained in {}\n", files::shown(page));
+    }
     for moment in song.timeline.iter().flatten() {
         let (minutes, seconds) = ((moment.start / 60.0) as u64, moment.start % 60.0);
         let percent = 100.0 * moment.probability;

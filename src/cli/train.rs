@@ -1,19 +1,20 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use clap::Args;
 
 use super::flags::{CacheFlags, NetworkFlags, TrainingFlags, ValidationFlags, configure};
 use super::progress::Progress;
+use super::run_report::Trained;
 use super::{CliError, DeviceChoice, End, RUNS, counted, open, print, quoted, say, warn_of_trouble};
 use crate::dataset::{self, Cache, DEMO, Dataset, DatasetError, Library, Problem, Split, demo};
 use crate::model::CrossValidation;
 use crate::score::Decision;
 use crate::train::{
-    self as training, Checkpoint, Ending, Epoch, Event, Outcome, RunConfig, RunFolder, Setup, TrainError,
-    TrainOptions, read_cross_validation,
+    self as training, Checkpoint, Ending, Epoch, Event, History, Outcome, RunConfig, RunFolder, Setup,
+    TrainError, TrainOptions, read_cross_validation,
 };
 
 /// Where songs are looked for.
@@ -85,20 +86,21 @@ impl Train {
         };
         announce(&library, &split, &run);
         begun.store(true, Ordering::Relaxed);
-        let validation = split.validation.clone();
-        let epochs = config.training.epochs;
+        let (resumed, epochs) = (resume.is_some(), config.training.epochs);
+        let mut observer = Observer::new(epochs);
+        observer.history = resume.as_ref().map(|from| from.progress.history.clone()).unwrap_or_default();
         let setup = Setup {
-            config,
+            config: config.clone(),
             library: library.clone(),
-            split,
-            device,
+            split: split.clone(),
+            device: device.clone(),
             run: run.clone(),
             resume,
             profile: self.profile,
             checkpoint_every: self.checkpoint_every()?,
             cited,
         };
-        let mut observer = Observer::new(epochs);
+        let started = Instant::now();
         let outcome = training::train(setup, &mut |event| observer.hear(event), &stop);
         observer.end();
         if outcome.is_err() && self.run.is_none() {
@@ -106,7 +108,31 @@ impl Train {
             let _ = std::fs::remove_dir(&run.0);
         }
         let outcome = outcome?;
-        report(&outcome, &run, &library, &validation)
+        let seconds = started.elapsed().as_secs_f64();
+        let end = report(&outcome, &run, &library, &split.validation)?;
+        let trained = Trained {
+            config: &config,
+            library: &library,
+            split: &split,
+            device: device.as_ref(),
+            run: &run,
+            history: &observer.history,
+            ending: outcome.ending,
+            evaluation: outcome
+                .metrics
+                .as_ref()
+                .and_then(|m| m.validation.as_ref())
+                .or(outcome.validation.as_ref()),
+            seconds,
+            frames_per_second: observer.frames_per_second,
+            resumed,
+        };
+        // The training has its results without it.
+        match trained.write() {
+            Ok(()) => say(&format!("report: {}", run.report().display())),
+            Err(error) => say(&format!("no report: {error}")),
+        }
+        Ok(end)
     }
 
     fn settings(&self, training: &mut TrainOptions) {
@@ -315,14 +341,21 @@ struct Observer {
     epochs: usize,
     per_epoch: usize,
     bar: Option<Progress>,
+    history: History,
+    frames_per_second: f64,
 }
 
 impl Observer {
     fn new(epochs: usize) -> Self {
-        Self { epochs, per_epoch: 0, bar: None }
+        Self { epochs, per_epoch: 0, bar: None, history: History::default(), frames_per_second: 0.0 }
     }
 
     fn hear(&mut self, event: Event<'_>) {
+        match &event {
+            Event::Step { frames_per_second, .. } => self.frames_per_second = *frames_per_second,
+            Event::Epoch { epoch, .. } => self.history.0.push(**epoch),
+            _ => {}
+        }
         match event {
             Event::Ready { parameters, steps_per_epoch, memory } => {
                 self.per_epoch = steps_per_epoch;

@@ -113,7 +113,7 @@ impl Explainer {
 }
 
 /// A feature as the natural logarithm of the power that it stands for, and the derivative to that logarithm.
-fn logarithmic(features: Features, value: f32, slope: f32) -> (f32, f32) {
+pub(super) fn logarithmic(features: Features, value: f32, slope: f32) -> (f32, f32) {
     const DECIBELS: f32 = 10.0 / std::f32::consts::LN_10;
     match features {
         Features::LogMel => (value, slope),

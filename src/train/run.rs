@@ -56,6 +56,11 @@ impl RunFolder {
         self.0.join("best.safetensors")
     }
 
+    /// The page that shows how the run went.
+    pub fn report(&self) -> PathBuf {
+        self.0.join("report.html")
+    }
+
     /// Makes sure that a new run can begin here, where its folder exists or not.
     ///
     /// # Errors

@@ -61,6 +61,8 @@ pub struct Outcome {
     pub ending: Ending,
     pub metrics: Option<Metrics>,
     pub profile: Option<Profile>,
+    /// Of a training that was stopped: how well the kept model does, where it was validated in this session.
+    pub validation: Option<Evaluation>,
     /// The file of the best model; there is none before the first epoch has ended.
     pub best: PathBuf,
 }

@@ -193,7 +193,7 @@ impl Trainer {
             Ending::Finished => Some(self.finish(started.elapsed())?),
             Ending::Stopped => None,
         };
-        Ok(Outcome { ending, metrics, profile, best: self.setup.run.best() })
+        Ok(Outcome { ending, metrics, profile, validation: self.best, best: self.setup.run.best() })
     }
 
     fn start_step(&mut self, batch: Batch) -> Result<(), TrainError> {

@@ -1,0 +1,127 @@
+//! `predict --explain`: a page a song that shows what in it spoke for its genre.
+
+use std::collections::HashSet;
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+
+use super::CliError;
+use super::run_report::frequencies;
+use crate::audio::Song;
+use crate::device::Device;
+use crate::files;
+use crate::model::{Model, Network};
+use crate::recognize::{Explainer, Verdict, argmax};
+use crate::report::{self, EXPLANATION_COLUMNS, Explanation, Moment, Spectrogram, Strip, Timeline};
+
+/// Frames a run of the device.
+const BATCH: usize = 16;
+
+/// Writes explanations into a folder.
+pub struct Explanations {
+    folder: PathBuf,
+    network: Network,
+    genres: Vec<String>,
+    /// The model, in words.
+    model: String,
+    explainer: Explainer,
+    /// Names of pages that were written.
+    taken: HashSet<OsString>,
+}
+
+impl Explanations {
+    /// Makes the folder and loads the model for explanations.
+    ///
+    /// # Errors
+    /// Where the folder cannot be made or the device cannot hold the network.
+    pub fn new(folder: &Path, model: &Model, device: &dyn Device) -> Result<Self, CliError> {
+        std::fs::create_dir_all(folder).map_err(|error| {
+            CliError::Other(format!("{}: making the folder failed: {error} (--explain)", folder.display()))
+        })?;
+        let network = model.network()?;
+        let mut explainer = Explainer::new(&network, device, BATCH)?;
+        explainer.set_weights(&model.weights)?;
+        let provenance = &model.card.provenance;
+        Ok(Self {
+            folder: folder.to_owned(),
+            network,
+            genres: model.card.genres.clone(),
+            model: format!(
+                "a model trained on {} ({} songs, {} epochs)",
+                provenance.dataset, provenance.training_songs, provenance.epochs
+            ),
+            explainer,
+            taken: HashSet::new(),
+        })
+    }
+
+    /// Explains the verdict on a song; the page's path.
+    ///
+    /// # Errors
+    /// Where the device fails, the song's storage, or the file system.
+    pub fn write(&mut self, path: &Path, song: &Song, verdict: &Verdict) -> Result<PathBuf, CliError> {
+        let config = &self.network.config;
+        let place = |name: &str| self.genres.iter().position(|genre| genre == name);
+        let genre = verdict.guesses.first().and_then(|guess| place(&guess.genre)).unwrap_or(0);
+        let mut probabilities = vec![f64::NAN; self.genres.len()];
+        for guess in &verdict.guesses {
+            if let Some(place) = place(&guess.genre) {
+                probabilities[place] = f64::from(guess.probability);
+            }
+        }
+        let (height, width) = self.network.feature_size();
+        let spacing = config.frame_seconds / width as f64;
+        let mut strips = [(); 2].map(|()| Strip::new(height, song.seconds(), spacing, EXPLANATION_COLUMNS));
+        let mut moments = Vec::new();
+        self.explainer.explain(song, genre, &mut |frame| {
+            let start = frame.start as f64 / f64::from(config.sample_rate);
+            for (strip, image) in strips.iter_mut().zip([frame.power, frame.gradient]) {
+                strip.add(start, config.frame_seconds, image);
+            }
+            let genre = argmax(frame.probabilities);
+            moments.push(Moment { start, genre, probability: f64::from(frame.probabilities[genre]) });
+        })?;
+        let [power, gradient] = strips.map(|strip| strip.image());
+        let name = path.file_name().unwrap_or(OsStr::new("song"));
+        let page = report::explanation(&Explanation {
+            file: name.to_string_lossy().into_owned(),
+            model: self.model.clone(),
+            seconds: song.seconds(),
+            genres: self.genres.clone(),
+            genre,
+            unsure: verdict.unsure,
+            probabilities,
+            timeline: Timeline { frame_seconds: config.frame_seconds, moments },
+            spectrogram: Spectrogram { image: power, frequencies: frequencies(config) },
+            gradient,
+        });
+        let path = self.folder.join(unused(name, &mut self.taken));
+        files::write_atomic(&path, page.as_bytes())
+            .map_err(|error| CliError::Other(format!("{}: writing failed: {error}", path.display())))?;
+        Ok(path)
+    }
+}
+
+/// The name of a song's page: songs of the same name in different folders get different ones.
+fn unused(song: &OsStr, taken: &mut HashSet<OsString>) -> OsString {
+    let named = |end: &str| {
+        let mut name = song.to_owned();
+        name.push(end);
+        name
+    };
+    let names = std::iter::once(named(".html")).chain((2u64..).map(|n| named(&format!(" ({n}).html"))));
+    let name = names.into_iter().find(|name| !taken.contains(name)).unwrap_or_else(|| named(".html"));
+    taken.insert(name.clone());
+    name
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn songs_of_one_name_get_pages_of_their_own() {
+        let mut taken = HashSet::new();
+        let names = ["a.mp3", "b.mp3", "a.mp3", "a.mp3"].map(|name| unused(name.as_ref(), &mut taken));
+        assert_eq!(names, ["a.mp3.html", "b.mp3.html", "a.mp3 (2).html", "a.mp3 (3).html"]);
+    }
+}

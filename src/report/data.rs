@@ -1,0 +1,176 @@
+//! What a report is drawn from: plain numbers and names.
+
+use serde::{Deserialize, Serialize};
+
+use super::image::Spectrogram;
+
+/// Everything that a run's `report.html` shows. Shares are from 0 to 1; a value that is not finite is drawn as missing.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Report {
+    /// The run's name.
+    pub name: String,
+    /// Where training did not reach its last epoch: what happened.
+    pub unfinished: Option<String>,
+    /// The names that genres' numbers stand for.
+    pub genres: Vec<String>,
+    pub effort: Effort,
+    pub history: Vec<Epoch>,
+    /// The number of the epoch whose model is kept.
+    pub best_epoch: Option<usize>,
+    /// Of that model; none where there is none, or no song to validate with.
+    pub validation: Option<Validation>,
+    /// Some songs, looked at closely.
+    pub songs: Vec<SongFigure>,
+    /// The run's settings as TOML.
+    pub configuration: String,
+    pub dataset: Vec<Fact>,
+    /// Device, processor, operating system, versions.
+    pub machine: Vec<Fact>,
+}
+
+/// What the training took.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Effort {
+    /// Epochs trained, and wanted.
+    pub epochs: usize,
+    pub planned: usize,
+    pub seconds: f64,
+    /// Whether `seconds` counts from a resumption on.
+    pub resumed: bool,
+    pub frames_per_second: f64,
+}
+
+/// What an epoch came to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Epoch {
+    /// Counted from 1.
+    pub epoch: usize,
+    /// The epoch's last learning rate.
+    pub learning_rate: f64,
+    pub train_loss: f64,
+    pub train_accuracy: f64,
+    pub validation_loss: f64,
+    pub validation_frame_accuracy: f64,
+    pub validation_song_accuracy: f64,
+}
+
+/// How well the validation songs were recognised.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Validation {
+    pub songs: usize,
+    pub frames: usize,
+    pub song_accuracy: f64,
+    /// The bounds of its 95 % interval.
+    pub interval: Option<(f64, f64)>,
+    pub frame_accuracy: f64,
+    pub macro_f1: Option<f64>,
+    /// Share of songs that were called unsure; none where the model has no threshold for that.
+    pub unsure: Option<f64>,
+    /// Songs by genre (row) and recognised genre (column).
+    pub song_confusion: Vec<Vec<usize>>,
+    /// Frames likewise; empty where they were not counted.
+    pub frame_confusion: Vec<Vec<usize>>,
+    /// One for each genre.
+    pub per_genre: Vec<GenreScore>,
+    pub calibration: Option<Calibration>,
+    /// The wrong songs, the most confident first; those beyond what is worth listing may be left out.
+    pub mistakes: Vec<Mistake>,
+    /// All wrong songs.
+    pub wrong: usize,
+}
+
+/// How well one genre's songs were recognised.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct GenreScore {
+    /// None where no song was recognised as the genre.
+    pub precision: Option<f64>,
+    /// None where it has no song.
+    pub recall: Option<f64>,
+    pub f1: Option<f64>,
+    /// Validation songs, and those that it was trained on.
+    pub songs: usize,
+    pub training_songs: usize,
+}
+
+/// Whether probabilities are as often right as they say.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Calibration {
+    /// What was counted, in the plural: "songs" or "frames".
+    pub of: String,
+    pub bins: Vec<Bin>,
+    /// Expected calibration error: the mean distance of confidence and accuracy over the bins, weighted by their counts.
+    pub error: f64,
+    /// What the logits were divided by; none where they were not.
+    pub temperature: Option<f64>,
+}
+
+/// Verdicts whose probability lies from `low` to `high`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Bin {
+    pub low: f64,
+    pub high: f64,
+    /// The mean of their probabilities.
+    pub confidence: f64,
+    /// The share that was right.
+    pub accuracy: f64,
+    pub count: usize,
+}
+
+/// A song that was recognised as another genre.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Mistake {
+    pub file: String,
+    /// What it is.
+    pub genre: usize,
+    /// What it was recognised as, and with which probability.
+    pub said: usize,
+    pub probability: f64,
+    /// The probability given to what it is.
+    pub of_genre: f64,
+}
+
+/// A song looked at closely.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct SongFigure {
+    pub file: String,
+    /// Why it is shown, such as "right and confident".
+    pub why: String,
+    pub seconds: f64,
+    pub genre: usize,
+    pub said: usize,
+    pub probability: f64,
+    pub timeline: Timeline,
+    pub spectrogram: Option<Spectrogram>,
+}
+
+/// The verdicts on a song's frames.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Timeline {
+    /// Length of a frame.
+    pub frame_seconds: f64,
+    /// In ascending order of their beginnings.
+    pub moments: Vec<Moment>,
+}
+
+/// The verdict on a frame.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Moment {
+    /// Seconds from the song's beginning.
+    pub start: f64,
+    /// The most probable genre.
+    pub genre: usize,
+    pub probability: f64,
+}
+
+/// A name with a value.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Fact {
+    pub name: String,
+    pub value: String,
+}
+
+impl Fact {
+    pub fn new(name: &str, value: impl Into<String>) -> Self {
+        Self { name: name.into(), value: value.into() }
+    }
+}
