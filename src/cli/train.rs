@@ -100,6 +100,7 @@ impl Train {
         let outcome = outcome?;
         let seconds = started.elapsed().as_secs_f64();
         let end = report(&outcome, &run, &library, &split.validation)?;
+        let metrics = outcome.metrics.as_ref();
         let trained = Trained {
             config: &config,
             library: &library,
@@ -108,13 +109,9 @@ impl Train {
             run: &run,
             history: &observer.history,
             ending: outcome.ending,
-            evaluation: outcome
-                .metrics
-                .as_ref()
-                .and_then(|m| m.validation.as_ref())
-                .or(outcome.validation.as_ref()),
+            evaluation: metrics.and_then(|m| m.validation.as_ref()).or(outcome.validation.as_ref()),
             seconds,
-            frames_per_second: observer.frames_per_second,
+            frames_per_second: metrics.map_or(observer.frames_per_second, |m| m.frames_per_second),
             resumed,
         };
         // The training has its results without it.
