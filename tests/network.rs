@@ -1,21 +1,24 @@
-//! The network's graphs: masks over the features, and the gradient that explains a verdict.
+//! The network's graphs: masks over the features, the gradient that explains a verdict, and which tensor of a step was the
+//! first that is not finite.
 
 mod common;
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use genre_recognizer::audio::Song;
-use genre_recognizer::device::{Device, LoadOptions, cpu::Cpu, reference};
+use genre_recognizer::device::{Device, DeviceError, Executable, LoadOptions, cpu::Cpu, reference};
 use genre_recognizer::graph::{GraphOp, NodeId};
 use genre_recognizer::model::{
     Explanation, Features, ModelConfig, Network, OptimizerConfig, Training, TrainingConfig, Weights,
 };
-use genre_recognizer::ops::Graph;
+use genre_recognizer::ops::kernel::Io;
 use genre_recognizer::ops::source::Input;
-use genre_recognizer::plan::{Work, plan};
+use genre_recognizer::ops::{Graph, Op};
+use genre_recognizer::plan::{Program, Request, Target, Work, plan};
 use genre_recognizer::recognize::{Explainer, Recognizer};
 use genre_recognizer::rng::Rng;
+use genre_recognizer::train::{Diagnosis, diagnose};
 
 const BATCH: usize = 3;
 const GENRES: usize = 4;
@@ -328,4 +331,148 @@ fn songs_are_explained() {
             assert!(error.contains("there are 4"), "{error}");
         }
     }
+}
+
+/// The CPU with a limit on a program's memory, and the memory of every program that was loaded.
+struct Small {
+    limit: u64,
+    loaded: Mutex<Vec<u64>>,
+}
+
+impl Target for Small {
+    fn workspace(&self, op: &Op, io: &Io<'_>) -> usize {
+        Cpu.workspace(op, io)
+    }
+    fn in_place(&self, op: &Op) -> Option<usize> {
+        Cpu.in_place(op)
+    }
+    fn alignment(&self) -> usize {
+        Cpu.alignment()
+    }
+}
+
+impl Device for Small {
+    fn describe(&self) -> String {
+        "a small device".into()
+    }
+
+    fn load(&self, program: Arc<Program>, options: LoadOptions) -> Result<Box<dyn Executable>, DeviceError> {
+        self.loaded.lock().unwrap().push(program.memory());
+        if program.memory() > self.limit {
+            let (adapter, what) = (self.describe(), "a buffer".into());
+            return Err(DeviceError::OutOfMemory { adapter, what, program: program.memory() });
+        }
+        Cpu.load(program, options)
+    }
+}
+
+type Leaves = HashMap<NodeId, Vec<f32>>;
+
+/// What is found in a step whose leaves were changed, and the memory of its program; the leaves stay as they are.
+fn diagnosed(device: &dyn Device, change: impl FnOnce(&Training, &mut Leaves)) -> (Diagnosis, u64) {
+    let network = network();
+    let net = training(&network, false);
+    let mut leaves = leaves(&network, &net);
+    change(&net, &mut leaves);
+    let program = plan(&net.graph, &net.request(true), &Cpu).unwrap();
+    let mut loaded = Cpu.load(Arc::new(program), LoadOptions::default()).unwrap();
+    for (&node, values) in &leaves {
+        loaded.write(node, values).unwrap();
+    }
+    let songs = ["b.wav", "c.wav", "a.wav"].map(String::from);
+    let found = diagnose(device, &net, loaded.as_mut(), &songs);
+    for (&node, values) in &leaves {
+        assert_eq!(bits(&[loaded.read(node).unwrap()]), bits(std::slice::from_ref(values)));
+    }
+    (found, loaded.allocated())
+}
+
+/// The part of a row of the state where a parameter lies.
+fn parameter<'a>(net: &Training, leaves: &'a mut Leaves, row: usize, name: &str) -> &'a mut [f32] {
+    let parameter = net.layout.parameters.iter().find(|p| p.name == name).unwrap();
+    let start = row * net.layout.len + parameter.offset;
+    &mut leaves.get_mut(&net.state).unwrap()[start..][..parameter.shape.elements()]
+}
+
+#[test]
+fn the_first_tensor_that_is_not_finite_is_found() {
+    for device in devices() {
+        let device = device.as_ref();
+        let found = |change: fn(&Training, &mut Leaves)| diagnosed(device, change).0;
+        assert_eq!(found(|_, _| {}), Diagnosis::NotRepeated);
+
+        let weights = found(|net, leaves| {
+            parameter(net, leaves, 0, "block2.conv1.conv.weight")[3..5].fill(f32::NAN);
+            // Further on in the network, and in the gradients' moments.
+            parameter(net, leaves, 0, "head.bias").fill(f32::NAN);
+            parameter(net, leaves, 1, "stem.conv.weight").fill(f32::NAN);
+        });
+        let name = "block2.conv1.conv.weight".to_string();
+        assert_eq!(weights, Diagnosis::Weights { name, broken: 2, of: 6 * 4 * 9 });
+
+        let moments = found(|net, leaves| parameter(net, leaves, 2, "head.bias")[1] = f32::INFINITY);
+        assert_eq!(moments, Diagnosis::Moments { name: "head.bias".into(), broken: 1, of: GENRES });
+
+        let audio = found(|net, leaves| {
+            let audio = leaves.get_mut(&net.audio).unwrap();
+            let frame = audio.len() / BATCH;
+            audio[frame - 1] = f32::NAN;
+            audio[2 * frame] = f32::INFINITY;
+        });
+        assert_eq!(audio, Diagnosis::Audio { songs: ["a.wav", "b.wav"].map(String::from).to_vec() });
+
+        let labels = found(|net, leaves| leaves.get_mut(&net.labels).unwrap()[2] = f32::NEG_INFINITY);
+        assert_eq!(labels, Diagnosis::Input { name: "labels".into(), broken: 1, of: BATCH * GENRES });
+
+        // Finite weights that overflow: what comes before is finite, what comes after is not looked at.
+        let overflow = found(|net, leaves| {
+            parameter(net, leaves, 0, "block1.conv2.conv.weight").fill(3e38);
+            parameter(net, leaves, 0, "block2.conv1.conv.weight").fill(3e38);
+        });
+        let Diagnosis::Result { name, op, broken, of } = &overflow else { panic!("{overflow:?}") };
+        assert_eq!((name.as_str(), *op, *of), ("block1.conv2.conv", "conv2d", BATCH * 4 * 8 * 5));
+        assert!((1..=*of).contains(broken));
+        let message = overflow.to_string();
+        assert!(message.contains("block1.conv2.conv (conv2d), "), "{message}");
+
+        // Only the backward pass.
+        let backward = found(|net, leaves| {
+            leaves.get_mut(&net.loss_gradient).unwrap()[0] = 3e38;
+            parameter(net, leaves, 0, "head.weight").iter_mut().for_each(|weight| *weight *= 1e3);
+        });
+        let Diagnosis::Result { name, .. } = &backward else { panic!("{backward:?}") };
+        assert!(name.contains(':'), "{backward:?}");
+
+        // Running statistics are not the step's business.
+        let running = found(|net, leaves| leaves.get_mut(&net.running[1].node).unwrap().fill(f32::NAN));
+        assert_eq!(running, Diagnosis::NotRepeated);
+    }
+}
+
+/// Few tensors are kept at a time; where the device cannot hold even that, it is said.
+#[test]
+fn a_step_is_run_again_in_pieces() {
+    let small = |limit| Small { limit, loaded: Mutex::default() };
+    let device = small(u64::MAX);
+    let (found, training_memory) = diagnosed(&device, |_, _| {});
+    assert_eq!(found, Diagnosis::NotRepeated);
+    let loaded = device.loaded.into_inner().unwrap();
+    let largest = *loaded.iter().max().unwrap();
+    assert!(loaded.len() > 3, "{loaded:?}");
+    assert!(largest <= 2 * training_memory, "{loaded:?}, training {training_memory}");
+    let net = training(&network(), false);
+    let outputs = net.graph.nodes().map(|(id, _)| id).collect();
+    let whole = plan(&net.graph, &Request { outputs, updates: vec![], fuse: false }, &Cpu).unwrap().memory();
+    assert!(largest < whole, "{loaded:?}, at once {whole}");
+
+    let (found, _) = diagnosed(&small(largest - 1), |_, _| {});
+    let message = found.to_string();
+    assert!(
+        matches!(found, Diagnosis::Failed { .. }) && message.contains("a small device is out of memory"),
+        "{message}"
+    );
+    // What is in the inputs is seen all the same.
+    let (found, _) =
+        diagnosed(&small(0), |net, leaves| parameter(net, leaves, 0, "head.bias").fill(f32::NAN));
+    assert!(matches!(found, Diagnosis::Weights { .. }), "{found}");
 }

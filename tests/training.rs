@@ -13,14 +13,16 @@ use genre_recognizer::audio::Song;
 use genre_recognizer::dataset::{Augmentation, Batch, BatchPlan, Batches, Dataset, Entry, Library, split};
 use genre_recognizer::device::cpu::Cpu;
 use genre_recognizer::device::{Device, LoadOptions};
-use genre_recognizer::model::{Convolution, Features, FileError, Model, ModelConfig, Network, OptimizerKind};
+use genre_recognizer::model::{
+    Convolution, CrossValidation, Features, FileError, Model, ModelConfig, Network, OptimizerKind,
+};
 use genre_recognizer::plan::plan;
 use genre_recognizer::recognize::argmax;
 use genre_recognizer::rng::Rng;
 use genre_recognizer::score::Decision;
 use genre_recognizer::train::{
-    Balance, Checkpoint, Ending, Epoch, Event, History, Keep, Outcome, Plateau, RunConfig, RunFolder,
-    ScheduleKind, Setup, TrainError, TrainOptions, train,
+    Balance, Checkpoint, Diagnosis, Ending, Epoch, Event, History, Keep, Outcome, Plateau, RunConfig,
+    RunFolder, ScheduleKind, Setup, TrainError, TrainOptions, train,
 };
 use tempfile::{TempDir, tempdir};
 
@@ -108,6 +110,7 @@ fn setup(config: &RunConfig, run: &Path, resume: Option<Checkpoint>) -> Setup {
         resume,
         profile: false,
         checkpoint_every: Duration::MAX,
+        cited: None,
     }
 }
 
@@ -304,13 +307,15 @@ fn a_run_is_not_overwritten() {
     assert_eq!(names, ["music-1", "music-2", "music-3"].map(|name| runs.path().join(name)));
 }
 
-/// Every file that `bytes` cut off somewhere makes, and copies with one byte of the header changed.
+/// Every file that `bytes` cut off somewhere makes, and copies with one bit changed: all over the header, here and there in
+/// the values.
 fn damage(bytes: &[u8]) -> (Vec<Vec<u8>>, Vec<Vec<u8>>) {
     let header = 8 + u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
     let within = (0..header).step_by(header / 40).chain((header..bytes.len()).step_by(bytes.len() / 20));
     let cut =
         within.chain([1, 7, 8, 9, header - 1, header + 1, bytes.len() - 1]).map(|n| bytes[..n].to_vec());
-    let changed = (0..header).step_by(5).flat_map(|i| {
+    let values = (header..bytes.len()).step_by(bytes.len() / 100);
+    let changed = (0..header).step_by(5).chain(values).flat_map(|i| {
         [0x01, 0x04, 0x80].map(|bit| {
             let mut bytes = bytes.to_vec();
             bytes[i] ^= bit;
@@ -332,17 +337,21 @@ fn damaged_models_are_refused() {
         assert!(matches!(error, FileError::Damaged { .. }), "cut at {}: {error}", bytes.len());
         assert!(!error.to_string().contains('\n'), "{error}");
     }
-    let mut refused = 0;
+    let model = Model::load(&outcome.best).unwrap();
+    let mut read = 0;
     for (i, bytes) in changed.into_iter().enumerate() {
         fs::write(&path, &bytes).unwrap();
-        // A letter of a name may change without harm; whatever is read is a whole network.
+        // Only where the digest's own name is damaged there is none to check; what is read then is what was written.
         match Model::load(&path) {
-            Ok(model) => drop(model.network().unwrap()),
-            Err(FileError::Damaged { .. } | FileError::Format { .. }) => refused += 1,
+            Ok(found) => {
+                assert!(found == model, "change {i} was read");
+                read += 1;
+            }
+            Err(FileError::Damaged { .. } | FileError::Format { .. }) => {}
             Err(error) => panic!("change {i}: {error}"),
         }
     }
-    assert!(refused > 300, "{refused}");
+    assert!(read <= 6, "{read}");
     // Checkpoint and model are not taken for each other.
     let checkpoint = folder.path().join("checkpoint.safetensors");
     assert!(matches!(Model::load(&checkpoint), Err(FileError::Damaged { .. })));
@@ -381,21 +390,23 @@ fn damaged_checkpoints_are_refused() {
             bytes.len()
         );
     }
-    let mut refused = 0;
-    for bytes in changed {
+    let whole = {
         fs::write(&path, &bytes).unwrap();
-        // What can be read must then train, or be refused: no panic, no endless loop.
-        let resumed = Checkpoint::load(&path).and_then(|checkpoint| {
-            let changed = checkpoint.config.clone();
-            if changed.model.frame_length() > 10_000 || changed.training.batch > 100 {
-                return Ok(());
+        Checkpoint::load(&path).unwrap()
+    };
+    let mut read = 0;
+    for (i, bytes) in changed.into_iter().enumerate() {
+        fs::write(&path, &bytes).unwrap();
+        match Checkpoint::load(&path) {
+            Ok(found) => {
+                assert!(found == whole, "change {i} was read");
+                read += 1;
             }
-            let setup = setup(&config, folder.path(), Some(checkpoint));
-            run(Setup { config: changed, ..setup }, 2).map(drop)
-        });
-        refused += usize::from(resumed.is_err());
+            Err(TrainError::File(FileError::Damaged { .. } | FileError::Format { .. })) => {}
+            Err(error) => panic!("change {i}: {error}"),
+        }
     }
-    assert!(refused > 300, "{refused}");
+    assert!(read <= 6, "{read}");
     // A position that no training has.
     fs::write(&path, &bytes).unwrap();
     let good = Checkpoint::load(&path).unwrap();
@@ -523,13 +534,19 @@ fn every_kind_of_network_trains() {
 #[test]
 fn what_is_not_finite_is_never_saved() {
     let mut config = tiny();
-    config.training.learning_rate = 1e38;
+    config.training.learning_rate = 1e30;
+    config.training.clip = 0.0;
     let folder = tempdir().unwrap();
-    let Err(TrainError::NotFinite { step, songs, .. }) = run(setup(&config, folder.path(), None), usize::MAX)
-    else {
-        panic!("a learning rate of 1e38 went unnoticed");
+    let error = run(setup(&config, folder.path(), None), usize::MAX).err().unwrap();
+    let message = error.to_string();
+    let TrainError::NotFinite { step, songs, found, moved, .. } = error else {
+        panic!("a learning rate of 1e30 went unnoticed: {message}");
     };
     assert!(step >= 1 && !songs.is_empty() && songs.iter().all(|song| song.ends_with(".wav")), "{songs:?}");
+    // The weights are finite, what they are multiplied with is not; and no later step has changed them.
+    let Diagnosis::Result { name, op, .. } = &found else { panic!("{message}") };
+    assert!(!moved && message.contains(&format!("step {step}: ")), "{message}");
+    assert!(message.contains(&format!("{name} ({op}), ")) && message.contains(&songs[0]), "{message}");
     let path = folder.path().join("checkpoint.safetensors");
     assert_eq!(Checkpoint::load(&path).unwrap().progress.step, 0);
     assert!(!folder.path().join("best.safetensors").exists());
@@ -546,10 +563,43 @@ fn what_is_not_finite_is_never_saved() {
     };
     let folder = tempdir().unwrap();
     let error = run(setup(&config, folder.path(), None), usize::MAX).err();
-    assert!(matches!(error, Some(TrainError::Spoiled { step: 1 })), "{error:?}");
+    let Some(TrainError::Spoiled { step: 1, songs, found: Diagnosis::Weights { .. } }) = &error else {
+        panic!("{error:?}");
+    };
+    assert!(!songs.is_empty(), "{songs:?}");
     let path = folder.path().join("checkpoint.safetensors");
     assert_eq!(Checkpoint::load(&path).unwrap().progress.step, 0);
     assert!(!folder.path().join("best.safetensors").exists());
+}
+
+/// Weights that make the next step overflow: it says where, and every file of the run stays as it was.
+#[test]
+fn a_step_that_is_not_finite_leaves_the_files() {
+    let config = tiny();
+    let folder = tempdir().unwrap();
+    run(setup(&config, folder.path(), None), 5).unwrap();
+    let path = folder.path().join("checkpoint.safetensors");
+    let mut checkpoint = Checkpoint::load(&path).unwrap();
+    let network = Network::new(config.model.clone(), GENRES.len()).unwrap();
+    let layout = network.training(&config.training.graph()).unwrap().layout;
+    let weight = layout.parameters.iter().find(|p| p.name == "block1.conv1.conv.weight").unwrap();
+    checkpoint.state.data[weight.offset..][..weight.shape.elements()].fill(3e38);
+    checkpoint.save(&path).unwrap();
+
+    let files = || -> Vec<_> {
+        let entries = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().path());
+        let mut files: Vec<_> = entries.map(|path| (path.clone(), fs::read(path).unwrap())).collect();
+        files.sort();
+        files
+    };
+    let before = files();
+    assert!(before.len() >= 4);
+    let error = run(setup(&config, folder.path(), Some(checkpoint)), usize::MAX).err().unwrap();
+    let message = error.to_string();
+    let TrainError::NotFinite { step: 6, found, moved: false, .. } = error else { panic!("{message}") };
+    let Diagnosis::Result { name, op: "conv2d", .. } = found else { panic!("{message}") };
+    assert_eq!(name, "block1.conv1.conv");
+    assert!(before == files(), "a file changed");
 }
 
 #[test]
@@ -573,6 +623,15 @@ fn all_songs_can_be_trained_on() {
     let card = Model::load(&outcome.best).unwrap().card;
     assert_eq!((card.provenance.training_songs, card.provenance.epochs), (12, 3));
     assert_eq!(card.provenance.song_accuracy, None);
+
+    // It can say how networks like it did, and decide as was best for them.
+    let figures =
+        CrossValidation { folds: 3, seeds: 2, songs: 12, song_accuracy: 0.75, ..Default::default() };
+    let decision = Decision { temperature: 0.6, ..Decision::default() };
+    let folder = tempdir().unwrap();
+    let setup = Setup { cited: Some((figures, decision)), ..setup(&config, folder.path(), None) };
+    let card = Model::load(&run(setup, usize::MAX).unwrap().best).unwrap().card;
+    assert_eq!((card.cross_validation, card.decision), (Some(figures), decision));
 }
 
 #[test]

@@ -16,7 +16,7 @@ fn named<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, String> {
 }
 
 /// Flags of the network; what is not given keeps its default.
-#[derive(Args, Debug, Default)]
+#[derive(Args, Debug, Default, PartialEq)]
 #[command(next_help_heading = "Network", allow_negative_numbers = true)]
 pub struct NetworkFlags {
     /// A network, with its recipe: small, medium, large or original; other flags change it [default: small]
@@ -94,19 +94,10 @@ fn at_least_two(text: &str) -> Result<usize, String> {
     text.parse().ok().filter(|&count| count >= 2).ok_or_else(|| "2 or more are possible".to_string())
 }
 
-/// Flags of the training; what is not given keeps its default.
+/// Flags of a training's split, and of what its validation songs decide; what is not given keeps its default.
 #[derive(Args, Debug, Default)]
-#[command(next_help_heading = "Training", allow_negative_numbers = true)]
-pub struct TrainingFlags {
-    /// How often every song is seen [default: 20]
-    #[arg(long, value_name = "N")]
-    epochs: Option<usize>,
-    /// Frames a step [default: 32]
-    #[arg(long, value_name = "N")]
-    batch: Option<usize>,
-    /// Random frames that each song gives to an epoch [default: 8]
-    #[arg(long, value_name = "N")]
-    frames_per_song: Option<usize>,
+#[command(next_help_heading = "Validation", allow_negative_numbers = true)]
+pub struct ValidationFlags {
     /// Share of songs kept apart for validation; 0 trains on all [default: 0.2]
     #[arg(long, value_name = "SHARE")]
     validation: Option<f64>,
@@ -119,6 +110,27 @@ pub struct TrainingFlags {
     /// Seed of split, weights, order, crops and dropout [default: 1]
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
+    /// The model that is kept: of the best epoch, by validation songs, or of the last [default: best]
+    #[arg(long, value_parser = named::<Keep>, value_name = "best|last")]
+    keep: Option<Keep>,
+    /// Validate after every Nth epoch and the last [default: 1]
+    #[arg(long, value_name = "N")]
+    validate_every: Option<usize>,
+}
+
+/// Flags of the training; what is not given keeps its default.
+#[derive(Args, Debug, Default, PartialEq)]
+#[command(next_help_heading = "Training", allow_negative_numbers = true)]
+pub struct TrainingFlags {
+    /// How often every song is seen [default: 20]
+    #[arg(long, value_name = "N")]
+    epochs: Option<usize>,
+    /// Frames a step [default: 32]
+    #[arg(long, value_name = "N")]
+    batch: Option<usize>,
+    /// Random frames that each song gives to an epoch [default: 8]
+    #[arg(long, value_name = "N")]
+    frames_per_song: Option<usize>,
     /// adamw, adam or sgd [default: adamw]
     #[arg(long, value_parser = named::<OptimizerKind>, value_name = "KIND")]
     optimizer: Option<OptimizerKind>,
@@ -143,12 +155,6 @@ pub struct TrainingFlags {
     /// End after so many epochs without a lower validation loss; 0 for never [default: 0]
     #[arg(long, value_name = "EPOCHS")]
     patience: Option<usize>,
-    /// The model that is kept: of the best epoch, by validation songs, or of the last [default: best]
-    #[arg(long, value_parser = named::<Keep>, value_name = "best|last")]
-    keep: Option<Keep>,
-    /// Validate after every Nth epoch and the last [default: 1]
-    #[arg(long, value_name = "N")]
-    validate_every: Option<usize>,
     /// Where genres have different numbers of songs: none, weights (in the loss) or sampling [default: none]
     #[arg(long, value_parser = named::<Balance>, value_name = "HOW")]
     balance: Option<Balance>,
@@ -157,37 +163,37 @@ pub struct TrainingFlags {
 }
 
 /// Flags of the augmentation; 0 leaves a change out.
-#[derive(Args, Debug, Default)]
+#[derive(Args, Debug, Default, PartialEq)]
 #[command(next_help_heading = "Augmentation (of training frames; 0 for none)", allow_negative_numbers = true)]
 pub struct AugmentationFlags {
     /// Leave frames as they are, but for what the flags below ask for
     #[arg(long)]
     no_augmentation: bool,
-    /// Change the level by up to this [default: GAIN]
+    /// Change the level by up to this [default: 6]
     #[arg(long, value_name = "DB")]
     gain: Option<f32>,
-    /// Turn half of the frames upside down [default: POLARITY]
+    /// Turn half of the frames upside down [default: true]
     #[arg(long, value_name = "true|false")]
     polarity: Option<bool>,
-    /// Raise and lower parts of the spectrum by up to this [default: EQUALISER]
+    /// Raise and lower parts of the spectrum by up to this [default: 10]
     #[arg(long, value_name = "DB")]
     equaliser: Option<f32>,
-    /// Play faster or slower by up to this share [default: SPEED]
+    /// Play faster or slower by up to this share [default: 0.1]
     #[arg(long, value_name = "SHARE")]
     speed: Option<f32>,
-    /// Add white noise, at most this many dB above -60 dB of the frame's level [default: NOISE]
+    /// Add white noise, at most this many dB above -60 dB of the frame's level [default: 0]
     #[arg(long, value_name = "DB")]
     noise: Option<f32>,
-    /// Mix frames and their labels in pairs, with shares from Beta(A, A) [default: MIXUP]
+    /// Mix frames and their labels in pairs, with shares from Beta(A, A) [default: 0.3]
     #[arg(long, value_name = "A")]
     mixup: Option<f32>,
-    /// Stripes of frequencies that are masked [default: FREQUENCY_MASKS]
+    /// Stripes of frequencies that are masked [default: 3]
     #[arg(long, value_name = "N")]
     frequency_masks: Option<u32>,
-    /// Stripes of time that are masked [default: TIME_MASKS]
+    /// Stripes of time that are masked [default: 3]
     #[arg(long, value_name = "N")]
     time_masks: Option<u32>,
-    /// The widest stripe, as a share of the axis [default: MASK_WIDTH]
+    /// The widest stripe, as a share of the axis [default: 0.2]
     #[arg(long, value_name = "SHARE")]
     mask_width: Option<f32>,
 }
@@ -282,11 +288,17 @@ fn sizes(
     })
 }
 
+impl ValidationFlags {
+    pub fn apply(&self, training: &mut TrainOptions) {
+        put!(self => training; validation, folds, seed, keep, validate_every);
+        training.fold = self.fold.or(training.fold);
+    }
+}
+
 impl TrainingFlags {
     pub fn apply(&self, training: &mut TrainOptions) {
-        put!(self => training; epochs, batch, frames_per_song, validation, folds, seed, optimizer, learning_rate, schedule,
-            weight_decay, momentum, clip, label_smoothing, patience, keep, validate_every, balance);
-        training.fold = self.fold.or(training.fold);
+        put!(self => training; epochs, batch, frames_per_song, optimizer, learning_rate, schedule, weight_decay, momentum,
+            clip, label_smoothing, patience, balance);
         self.augmentation.apply(&mut training.augmentation);
     }
 }
@@ -304,14 +316,12 @@ impl AugmentationFlags {
 pub fn configure(
     file: Option<&PathBuf>,
     network: &NetworkFlags,
-    training: Option<&TrainingFlags>,
+    training: impl FnOnce(&mut TrainOptions),
 ) -> Result<RunConfig, CliError> {
     let read = file.map(|path| RunConfig::read(path)).transpose()?;
     let mut config = read.unwrap_or_else(|| network.preset.unwrap_or_default().config());
     network.apply(&mut config.model)?;
-    if let Some(training) = training {
-        training.apply(&mut config.training);
-    }
+    training(&mut config.training);
     config.model.check()?;
     config.training.check()?;
     Ok(config)

@@ -3,7 +3,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::flags::{NetworkFlags, configure};
-use super::{CliError, DeviceChoice, End, print};
+use super::{CliError, DeviceChoice, End, counted, print};
 use crate::device;
 use crate::model::{Model, Network};
 use crate::plan::{Target, plan};
@@ -44,7 +44,7 @@ impl Info {
         let model = self.model.as_deref().map(Model::load).transpose()?;
         let network = match &model {
             Some(model) => model.network()?,
-            None => Network::new(configure(self.config.as_ref(), &self.network, None)?.model, self.genres)?,
+            None => Network::new(configure(self.config.as_ref(), &self.network, |_| {})?.model, self.genres)?,
         };
         if self.dot {
             print(&network.inference(1)?.graph.to_dot())?;
@@ -83,9 +83,25 @@ fn devices() -> String {
 fn card(model: &Model) -> String {
     let p = &model.card.provenance;
     let percent = |share: Option<f64>| share.map_or("unknown".into(), |s| format!("{:.1} %", 100.0 * s));
+    let crossed = model.card.cross_validation.map_or_else(String::new, |c| {
+        format!(
+            "  cross-validation: {} songs, {} folds, {}, song accuracy {} (95 % interval {} to {}), frame accuracy {}\n",
+            c.songs,
+            c.folds,
+            counted(c.seeds, "seed"),
+            percent(Some(c.song_accuracy)),
+            percent(Some(c.interval[0])),
+            percent(Some(c.interval[1])),
+            percent(Some(c.frame_accuracy)),
+        )
+    });
+    let d = &model.card.decision;
+    let unsure =
+        d.unsure_below.map_or_else(String::new, |p| format!(", unsure below {}", percent(Some(p.into()))));
     format!(
         "model\n  genres: {}\n  trained on: {} ({} songs, {} epochs, seed {})\n  \
-         validation: {} songs, song accuracy {}, frame accuracy {}\n\n",
+         validation: {} songs, song accuracy {}, frame accuracy {}\n{crossed}  \
+         from frames to song: {}, temperature {:.2}{unsure}\n\n",
         model.card.genres.join(", "),
         p.dataset,
         p.training_songs,
@@ -94,6 +110,8 @@ fn card(model: &Model) -> String {
         p.validation_songs,
         percent(p.song_accuracy),
         percent(p.frame_accuracy),
+        d.aggregation.name(),
+        d.temperature,
     )
 }
 

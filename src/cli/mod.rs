@@ -1,9 +1,11 @@
 //! The command line: results on stdout, messages on stderr, exit codes for scripts.
 
 mod dataset;
+mod evaluate;
 mod explain;
 mod flags;
 mod info;
+mod models;
 mod predict;
 mod progress;
 mod run_report;
@@ -34,6 +36,7 @@ Examples:
   genre-recognizer train --dataset ~/Music      one folder of songs for each genre
   genre-recognizer predict song.mp3             with the model trained last
   genre-recognizer predict --timeline ~/Music/new
+  genre-recognizer evaluate --folds 5           how well songs of artists that were not trained on are recognised
   genre-recognizer dataset check ~/Music        what is in the folders, and what cannot be used
   genre-recognizer dataset download --dry-run   songs of thirty genres, through yt-dlp
   genre-recognizer info --model model.safetensors
@@ -46,6 +49,7 @@ Exit codes: 0 success; 1 an error, or files that could not be recognised; 2 a wr
 enum Command {
     Train(Box<train::Train>),
     Predict(predict::Predict),
+    Evaluate(Box<evaluate::Evaluate>),
     #[command(subcommand)]
     Dataset(dataset::Dataset),
     Info(Box<info::Info>),
@@ -71,6 +75,15 @@ impl From<DeviceChoice> for device::Choice {
             DeviceChoice::Cpu => Self::Cpu,
         }
     }
+}
+
+/// How results are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum Format {
+    #[default]
+    Table,
+    Json,
+    Csv,
 }
 
 /// Why a command failed, in one line.
@@ -119,6 +132,7 @@ pub fn main() -> ExitCode {
     let result = match arguments.command {
         Command::Train(train) => train.run(),
         Command::Predict(predict) => predict.run(),
+        Command::Evaluate(evaluate) => evaluate.run(),
         Command::Dataset(dataset) => dataset.run(),
         Command::Info(info) => info.run(),
     };

@@ -1,17 +1,16 @@
 use std::path::{Path, PathBuf};
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use serde::Serialize;
 
 use super::explain::Explanations;
 use super::progress::Progress;
-use super::{CliError, DeviceChoice, End, RUNS, counted, open, print, say};
+use super::{CliError, DeviceChoice, End, Format, counted, models, open, print, say};
 use crate::audio::{self, Song};
 use crate::files;
 use crate::model::Model;
 use crate::recognize::{Recognizer, Verdict};
 use crate::score::Decision;
-use crate::train::latest_model;
 
 /// Names the genre of songs.
 #[derive(Args)]
@@ -20,7 +19,7 @@ pub struct Predict {
     /// Songs, or folders of songs
     #[arg(required = true, value_name = "SONG|DIR")]
     songs: Vec<PathBuf>,
-    /// A trained model [default: the newest best.safetensors of the runs in ./runs]
+    /// A trained model [default: the newest best.safetensors of the runs in ./runs, else the one in ./models]
     #[arg(long, value_name = "FILE")]
     model: Option<PathBuf>,
     /// How many genres to name
@@ -51,14 +50,6 @@ Examples:
   genre-recognizer predict --explain why song.flac
 
 Exit code 1 where a file could not be recognised; the others are.";
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-enum Format {
-    #[default]
-    Table,
-    Json,
-    Csv,
-}
 
 fn probability(text: &str) -> Result<f32, String> {
     let value = text.parse().ok().filter(|p| (0.0..=1.0).contains(p));
@@ -102,7 +93,7 @@ impl Predict {
     pub fn run(&self) -> Result<End, CliError> {
         let model = match &self.model {
             Some(path) => Model::load(path)?,
-            None => newest_model()?,
+            None => models::find()?.1,
         };
         let (files, mut problems) = songs(&self.songs);
         let device = open(self.device)?;
@@ -169,20 +160,6 @@ impl Predict {
             explanation,
         })
     }
-}
-
-/// The best model of the newest run; which one it is, is said.
-fn newest_model() -> Result<Model, CliError> {
-    let run = latest_model(Path::new(RUNS)).ok_or_else(|| {
-        CliError::Other(
-            "there is no trained model in ./runs; train one first (genre-recognizer train), or name one with --model"
-                .into(),
-        )
-    })?;
-    let model = Model::load(&run.best())?;
-    let unfinished = if run.is_finished() { "" } else { ", of a run that is not finished" };
-    say(&format!("model: {} (epoch {}{unfinished})", run.best().display(), model.card.provenance.epochs));
-    Ok(model)
 }
 
 /// The files named, and the audio files in the folders named, sorted; and how many names led nowhere.

@@ -5,18 +5,20 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 
-use super::flags::{CacheFlags, NetworkFlags, TrainingFlags, configure};
+use super::flags::{CacheFlags, NetworkFlags, TrainingFlags, ValidationFlags, configure};
 use super::progress::Progress;
 use super::run_report::Trained;
 use super::{CliError, DeviceChoice, End, RUNS, counted, open, print, quoted, say, warn_of_trouble};
 use crate::dataset::{self, Cache, DEMO, Dataset, DatasetError, Library, Problem, Split, demo};
+use crate::model::CrossValidation;
+use crate::score::Decision;
 use crate::train::{
     self as training, Checkpoint, Ending, Epoch, Event, History, Outcome, RunConfig, RunFolder, Setup,
-    TrainError,
+    TrainError, TrainOptions, read_cross_validation,
 };
 
 /// Where songs are looked for.
-const DATASET: &str = "dataset";
+pub(super) const DATASET: &str = "dataset";
 
 /// Trains a network on folders of songs, one folder for each genre.
 ///
@@ -43,11 +45,17 @@ pub struct Train {
     /// Save a checkpoint at least this often, besides after every epoch
     #[arg(long, value_name = "MINUTES", default_value_t = 5.0)]
     checkpoint_minutes: f64,
+    /// Have a model that is trained on all songs (--validation 0) carry these figures, and decide as they say best: what
+    /// `evaluate --folds` with the same settings printed as json, or its folder
+    #[arg(long, value_name = "FILE|DIR")]
+    cross_validation: Option<PathBuf>,
     /// Measure every operation and print a table at the end
     #[arg(long)]
     profile: bool,
     #[command(flatten)]
     cache: CacheFlags,
+    #[command(flatten)]
+    validation: ValidationFlags,
     #[command(flatten)]
     training: TrainingFlags,
     #[command(flatten)]
@@ -64,6 +72,7 @@ Examples:
 impl Train {
     pub fn run(&self) -> Result<End, CliError> {
         let (config, run, resume) = if self.resume { self.resumed()? } else { self.fresh()? };
+        let cited = self.cited(&config)?;
         let device = open(self.device)?;
         say(&format!("device: {}", device.describe()));
         let (data, demo) = songs(&config.dataset)?;
@@ -89,8 +98,9 @@ impl Train {
             resume,
             profile: self.profile,
             checkpoint_every: self.checkpoint_every()?,
+            cited,
         };
-        let started = Instant::now();
+        let (cross_validation, started) = (setup.cited.as_ref().map(|(figures, _)| *figures), Instant::now());
         let outcome = training::train(setup, &mut |event| observer.hear(event), &stop);
         observer.end();
         if outcome.is_err() && self.run.is_none() {
@@ -113,6 +123,7 @@ impl Train {
             seconds,
             frames_per_second: metrics.map_or(observer.frames_per_second, |m| m.frames_per_second),
             resumed,
+            cross_validation,
         };
         // The training has its results without it.
         match trained.write() {
@@ -122,6 +133,11 @@ impl Train {
         Ok(end)
     }
 
+    fn settings(&self, training: &mut TrainOptions) {
+        self.training.apply(training);
+        self.validation.apply(training);
+    }
+
     fn checkpoint_every(&self) -> Result<Duration, CliError> {
         Duration::try_from_secs_f64(self.checkpoint_minutes * 60.0).map_err(|_| {
             let minutes = self.checkpoint_minutes;
@@ -129,8 +145,18 @@ impl Train {
         })
     }
 
+    /// What `--cross-validation` names.
+    fn cited(&self, config: &RunConfig) -> Result<Option<(CrossValidation, Decision)>, CliError> {
+        if self.cross_validation.is_some() && config.training.validates() {
+            return Err(CliError::Other(
+                "--cross-validation is for a model trained on all songs; give --validation 0 too".to_string(),
+            ));
+        }
+        Ok(self.cross_validation.as_deref().map(read_cross_validation).transpose()?)
+    }
+
     fn fresh(&self) -> Result<(RunConfig, Option<RunFolder>, Option<Checkpoint>), CliError> {
-        let mut config = configure(self.config.as_ref(), &self.network, Some(&self.training))?;
+        let mut config = configure(self.config.as_ref(), &self.network, |training| self.settings(training))?;
         if let Some(dataset) = &self.dataset {
             config.dataset = dataset.clone();
         }
@@ -160,7 +186,7 @@ impl Train {
         let mut config = checkpoint.config.clone();
         // Flags that would change what the run computes are refused, not silently overruled.
         self.network.apply(&mut config.model)?;
-        self.training.apply(&mut config.training);
+        self.settings(&mut config.training);
         if config != checkpoint.config || self.network.has_preset() {
             return Err(CliError::Other(format!(
                 "{}: a resumed run keeps the settings that it was begun with; leave out the flags that change them, \
@@ -177,7 +203,7 @@ impl Train {
 }
 
 /// The songs of a folder; where it holds no audio, those of the demo set in its subfolder. Whether it is the demo set.
-fn songs(root: &Path) -> Result<(Dataset, bool), CliError> {
+pub(super) fn songs(root: &Path) -> Result<(Dataset, bool), CliError> {
     let scanned = dataset::scan(root);
     let none = match &scanned {
         // A folder of one's own stays as it is.
@@ -208,13 +234,13 @@ fn songs(root: &Path) -> Result<(Dataset, bool), CliError> {
 }
 
 /// The name of a run on this dataset.
-fn name(root: &Path, demo: bool) -> String {
+pub(super) fn name(root: &Path, demo: bool) -> String {
     let whole = root.canonicalize().unwrap_or_else(|_| root.to_owned());
     let last = whole.file_name().map(|name| name.to_string_lossy().into_owned());
     if demo { DEMO.to_string() } else { last.unwrap_or_else(|| "run".into()) }
 }
 
-fn load(data: &Dataset, config: &RunConfig, cache: Option<&Cache>) -> Result<Library, CliError> {
+pub(super) fn load(data: &Dataset, config: &RunConfig, cache: Option<&Cache>) -> Result<Library, CliError> {
     let progress = Progress::new("reading");
     let spec = config.model.audio();
     let library = Library::load(data, &spec, config.model.shortest_song(), cache, |done, total, path| {
@@ -236,7 +262,7 @@ fn load(data: &Dataset, config: &RunConfig, cache: Option<&Cache>) -> Result<Lib
     Ok(library?)
 }
 
-fn skipped(problems: &[Problem]) {
+pub(super) fn skipped(problems: &[Problem]) {
     for problem in problems {
         say(&format!("skipped: {problem}"));
     }
@@ -258,14 +284,7 @@ fn announce(library: &Library, split: &Split, run: &RunFolder) {
         if split.validation.is_empty() { "none".to_string() } else { split.validation.len().to_string() },
         run.0.display(),
     ));
-    let unknown = data.songs.iter().filter(|song| song.artist.is_none()).count();
-    if unknown > 0 && !demo::is_demo(&data.root) {
-        say(&format!(
-            "the artist of {} is not known (from tags or tracks.csv): accuracy comes out too high where one artist has \
-             songs on both sides",
-            counted(unknown, "song")
-        ));
-    }
+    unknown_artists(data);
     let validated = |genre: &usize| split.validation.iter().any(|&song| data.songs[song].genre == *genre);
     let missing: Vec<&str> =
         (0..data.genres.len()).filter(|g| !validated(g)).map(|g| data.genres[g].as_str()).collect();
@@ -277,9 +296,21 @@ fn announce(library: &Library, split: &Split, run: &RunFolder) {
     }
 }
 
+/// Says how many artists are not known.
+pub(super) fn unknown_artists(data: &Dataset) {
+    let unknown = data.songs.iter().filter(|song| song.artist.is_none()).count();
+    if unknown > 0 && !demo::is_demo(&data.root) {
+        say(&format!(
+            "the artist of {} is not known (from tags or tracks.csv): accuracy comes out too high where one artist has \
+             songs on both sides",
+            counted(unknown, "song")
+        ));
+    }
+}
+
 /// Sets `stop` at the first Ctrl-C; the second ends the process at once, and so does the first before the training has
 /// begun.
-fn catch_interrupt(stop: &Arc<AtomicBool>, begun: &Arc<AtomicBool>) -> Result<(), CliError> {
+pub(super) fn catch_interrupt(stop: &Arc<AtomicBool>, begun: &Arc<AtomicBool>) -> Result<(), CliError> {
     let (stop, begun) = (stop.clone(), begun.clone());
     ctrlc::set_handler(move || {
         if !begun.load(Ordering::Relaxed) {

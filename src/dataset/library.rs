@@ -40,6 +40,22 @@ impl Library {
         cache: Option<&Cache>,
         progress: impl Fn(usize, usize, &Path) + Sync,
     ) -> Result<Self, DatasetError> {
+        let mut library = Self::load_as_is(dataset, spec, min_seconds, cache, progress);
+        let files = library.problems.len();
+        library.drop_empty_genres();
+        library.dataset.require_two_genres(&library.problems[..files])?;
+        Ok(library)
+    }
+
+    /// As [`Library::load`], but the genres stay as they are, be there songs of them or not: what is only recognised need
+    /// not have songs of every genre.
+    pub fn load_as_is(
+        dataset: &Dataset,
+        spec: &AudioSpec,
+        min_seconds: f64,
+        cache: Option<&Cache>,
+        progress: impl Fn(usize, usize, &Path) + Sync,
+    ) -> Self {
         let total = dataset.songs.len();
         let done = AtomicUsize::new(0);
         let loaded: Vec<_> = dataset
@@ -77,10 +93,7 @@ impl Library {
                 Err(error) => library.problems.push(error.into()),
             }
         }
-        let files = library.problems.len();
-        library.drop_empty_genres();
-        library.dataset.require_two_genres(&library.problems[..files])?;
-        Ok(library)
+        library
     }
 
     /// Removes the genres that no song is left of.

@@ -23,5 +23,5 @@ pub use error::{DatasetError, Problem};
 pub use genres::{GENRES, genres, parse_genres};
 pub use library::Library;
 pub use scan::{DEMO, Dataset, Entry, GENRES_FILE, scan};
-pub use split::{Split, folds, folds_given, split};
+pub use split::{Side, Split, folds, folds_given, read_sides, split};
 pub use tracks::{Track, Tracks, parse_tracks};

@@ -234,6 +234,21 @@ impl Dataset {
         Err(DatasetError::TooFewGenres { root, genres, problems })
     }
 
+    /// The dataset with other genres, by name; songs of genres that these do not name are left out. Also: the names of
+    /// those.
+    pub fn with_genres(mut self, genres: &[String]) -> (Self, Vec<String>) {
+        let place: Vec<Option<usize>> =
+            self.genres.iter().map(|name| genres.iter().position(|genre| genre == name)).collect();
+        let unknown = self.genres.iter().zip(&place).filter(|(_, place)| place.is_none());
+        let unknown = unknown.map(|(name, _)| name.clone()).collect();
+        self.songs.retain(|song| place[song.genre].is_some());
+        for song in &mut self.songs {
+            song.genre = place[song.genre].unwrap_or(song.genre);
+        }
+        self.genres = genres.to_vec();
+        (self, unknown)
+    }
+
     /// Number of songs of each genre.
     pub fn counts(&self) -> Vec<usize> {
         let mut counts = vec![0; self.genres.len()];

@@ -1,4 +1,3 @@
-use std::collections::HashMap;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -84,12 +83,7 @@ impl Model {
     /// # Errors
     /// [`FileError::Io`].
     pub fn save(&self, path: &Path) -> Result<(), FileError> {
-        let card = serde_json::to_string(&self.card).map_err(|error| FileError::Io {
-            path: path.into(),
-            action: "writing",
-            source: error.into(),
-        })?;
-        tensors::write(path, &self.weights, HashMap::from([(KEY.to_string(), card)]))
+        tensors::write(path, (KEY, &self.card), &self.weights)
     }
 
     /// Reads a model, and checks that its weights are those of its network.
@@ -102,13 +96,12 @@ impl Model {
             format: u32,
         }
         let damaged = |reason: String| FileError::damaged(path, "model", &reason);
-        let (weights, metadata) = tensors::read(path, "model")?;
-        let card = metadata.get(KEY).ok_or_else(|| damaged("it has no model card".into()))?;
-        let Version { format } = serde_json::from_str(card).map_err(|e| damaged(e.to_string()))?;
+        let (weights, card) = tensors::read(path, "model", KEY)?;
+        let Version { format } = Version::deserialize(&card).map_err(|e| damaged(e.to_string()))?;
         if format != FORMAT {
             return Err(FileError::Format { path: path.into(), found: format, wanted: FORMAT });
         }
-        let card: ModelCard = serde_json::from_str(card).map_err(|e| damaged(e.to_string()))?;
+        let card: ModelCard = serde_json::from_value(card).map_err(|e| damaged(e.to_string()))?;
         card.decision.check().map_err(|e| damaged(e.to_string()))?;
         let model = Self { card, weights };
         let network = model.network().map_err(|e| damaged(e.to_string()))?;
@@ -145,7 +138,7 @@ mod tests {
         let model = model();
         let mut card = serde_json::to_value(&model.card).unwrap();
         change(&mut card);
-        tensors::write(&path, &model.weights, HashMap::from([(KEY.to_string(), card.to_string())])).unwrap();
+        tensors::write(&path, (KEY, &card), &model.weights).unwrap();
         Model::load(&path)
     }
 

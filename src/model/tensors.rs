@@ -1,16 +1,22 @@
-//! Named f32 tensors with text metadata in the safetensors format.
+//! Named f32 tensors with a header in the safetensors format.
 
 use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use serde::Serialize;
+use serde_json::{Map, Value};
+use xxhash_rust::xxh3::Xxh3Default;
 
 use super::weights::{Tensor, Weights};
 use crate::files;
 
 /// Files beyond this are refused before they are read.
 const LARGEST_FILE: u64 = 4 << 30;
+
+/// The header's key of [`digest`].
+const DIGEST: &str = "digest";
 
 /// Why a file of tensors could not be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -34,12 +40,20 @@ impl FileError {
     }
 }
 
-/// Writes tensors and metadata atomically.
+/// Writes tensors atomically, with a header as JSON in the metadata under `key`: one key, because the format does not say in
+/// which order several are written. The header, a structure, also gets a digest of everything.
 ///
 /// # Errors
 /// [`FileError::Io`].
-pub fn write(path: &Path, tensors: &Weights, metadata: HashMap<String, String>) -> Result<(), FileError> {
+pub fn write(
+    path: &Path,
+    (key, header): (&str, &impl Serialize),
+    tensors: &Weights,
+) -> Result<(), FileError> {
     let fail = |source| FileError::Io { path: path.into(), action: "writing", source };
+    let mut header = serde_json::to_value(header).map_err(|error| fail(error.into()))?;
+    header[DIGEST] = digest(tensors, &header).into();
+    let metadata = HashMap::from([(key.to_string(), header.to_string())]);
     let bytes: Vec<(&String, &Tensor, Vec<u8>)> = tensors
         .0
         .iter()
@@ -54,11 +68,12 @@ pub fn write(path: &Path, tensors: &Weights, metadata: HashMap<String, String>) 
     files::write_atomic(path, &file).map_err(fail)
 }
 
-/// Reads tensors and metadata. Nothing larger than the file itself is allocated.
+/// Reads tensors and the header under `key`, and checks the digest, which a file that another program wrote need not have.
+/// Nothing larger than the file itself is allocated.
 ///
 /// # Errors
 /// [`FileError::Io`] and [`FileError::Damaged`], which calls the file a `kind` file.
-pub fn read(path: &Path, kind: &'static str) -> Result<(Weights, HashMap<String, String>), FileError> {
+pub fn read(path: &Path, kind: &'static str, key: &str) -> Result<(Weights, Value), FileError> {
     let io = |source| FileError::Io { path: path.into(), action: "reading", source };
     let damaged = |reason: String| FileError::damaged(path, kind, &reason);
     let found = fs::metadata(path).map_err(io)?;
@@ -73,7 +88,11 @@ pub fn read(path: &Path, kind: &'static str) -> Result<(Weights, HashMap<String,
     }
     let bytes = fs::read(path).map_err(io)?;
     let (_, header) = SafeTensors::read_metadata(&bytes).map_err(|e| damaged(e.to_string()))?;
-    let metadata = header.metadata().clone().unwrap_or_default();
+    let text = header.metadata().as_ref().and_then(|metadata| metadata.get(key));
+    let text = text.ok_or_else(|| damaged("it has no header of ours".into()))?;
+    let mut header: Map<String, Value> = serde_json::from_str(text).map_err(|e| damaged(e.to_string()))?;
+    let written = header.remove(DIGEST);
+    let header = Value::Object(header);
     let file = SafeTensors::deserialize(&bytes).map_err(|e| damaged(e.to_string()))?;
     let mut tensors = Weights::default();
     for (name, view) in file.iter() {
@@ -87,5 +106,24 @@ pub fn read(path: &Path, kind: &'static str) -> Result<(Weights, HashMap<String,
         }
         tensors.0.insert(name.to_string(), Tensor { shape: view.shape().into(), data });
     }
-    Ok((tensors, metadata))
+    if written.is_some_and(|written| written != digest(&tensors, &header)) {
+        return Err(damaged("what it holds is not what was written".into()));
+    }
+    Ok((tensors, header))
+}
+
+/// A digest of a header (its keys sorted, as [`Value`] has them) and of names, shapes and values of tensors.
+fn digest(tensors: &Weights, header: &Value) -> String {
+    let mut hash = Xxh3Default::new();
+    let text = |hash: &mut Xxh3Default, text: &str| {
+        hash.update(&(text.len() as u64).to_le_bytes());
+        hash.update(text.as_bytes());
+    };
+    text(&mut hash, &header.to_string());
+    for (name, tensor) in &tensors.0 {
+        text(&mut hash, name);
+        text(&mut hash, &tensor.shape.to_string());
+        tensor.data.iter().for_each(|value| hash.update(&value.to_le_bytes()));
+    }
+    format!("{:016x}", hash.digest())
 }

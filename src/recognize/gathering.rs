@@ -7,6 +7,9 @@ use crate::model::ModelConfig;
 /// A frame of a batch: the song it is of, by its number, and its first sample.
 pub(super) type Origin = (usize, usize);
 
+/// What is done with a batch, given the origins of its frames; behind those, the batch is zeros.
+pub(super) type Each<'a> = dyn FnMut(&[f32], &[Origin]) -> Result<(), RecognizeError> + 'a;
+
 /// Gathers the frames that a network's framing keeps into batches [batch, channels, samples].
 pub(super) struct Gathering {
     framing: Framing,
@@ -25,17 +28,12 @@ impl Gathering {
         Self { framing, size, audio: vec![0.0; batch * size], filled: Vec::with_capacity(batch) }
     }
 
-    /// Calls `each` with one batch after the other and the origins of its frames, until all frames of all songs were
-    /// in one, in order, but those that the framing drops as quiet. Where it would drop all of a song's, it drops none.
-    /// The last batch is filled up with zeros.
+    /// Calls `each` with one batch after the other, until all frames of all songs were in one, in order, but those that
+    /// the framing drops as quiet. Where it would drop all of a song's, it drops none.
     ///
     /// # Errors
     /// [`RecognizeError::Audio`] where a song cannot be read, and whatever `each` says.
-    pub fn batches(
-        &mut self,
-        songs: &[&Song],
-        each: &mut dyn FnMut(&[f32], &[Origin]) -> Result<(), RecognizeError>,
-    ) -> Result<(), RecognizeError> {
+    pub fn batches(&mut self, songs: &[&Song], each: &mut Each<'_>) -> Result<(), RecognizeError> {
         let size = self.size;
         self.filled.clear();
         for (i, song) in songs.iter().enumerate() {

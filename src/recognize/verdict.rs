@@ -53,13 +53,14 @@ mod tests {
         let genres = ["pop", "rock", "jazz"].map(String::from);
         let frames = [[0.4f32, 0.5, 0.1], [0.4, 0.2, 0.4]]
             .map(|probabilities| Frame { start: 0, probabilities: probabilities.to_vec() });
-        let verdict = Verdict::new(&frames, &genres, &Decision::default());
+        let mean = Decision { aggregation: Aggregation::MeanProbability, ..Decision::default() };
+        let verdict = Verdict::new(&frames, &genres, &mean);
         let names: Vec<&str> = verdict.guesses.iter().map(|guess| guess.genre.as_str()).collect();
         assert_eq!(names, ["pop", "rock", "jazz"]);
         assert!((verdict.guesses[0].probability - 0.4).abs() < 1e-6 && verdict.unsure);
         assert_eq!((verdict.timeline[0].genre.as_str(), verdict.timeline[1].genre.as_str()), ("rock", "pop"));
 
-        let sharp = Decision { temperature: 0.1, ..Decision::default() };
+        let sharp = Decision { temperature: 0.1, ..mean };
         assert!(!Verdict::new(&frames, &genres, &sharp).unsure);
         // So hot that all probabilities are equal in f32: the order is still that of the scores.
         let hot = Decision {

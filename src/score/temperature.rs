@@ -47,10 +47,10 @@ pub fn fit_temperature(songs: &[(&[f64], usize)]) -> f32 {
     let found = (low + high) / 2.0;
     let gain = loss(0.0) - loss(found);
     // A gain that is lost in rounding is none; nor is one that is no number.
-    if !(gain > 1e-9 * songs.len() as f64) {
-        return 1.0;
+    if gain > 1e-9 * songs.len() as f64 {
+        return (found.exp() as f32).clamp(TEMPERATURES[0], TEMPERATURES[1]);
     }
-    (found.exp() as f32).clamp(TEMPERATURES[0], TEMPERATURES[1])
+    1.0
 }
 
 /// −Σ_g t_g ln softmax(`scores` × `sharpness`)_g with t = 1 − `doubt` for the song's genre and `doubt` spread over the

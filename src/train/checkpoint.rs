@@ -1,4 +1,3 @@
-use std::collections::HashMap;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -61,14 +60,9 @@ impl Checkpoint {
             dataset: self.dataset.clone(),
             progress: self.progress.clone(),
         };
-        let header = serde_json::to_string(&header).map_err(|error| FileError::Io {
-            path: path.into(),
-            action: "writing",
-            source: error.into(),
-        })?;
         let mut all = self.running.clone();
         all.0.insert(STATE.to_string(), self.state.clone());
-        Ok(tensors::write(path, &all, HashMap::from([(KEY.to_string(), header)]))?)
+        Ok(tensors::write(path, (KEY, &header), &all)?)
     }
 
     /// Reads a checkpoint.
@@ -77,9 +71,8 @@ impl Checkpoint {
     /// [`TrainError::File`] where it is unreadable, damaged, foreign or of another format.
     pub fn load(path: &Path) -> Result<Self, TrainError> {
         let damaged = |reason: String| FileError::damaged(path, "checkpoint", &reason);
-        let (mut running, metadata) = tensors::read(path, "checkpoint")?;
-        let header = metadata.get(KEY).ok_or_else(|| damaged("it has no checkpoint header".into()))?;
-        let header: Header = serde_json::from_str(header).map_err(|e| damaged(e.to_string()))?;
+        let (mut running, header) = tensors::read(path, "checkpoint", KEY)?;
+        let header: Header = serde_json::from_value(header).map_err(|e| damaged(e.to_string()))?;
         if header.format != FORMAT {
             let (found, wanted) = (header.format, FORMAT);
             return Err(FileError::Format { path: path.into(), found, wanted }.into());

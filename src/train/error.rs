@@ -1,7 +1,9 @@
 use std::path::PathBuf;
 
+use super::Diagnosis;
 use crate::dataset::DatasetError;
 use crate::device::DeviceError;
+use crate::files::printable;
 use crate::model::{FileError, ModelError};
 use crate::recognize::RecognizeError;
 
@@ -44,16 +46,33 @@ pub enum TrainError {
     )]
     OtherCheckpoint { path: PathBuf, what: &'static str, found: String, now: String },
     #[error(
-        "step {step}: the gradients are not finite (loss {loss}); training stops before it spoils the weights. \
-         The batch was made of: {}. Start again with a lower --learning-rate, or set --clip 1",
-        songs.join(", ")
+        "{}: a cross-validation with other settings is here: {difference}; go on with the settings that it was begun with, \
+         or name another folder with --run",
+        folder.display()
     )]
-    NotFinite { step: u64, loss: f32, songs: Vec<String> },
+    OtherFolds { folder: PathBuf, difference: String },
     #[error(
-        "step {step}: the weights or running statistics are not finite; training stops, and what was saved before stays. \
-         Start again with a lower --learning-rate, or set --clip 1"
+        "step {step}: the loss or its gradients are not finite (loss {loss}); training stops, and what was saved before \
+         stays. The step was run again{}: {found}. The batch was made of: {}. Start again with a lower --learning-rate, \
+         or set --clip 1",
+        if *.moved { ", though with weights that have moved on since" } else { "" },
+        printable(&songs.join(", "))
     )]
-    Spoiled { step: u64 },
+    NotFinite {
+        step: u64,
+        loss: f32,
+        /// The batch's, each once.
+        songs: Vec<String>,
+        found: Diagnosis,
+        /// Whether the weights were updated between the step and the look for what is not finite.
+        moved: bool,
+    },
+    #[error(
+        "step {step} is the last before a checkpoint, and {found}; training stops, and what was saved before stays. The \
+         step's batch was made of: {}. Start again with a lower --learning-rate, or set --clip 1",
+        printable(&songs.join(", "))
+    )]
+    Spoiled { step: u64, songs: Vec<String>, found: Diagnosis },
     #[error(
         "there is nothing to validate with: no genre has two songs (or songs of two artists), so that one could be kept \
          apart; add songs"

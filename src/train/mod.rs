@@ -1,6 +1,8 @@
 //! Training: options, schedule, loop, checkpoints, history, metrics.
 
 mod checkpoint;
+mod cross_validation;
+mod diagnosis;
 mod error;
 mod evaluation;
 mod history;
@@ -13,6 +15,11 @@ mod session;
 mod trainer;
 
 pub use checkpoint::{Checkpoint, Progress};
+pub use cross_validation::{
+    FoldEvent, Folds, FoldsSetup, PartFigures, Pooled, RuleFigures, Settings, Spread, Tested, Which,
+    cross_validate, read_cross_validation,
+};
+pub use diagnosis::{Diagnosis, diagnose};
 pub use error::TrainError;
 pub use evaluation::{Evaluation, FrameCounts, FrameGuess, GenreFigures, Judged, evaluate, evaluate_watched};
 pub use history::{Epoch, History};

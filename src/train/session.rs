@@ -15,6 +15,8 @@ use super::run::RunFolder;
 use crate::dataset::{Library, Split};
 use crate::device::Device;
 use crate::files;
+use crate::model::CrossValidation;
+use crate::score::Decision;
 
 /// What a training is made of.
 pub struct Setup {
@@ -28,6 +30,9 @@ pub struct Setup {
     pub profile: bool,
     /// Besides after every epoch, a checkpoint is written when the last is older than this.
     pub checkpoint_every: Duration,
+    /// What a model that is trained on all songs can say of itself: how networks of the same settings did in a
+    /// cross-validation, and how they decide best.
+    pub cited: Option<(CrossValidation, Decision)>,
 }
 
 /// What the observer of a training hears.

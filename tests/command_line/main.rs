@@ -2,6 +2,7 @@
 
 mod dataset;
 mod evaluate;
+mod kill;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -184,7 +185,19 @@ fn trains_and_prints_a_command_that_works() {
     for file in ["config.toml", "history.csv", "metrics.json", "best.safetensors", "checkpoint.safetensors"] {
         assert!(run.join(file).is_file(), "{file}");
     }
-    assert_eq!(fs::read_dir(&run).unwrap().count(), 6, "scratch files were left over");
+    assert_eq!(fs::read_dir(&run).unwrap().count(), 7, "scratch files were left over");
+    assert!(trained.err.contains("report: runs/music-1/report.html"), "{}", trained.err);
+    let report = fs::read_to_string(run.join("report.html")).unwrap();
+    for shown in [
+        "100.0\u{a0}%",
+        "No mistakes",
+        "right and confident",
+        "data:image/png",
+        "epochs = 12",
+        ">noise</bdi>",
+    ] {
+        assert!(report.contains(shown), "{shown}");
+    }
 
     let command = trained.out.lines().find_map(|line| line.strip_prefix("try it: ")).unwrap();
     if cfg!(unix) {
@@ -240,6 +253,22 @@ fn predicts_in_every_format() {
         let header = reader.headers().unwrap().iter().map(String::from).collect();
         (header, reader.records().map(Result::unwrap).collect())
     };
+    let songs = json("--explain why");
+    assert_eq!(
+        (&songs[0]["explanation"], &songs[1]["explanation"]),
+        (&"why/song 0.wav.html".into(), &"why/song 1.wav.html".into())
+    );
+    // Songs of the same name in other folders have their own.
+    assert_eq!(songs[5]["path"], "music/demo/thing.wav");
+    assert_eq!(songs[6]["explanation"], "why/song 0.wav (2).html");
+    assert_eq!(fs::read_dir(folder.join("why")).unwrap().count(), 16);
+    let page = fs::read_to_string(folder.join("why/song 0.wav.html")).unwrap();
+    for shown in ["<strong><bdi>clicks</bdi></strong>", "4 frames", "trained on music (12 songs", "raise it"]
+    {
+        assert!(page.contains(shown), "{shown}: {page}");
+    }
+    assert_eq!(page.matches("data:image/png;base64,").count(), 2);
+
     let (header, rows) = csv("--top-k 9");
     assert_eq!(header.len(), 2 + 2 * 3 + 1);
     assert_eq!(header[..4], ["path", "seconds", "genre1", "probability1"]);
@@ -386,7 +415,7 @@ fn unusable_models_are_refused() {
         run(folder.path(), &format!("info --model {model}")).refused(&words);
     }
     run(folder.path(), "predict --model missing song.wav").refused(&["missing: reading failed"]);
-    run(folder.path(), "predict song.wav").refused(&["no trained model in ./runs", "--model"]);
+    run(folder.path(), "predict song.wav").refused(&["no trained model in ./runs or ./models", "--model"]);
 }
 
 #[test]
@@ -561,6 +590,8 @@ fn an_interrupt_saves_and_the_run_goes_on() {
     assert!(ran.out.is_empty(), "{}", ran.out);
     let run_folder = folder.path().join("runs/music-1");
     assert!(!run_folder.join("metrics.json").exists());
+    let report = fs::read_to_string(run_folder.join("report.html")).unwrap();
+    assert!(report.contains("Not finished: stopped in epoch ") && report.contains("Confusion of songs"));
     let command = ran.err.lines().find_map(|line| line.strip_prefix("to go on: ")).unwrap();
     assert!(command.ends_with("train --resume --run runs/music-1"), "{command}");
 
@@ -577,6 +608,9 @@ fn an_interrupt_saves_and_the_run_goes_on() {
     Ran::new(output).ends(0);
     assert!(run_folder.join("metrics.json").is_file());
     assert_eq!(fs::read_to_string(run_folder.join("history.csv")).unwrap().lines().count(), 61);
+    let report = fs::read_to_string(run_folder.join("report.html")).unwrap();
+    assert!(report.contains("60 of 60") && report.contains("since it was resumed"));
+    assert!(!report.contains("Not finished"));
 
     // Before the first epoch ended, there is no model yet, and nothing is lost all the same.
     fs::remove_dir_all(folder.path().join("runs")).unwrap();
@@ -631,7 +665,7 @@ fn info_shows_devices_networks_and_models() {
 #[test]
 fn help_has_examples() {
     let folder = tempdir().unwrap();
-    for arguments in ["--help", "train --help", "predict --help", "info --help"] {
+    for arguments in ["--help", "train --help", "predict --help", "evaluate --help", "info --help"] {
         let ran = run(folder.path(), arguments).ends(0);
         assert!(ran.out.contains("Examples:\n  genre-recognizer "), "{}", ran.out);
     }
@@ -642,7 +676,7 @@ fn help_has_examples() {
         ran.out
     );
     let ran = run(folder.path(), "--help");
-    assert!(ran.out.contains("train    Trains a network on folders of songs"), "{}", ran.out);
+    assert!(ran.out.contains("train     Trains a network on folders of songs"), "{}", ran.out);
     assert!(run(folder.path(), "--version").ends(0).out.starts_with("genre-recognizer "));
     assert!(run(folder.path(), "").ends(2).err.contains("Usage"));
 }

@@ -42,6 +42,11 @@ fn loading_passes_over_what_cannot_be_used() {
         assert!(problem.starts_with(&start) && problem.contains(says), "{problem}");
     }
 
+    // What is only recognised keeps its genres.
+    let library = Library::load_as_is(&data, &spec(), 1.0, None, |_, _, _| {});
+    assert_eq!(library.dataset.genres, ["a", "b", "c"]);
+    assert_eq!((library.dataset.counts(), library.problems.len()), (vec![2, 0, 1], 3));
+
     fs::remove_file(folder.root().join("c/3.wav")).unwrap();
     let data = scan(folder.root()).unwrap();
     let error = Library::load(&data, &spec(), 1.0, None, |_, _, _| {}).unwrap_err().to_string();

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use genre_recognizer::dataset::{Dataset, Entry, Split, folds, folds_given, split};
+use genre_recognizer::dataset::{Dataset, Entry, Side, Split, folds, folds_given, read_sides, split};
 use genre_recognizer::rng::Rng;
 use proptest::prelude::*;
 
@@ -179,4 +179,44 @@ proptest! {
         }
         prop_assert!(sizes.iter().max().unwrap() - sizes.iter().min().unwrap() <= 1, "{:?}", sizes);
     }
+}
+
+#[test]
+fn the_table_of_a_split_is_read_back() {
+    let mut data = made_up(&[(0, Some(1)), (0, None), (1, None), (1, Some(2)), (1, None)]);
+    data.songs[2].name = "genre, with \"quotes\"/and\nlines.wav".to_owned();
+    let split = Split { train: vec![0, 2, 3], validation: vec![1, 4] };
+    let folder = Folder::new();
+    let path = folder.file("split.csv", split.to_csv(&data).as_bytes());
+    let sides = read_sides(&path).unwrap();
+    assert_eq!(sides.len(), 5);
+    for (number, song) in data.songs.iter().enumerate() {
+        let side = if split.train.contains(&number) { Side::Train } else { Side::Validation };
+        assert_eq!(sides[&song.name], side);
+    }
+    for (text, line, word) in [
+        ("", "line 1", "no column \"path\""),
+        ("path,genre\n", "line 1", "no column \"split\""),
+        ("path,split\na,train\nb,both\n", "line 3", "neither"),
+        ("path,split\na\n", "line 2", "does not fit"),
+        ("path,split\n\u{0}", "line 2", "does not fit"),
+    ] {
+        let error = read_sides(&folder.file("bad.csv", text.as_bytes())).unwrap_err().to_string();
+        assert!(
+            error.contains("bad.csv") && error.contains(line) && error.contains(word),
+            "{text:?}: {error}"
+        );
+    }
+    assert!(read_sides(&folder.root().join("missing.csv")).is_err());
+}
+
+#[test]
+fn genres_are_matched_by_name() {
+    let data = made_up(&[(0, None), (1, None), (2, None), (1, None)]);
+    let genres = ["genre 2", "other", "genre 1"].map(String::from);
+    let (matched, unknown) = data.with_genres(&genres);
+    assert_eq!((matched.genres.as_slice(), unknown), (&genres[..], vec!["genre 0".to_owned()]));
+    assert_eq!(names(&matched), ["1/1.wav", "2/2.wav", "1/3.wav"]);
+    assert_eq!(matched.songs.iter().map(|song| song.genre).collect::<Vec<_>>(), [2, 0, 2]);
+    assert_eq!(matched.counts(), [1, 0, 2]);
 }

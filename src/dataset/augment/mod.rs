@@ -37,9 +37,20 @@ pub struct Augmentation {
     pub mask_width: f32,
 }
 
+/// What measured best (docs/recognition.md).
 impl Default for Augmentation {
     fn default() -> Self {
-        Self::NONE
+        Self {
+            gain: 6.0,
+            polarity: true,
+            equaliser: 10.0,
+            speed: 0.1,
+            noise: 0.0,
+            mixup: 0.3,
+            frequency_masks: 3,
+            time_masks: 3,
+            mask_width: 0.2,
+        }
     }
 }
 

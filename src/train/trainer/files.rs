@@ -6,6 +6,7 @@ use xxhash_rust::xxh3::Xxh3Default;
 
 use super::super::TrainError;
 use super::super::checkpoint::Checkpoint;
+use super::super::diagnosis::{in_running, in_state};
 use super::super::history::Epoch;
 use super::super::session::Metrics;
 use super::Trainer;
@@ -89,8 +90,10 @@ impl Trainer {
         let state = self.loaded.read(self.training.state)?;
         let running = self.training.running.iter().map(|r| self.loaded.read(r.node));
         let running = running.collect::<Result<Vec<_>, _>>()?;
-        if !state.iter().chain(running.iter().flatten()).all(|value| value.is_finite()) {
-            return Err(TrainError::Spoiled { step: self.progress.step });
+        if let Some(found) = in_state(&self.training, &state).or_else(|| in_running(&self.training, &running))
+        {
+            let songs = self.names(&self.last);
+            return Err(TrainError::Spoiled { step: self.progress.step, songs, found });
         }
         Ok((state, running))
     }
@@ -112,7 +115,7 @@ impl Trainer {
             config: self.network.config.clone(),
             provenance,
             decision,
-            cross_validation: None,
+            cross_validation: self.setup.cited.map(|(figures, _)| figures),
         };
         Model { card, weights }
     }
@@ -140,10 +143,17 @@ impl Trainer {
             Some(validation) => Some(validation),
             // The best epoch came before this session began.
             None => {
-                let model = Model::load(&path)?;
+                let mut model = Model::load(&path)?;
                 self.recognizer.set_weights(&model.weights)?;
                 let mut validation = self.validate()?;
-                validation.iter_mut().for_each(|v| v.decide(model.card.decision));
+                // It has its temperature, unless it was kept without being validated.
+                if let Some(validation) = &mut validation {
+                    validation.decide(validation.fitted());
+                    if model.card.decision != validation.decision {
+                        model.card.decision = validation.decision;
+                        model.save(&path)?;
+                    }
+                }
                 validation
             }
         };
@@ -177,7 +187,7 @@ fn folder_name(path: &std::path::Path) -> String {
 }
 
 /// A digest of the songs, of what they sound like, and of who is on which side of the split.
-pub(super) fn digest(library: &Library, split: &Split) -> String {
+pub(in super::super) fn digest(library: &Library, split: &Split) -> String {
     let mut hash = Xxh3Default::new();
     for (entry, song) in library.dataset.songs.iter().zip(&library.songs) {
         let genre = &library.dataset.genres[entry.genre];

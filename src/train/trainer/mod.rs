@@ -2,11 +2,15 @@
 
 mod files;
 
+pub(super) use files::digest;
+
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use super::checkpoint::Progress;
+use super::diagnosis::{Diagnosis, diagnose};
 use super::evaluation::{Evaluation, evaluate};
 use super::options::Keep;
 use super::profile::Profile;
@@ -18,6 +22,7 @@ use crate::device::{Executable, LoadOptions};
 use crate::model::{ModelError, Network, OptimizerConfig, Training};
 use crate::plan::{Program, plan};
 use crate::recognize::{Recognizer, argmax};
+use crate::score::Decision;
 
 /// Threads that prepare batches. One keeps up with a step on the CPU device many times over; the second is for the
 /// moments when a song must be decoded again.
@@ -54,6 +59,8 @@ struct Trainer {
     progress: Progress,
     /// Batches whose outputs have not come back yet.
     under_way: Vec<Batch>,
+    /// The songs of the batch whose outputs came back last.
+    last: Vec<usize>,
     digest: String,
     best: Option<Evaluation>,
     frames: u64,
@@ -103,6 +110,7 @@ impl Trainer {
             recognizer,
             progress: Progress::default(),
             under_way: Vec::new(),
+            last: Vec::new(),
             best: None,
             frames: 0,
             busy: Duration::ZERO,
@@ -189,7 +197,16 @@ impl Trainer {
     }
 
     fn start_step(&mut self, batch: Batch) -> Result<(), TrainError> {
-        let step = self.progress.step;
+        self.write(&batch, self.progress.step)?;
+        self.loaded.run()?;
+        self.under_way.push(batch);
+        self.progress.step += 1;
+        self.progress.batch += 1;
+        Ok(())
+    }
+
+    /// Writes the inputs of a step, counted from 0.
+    fn write(&mut self, batch: &Batch, step: u64) -> Result<(), TrainError> {
         self.loaded.write(self.training.audio, &batch.audio)?;
         self.loaded.write(self.training.labels, &batch.labels)?;
         for (node, factors) in self.training.masks.iter().flatten().zip(&batch.masks) {
@@ -201,10 +218,6 @@ impl Trainer {
             let low = |value: u64| (value % (1 << 24)) as f32;
             self.loaded.write(counter, &[low(self.setup.config.training.seed), low(step)])?;
         }
-        self.loaded.run()?;
-        self.under_way.push(batch);
-        self.progress.step += 1;
-        self.progress.batch += 1;
         Ok(())
     }
 
@@ -216,12 +229,8 @@ impl Trainer {
             return Err(crate::device::DeviceError::NothingPending.into());
         };
         if norm[1] != 0.0 || !loss[0].is_finite() {
-            let name = |&song: &usize| self.setup.library.dataset.songs[song].name.clone();
-            let mut songs: Vec<String> = batch.songs.iter().map(name).collect();
-            songs.sort();
-            songs.dedup();
-            let step = self.progress.step - self.under_way.len() as u64;
-            return Err(TrainError::NotFinite { step, loss: loss[0], songs });
+            let (loss, moved) = (loss[0], norm[1] == 0.0);
+            return Err(self.not_finite(&batch, loss, moved));
         }
         self.progress.loss += f64::from(loss[0]);
         let genre = |&song: &usize| self.setup.library.dataset.songs[song].genre;
@@ -229,8 +238,34 @@ impl Trainer {
         let right = rows.zip(batch.songs.iter().map(genre)).filter(|(row, g)| argmax(row) == *g).count();
         self.progress.right += right as u64;
         self.frames += batch.songs.len() as u64;
+        self.last.clone_from(&batch.songs);
         batches.recycle(batch);
         Ok(())
+    }
+
+    /// The error of the step whose outputs were taken last, with what running it again tells.
+    fn not_finite(&mut self, batch: &Batch, loss: f32, mut moved: bool) -> TrainError {
+        let step = self.progress.step - self.under_way.len() as u64;
+        // Steps begun since have moved the weights on, unless their gradients were not finite either.
+        while let Ok(outputs) = self.loaded.outputs() {
+            moved |= outputs.get(2).is_some_and(|norm| norm[1] == 0.0);
+        }
+        let songs: Vec<String> = batch.songs.iter().map(|&song| self.name(song).to_string()).collect();
+        let found = match self.write(batch, step - 1) {
+            Ok(()) => diagnose(self.setup.device.as_ref(), &self.training, self.loaded.as_mut(), &songs),
+            Err(error) => Diagnosis::Failed { reason: error.to_string() },
+        };
+        TrainError::NotFinite { step, loss, songs: self.names(&batch.songs), found, moved }
+    }
+
+    fn name(&self, song: usize) -> &str {
+        &self.setup.library.dataset.songs[song].name
+    }
+
+    /// The names of songs, each once.
+    fn names(&self, songs: &[usize]) -> Vec<String> {
+        let names: BTreeSet<&str> = songs.iter().map(|&song| self.name(song)).collect();
+        names.into_iter().map(String::from).collect()
     }
 
     /// Mean loss and accuracy of the epoch's finished steps.
@@ -274,9 +309,10 @@ impl Trainer {
         let kept =
             keep == Keep::Last || self.progress.history.kept(keep).is_none_or(|best| epoch.beats(best));
         if kept {
-            // Probabilities that mean what they say on the songs that the model was chosen by.
+            // Probabilities that mean what they say on the validation songs.
             validation.iter_mut().for_each(|v| v.decide(v.fitted()));
-            let decision = validation.as_ref().map(|v| v.decision).unwrap_or_default();
+            let cited = self.setup.cited.map_or_else(Decision::default, |(_, decision)| decision);
+            let decision = validation.as_ref().map_or(cited, |v| v.decision);
             self.model(weights, &epoch, decision).save(&self.setup.run.best())?;
             self.best = validation;
         }

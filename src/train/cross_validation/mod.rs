@@ -1,0 +1,179 @@
+//! Cross-validation: networks that are each trained on all folds of the songs but one, and judged on that one.
+//!
+//! No song decides about a network that it judges: the network is that of the last epoch, and temperatures are fitted when
+//! all networks are judged. A fold's run has a folder of its own, in which a run that was stopped goes on; one that was
+//! judged is not trained again.
+
+mod folds;
+mod pooled;
+mod settings;
+mod tested;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+pub use folds::Folds;
+pub use pooled::{PartFigures, Pooled, RuleFigures, Spread, read_cross_validation};
+pub use settings::Settings;
+pub use tested::Tested;
+
+use super::checkpoint::Checkpoint;
+use super::evaluation::evaluate_watched;
+use super::options::{Keep, RunConfig};
+use super::session::{Ending, Event, Setup};
+use super::{RunFolder, TrainError, train};
+use crate::dataset::{Library, Split};
+use crate::device::Device;
+use crate::model::Model;
+use crate::recognize::Recognizer;
+
+/// What a cross-validation is made of.
+pub struct FoldsSetup {
+    /// What every network is trained with; the seeds are those of `seeds`, and the split is the folds'.
+    pub config: RunConfig,
+    pub folds: Folds,
+    pub seeds: Vec<u64>,
+    pub library: Arc<Library>,
+    pub device: Arc<dyn Device>,
+    /// The folder of all folds' runs; see [`Settings::claim`].
+    pub folder: PathBuf,
+    /// As [`Setup::checkpoint_every`].
+    pub checkpoint_every: Duration,
+}
+
+/// What the observer of a cross-validation hears, each of a network: its number from 0, seed and fold.
+pub enum FoldEvent<'a> {
+    /// Its training begins, or goes on.
+    Began,
+    Training(Event<'a>),
+    /// So many of so many songs of its fold are judged.
+    Testing {
+        done: usize,
+        songs: usize,
+    },
+    /// It was judged; now, or before.
+    Tested {
+        tested: &'a Tested,
+        now: bool,
+    },
+}
+
+/// Which network an event is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Which {
+    /// Number, from 0, of `networks`.
+    pub number: usize,
+    pub networks: usize,
+    pub seed: u64,
+    pub fold: u32,
+}
+
+/// Trains and judges the networks of all folds and seeds; those that were judged before are taken as they are. None where
+/// it was asked to `stop`: it goes on when it is started again.
+///
+/// # Errors
+/// [`TrainError`]; what was saved before stays.
+pub fn cross_validate(
+    setup: &FoldsSetup,
+    observe: &mut dyn FnMut(Which, FoldEvent<'_>),
+    stop: &AtomicBool,
+) -> Result<Option<Pooled>, TrainError> {
+    Settings::new(setup.folds, &setup.config, &setup.library).claim(&setup.folder)?;
+    let mut networks = Vec::new();
+    for &seed in &setup.seeds {
+        let splits = setup.folds.splits(&setup.library.dataset, seed)?;
+        networks.extend(splits.into_iter().map(|(fold, split)| (seed, fold, split)));
+    }
+    let count = networks.len();
+    let mut all = Vec::with_capacity(count);
+    for (number, (seed, fold, split)) in networks.into_iter().enumerate() {
+        let which = Which { number, networks: count, seed, fold };
+        let run = RunFolder(setup.folder.join(format!("seed-{seed}-fold-{fold}")));
+        let path = run.0.join("tested.json");
+        let known = Tested::read(&path, &setup.library, (seed, fold), &split.validation)?;
+        let now = known.is_none();
+        let tested = match known {
+            Some(tested) => tested,
+            None if stop.load(Ordering::Relaxed) => return Ok(None),
+            None => {
+                observe(which, FoldEvent::Began);
+                let Some(tested) = network(setup, which, &split, &run, observe, stop)? else {
+                    return Ok(None);
+                };
+                tested.write(&path, &setup.library)?;
+                tested
+            }
+        };
+        observe(which, FoldEvent::Tested { tested: &tested, now });
+        all.push(tested);
+    }
+    let place = (setup.folder.as_path(), setup.device.describe());
+    let pooled = Pooled::new(all, &setup.library, setup.folds, setup.config.clone(), place);
+    pooled.write()?;
+    Ok(Some(pooled))
+}
+
+/// Frames a run of the network that is judged.
+const BATCH: usize = 32;
+
+/// Trains and judges a network; none where it was asked to stop.
+fn network(
+    setup: &FoldsSetup,
+    which: Which,
+    split: &Split,
+    run: &RunFolder,
+    observe: &mut dyn FnMut(Which, FoldEvent<'_>),
+    stop: &AtomicBool,
+) -> Result<Option<Tested>, TrainError> {
+    let mut config = setup.config.clone();
+    config.training.seed = which.seed;
+    (config.training.fold, config.training.folds) = (None, 0);
+    // Nothing is validated, and the last epoch's model is kept: nothing chooses it.
+    (config.training.validation, config.training.keep) = (0.0, Keep::Last);
+    let started = Instant::now();
+    let outcome = train(
+        Setup {
+            resume: unfinished(run, &config)?,
+            config,
+            library: setup.library.clone(),
+            split: Split { train: split.train.clone(), validation: Vec::new() },
+            device: setup.device.clone(),
+            run: run.clone(),
+            profile: false,
+            checkpoint_every: setup.checkpoint_every,
+            cited: None,
+        },
+        &mut |event| observe(which, FoldEvent::Training(event)),
+        stop,
+    )?;
+    if outcome.ending == Ending::Stopped {
+        return Ok(None);
+    }
+    let seconds = started.elapsed().as_secs_f64();
+    let model = Model::load(&outcome.best)?;
+    let mut recognizer = Recognizer::new(&model.network()?, setup.device.as_ref(), BATCH)?;
+    recognizer.set_weights(&model.weights)?;
+    let songs = split.validation.len();
+    let mut progress = |done| observe(which, FoldEvent::Testing { done, songs });
+    let evaluation = evaluate_watched(&mut recognizer, &setup.library, &split.validation, &mut progress)?;
+    Ok(Some(Tested::new(which.seed, which.fold, seconds, evaluation)))
+}
+
+/// The checkpoint of a run that was begun, if there is one.
+fn unfinished(run: &RunFolder, config: &RunConfig) -> Result<Option<Checkpoint>, TrainError> {
+    let path = run.checkpoint();
+    if !path.exists() {
+        return Ok(None);
+    }
+    let mut checkpoint = Checkpoint::load(&path)?;
+    // The songs may have moved; that they are the same, the training makes sure of.
+    checkpoint.config.dataset.clone_from(&config.dataset);
+    if checkpoint.config != *config {
+        let other = || "settings of another training".to_string();
+        let now = "those of the cross-validation".to_string();
+        return Err(TrainError::OtherCheckpoint { path, what: "training", found: other(), now });
+    }
+    Ok(Some(checkpoint))
+}
