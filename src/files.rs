@@ -5,6 +5,10 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use serde::Serializer;
+use xxhash_rust::xxh3::xxh3_64;
+
+/// Most bytes of a title in a file's name.
+const TITLE: usize = 60;
 
 /// Replaces `path` by `contents` at once: a scratch file beside it is written, synced and renamed, and the folder is
 /// synced. Whoever reads `path`, and whatever happens midway, finds the old contents or the new.
@@ -34,6 +38,26 @@ pub fn printable(text: &str) -> String {
 /// A path as messages show it.
 pub fn shown(path: &Path) -> String {
     printable(&path.to_string_lossy())
+}
+
+/// A name, without extension, for a file about what `key` identifies, whatever is in its title: ASCII letters, digits and
+/// single dashes, at most 77 bytes, and never the name of another key.
+pub fn stem(title: &str, key: impl AsRef<[u8]>) -> String {
+    let mut stem = String::new();
+    for c in title.chars() {
+        if stem.len() >= TITLE {
+            break;
+        }
+        if c.is_ascii_alphanumeric() {
+            stem.push(c);
+        } else if !stem.is_empty() && !stem.ends_with('-') {
+            stem.push('-');
+        }
+    }
+    if !stem.is_empty() && !stem.ends_with('-') {
+        stem.push('-');
+    }
+    stem + &format!("{:016x}", xxh3_64(key.as_ref()))
 }
 
 /// Serialises a path as text, whatever bytes are in it: a name that is not Unicode must not keep the rest from being

@@ -1,7 +1,5 @@
 //! `predict --explain`: a page a song that shows what in it spoke for its genre.
 
-use std::collections::HashSet;
-use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
 use super::CliError;
@@ -24,8 +22,6 @@ pub struct Explanations {
     /// The model, in words.
     model: String,
     explainer: Explainer,
-    /// Names of pages that were written.
-    taken: HashSet<OsString>,
 }
 
 impl Explanations {
@@ -35,7 +31,10 @@ impl Explanations {
     /// Where the folder cannot be made or the device cannot hold the network.
     pub fn new(folder: &Path, model: &Model, device: &dyn Device) -> Result<Self, CliError> {
         std::fs::create_dir_all(folder).map_err(|error| {
-            CliError::Other(format!("{}: making the folder failed: {error} (--explain)", folder.display()))
+            let folder = files::shown(folder);
+            CliError::Other(format!(
+                "{folder}: this folder cannot be made: {error}; name another with --explain"
+            ))
         })?;
         let network = model.network()?;
         let mut explainer = Explainer::new(&network, device, BATCH)?;
@@ -50,7 +49,6 @@ impl Explanations {
                 provenance.dataset, provenance.training_songs, provenance.epochs
             ),
             explainer,
-            taken: HashSet::new(),
         })
     }
 
@@ -81,9 +79,11 @@ impl Explanations {
             moments.push(Moment { start, genre, probability: f64::from(frame.probabilities[genre]) });
         })?;
         let [power, gradient] = strips.map(|strip| strip.image());
-        let name = path.file_name().unwrap_or(OsStr::new("song"));
+        let title = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        // Safe whatever the song is called, and its own: songs whose files are called alike have different pages.
+        let name = files::stem(&title, path.as_os_str().as_encoded_bytes()) + ".html";
         let page = report::explanation(&Explanation {
-            file: name.to_string_lossy().into_owned(),
+            file: title,
             model: self.model.clone(),
             seconds: song.seconds(),
             genres: self.genres.clone(),
@@ -94,34 +94,9 @@ impl Explanations {
             spectrogram: Spectrogram { image: power, frequencies: frequencies(config) },
             gradient,
         });
-        let path = self.folder.join(unused(name, &mut self.taken));
+        let path = self.folder.join(name);
         files::write_atomic(&path, page.as_bytes())
             .map_err(|error| CliError::Other(format!("{}: writing failed: {error}", path.display())))?;
         Ok(path)
-    }
-}
-
-/// The name of a song's page: songs of the same name in different folders get different ones.
-fn unused(song: &OsStr, taken: &mut HashSet<OsString>) -> OsString {
-    let named = |end: &str| {
-        let mut name = song.to_owned();
-        name.push(end);
-        name
-    };
-    let names = std::iter::once(named(".html")).chain((2u64..).map(|n| named(&format!(" ({n}).html"))));
-    let name = names.into_iter().find(|name| !taken.contains(name)).unwrap_or_else(|| named(".html"));
-    taken.insert(name.clone());
-    name
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn songs_of_one_name_get_pages_of_their_own() {
-        let mut taken = HashSet::new();
-        let names = ["a.mp3", "b.mp3", "a.mp3", "a.mp3"].map(|name| unused(name.as_ref(), &mut taken));
-        assert_eq!(names, ["a.mp3.html", "b.mp3.html", "a.mp3 (2).html", "a.mp3 (3).html"]);
     }
 }

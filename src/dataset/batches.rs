@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, SendError, Sender, SyncSender, channel, sync_channel};
+use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -172,7 +172,7 @@ impl Drop for Batches {
     }
 }
 
-/// Makes the batches of the worker with this number, from batch `first` of `epoch` on.
+/// Makes the batches of the worker with this number, from batch `first` of `epoch` on, until nobody takes them any more.
 fn produce(
     library: &Library,
     songs: &[usize],
@@ -181,9 +181,9 @@ fn produce(
     (first, number): (usize, usize),
     ready: &SyncSender<Result<Batch, AudioError>>,
     used: &Receiver<Batch>,
-) -> Result<(), SendError<Result<Batch, AudioError>>> {
+) -> Option<()> {
     if songs.is_empty() || plan.batch_size == 0 || plan.frames_per_song == 0 {
-        return Ok(());
+        return None;
     }
     let source = Source { library, songs, plan };
     let mut scratch = Scratch::default();
@@ -197,13 +197,13 @@ fn produce(
             }
             let mut batch = used.try_recv().unwrap_or_default();
             match source.fill(&mut batch, &mut scratch, drawn, epoch, index) {
-                Ok(()) => ready.send(Ok(batch))?,
-                Err(error) => return ready.send(Err(error)),
+                Ok(()) => ready.send(Ok(batch)).ok()?,
+                Err(error) => return ready.send(Err(error)).ok(),
             }
         }
         first = 0;
     }
-    Ok(())
+    None
 }
 
 /// The songs that an epoch draws from, one a frame, in random order.

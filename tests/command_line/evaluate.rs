@@ -238,7 +238,7 @@ fn folds_are_judged_by_networks_that_do_not_know_them() {
         .map(|rule| rule["aggregation"].as_str().unwrap())
         .collect();
     assert_eq!(rules, ["mean-log-probability", "mean-probability", "vote"]);
-    assert_eq!(found["aggregations"][1]["song_accuracy"], pooled["song_accuracy"]);
+    assert_eq!(found["aggregations"][0]["song_accuracy"], pooled["song_accuracy"]);
     let seeds: Vec<f64> = found["seeds"]
         .as_array()
         .unwrap()
@@ -373,7 +373,8 @@ fn a_temperature_is_fitted_to_validation_songs() {
     let flags = "evaluate --device cpu --model run/best.safetensors --split validation --format json";
     assert_eq!(json(&run(folder.path(), flags).ends(0).out)["validation"], validation);
     let ran = run(folder.path(), "info --model run/best.safetensors").ends(0);
-    let line =
-        format!("from frames to song: mean-probability, temperature {temperature:.2}, unsure below 50.0 %");
+    let line = format!(
+        "from frames to song: mean-log-probability, temperature {temperature:.2}, unsure below 50.0 %"
+    );
     assert!(ran.out.contains(&line), "{line}: {}", ran.out);
 }

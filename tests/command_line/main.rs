@@ -2,6 +2,7 @@
 
 mod dataset;
 mod evaluate;
+mod explain;
 mod kill;
 
 use std::fs;

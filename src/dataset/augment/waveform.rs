@@ -90,6 +90,7 @@ fn add_noise(audio: &mut [f32], loudest: f32, rng: &mut Rng) {
 #[cfg(test)]
 mod tests {
     use std::f32::consts::TAU;
+    use std::ops::Range;
 
     use super::*;
 
@@ -144,12 +145,12 @@ mod tests {
             values.iter().fold((f32::MAX, f32::MIN), |(low, high), &v| (low.min(v), high.max(v)))
         };
         assert!((15..=45).contains(&turned));
-        let (low, high) = span(&levels);
-        assert!(low >= -6.01 && low < -4.0 && high <= 6.01 && high > 4.0, "{low} to {high} dB");
-        let (low, high) = span(&pitches);
-        assert!(low >= 0.89 && low < 0.95 && high <= 1.11 && high > 1.05, "{low} to {high}");
-        let (low, high) = span(&snrs);
-        assert!(low >= 29.5 && low < 35.0 && high <= 60.5 && high > 55.0, "{low} to {high} dB");
+        let within = |(low, high): (f32, f32), lows: Range<f32>, highs: Range<f32>| {
+            assert!(lows.contains(&low) && highs.contains(&high), "{low} to {high}");
+        };
+        within(span(&levels), -6.01..-4.0, 4.0..6.01);
+        within(span(&pitches), 0.89..0.95, 1.05..1.11);
+        within(span(&snrs), 29.5..35.0, 55.0..60.5);
     }
 
     #[test]

@@ -2,13 +2,10 @@
 
 use std::path::Path;
 
-use xxhash_rust::xxh3::xxh3_64;
-
 use crate::audio::EXTENSIONS;
 use crate::dataset::DEMO;
+pub(super) use crate::files::stem;
 
-/// Most bytes of a title in a file's name.
-const TITLE: usize = 60;
 /// Most characters of a remote text in tables and messages.
 const TEXT: usize = 300;
 
@@ -49,26 +46,6 @@ pub(super) fn folder(genre: &str) -> String {
 /// Why a genre is refused whose [`folder`] another has.
 pub(super) const SAME_FOLDER: &str = "it differs only in capitals from another genre, and on macOS and Windows the two \
                                       are one folder; write both the same way";
-
-/// The name, without extension, of the song that `key` identifies: ASCII letters, digits and single dashes, at most 77
-/// bytes, and never the name of another song.
-pub(super) fn stem(title: &str, key: &str) -> String {
-    let mut stem = String::new();
-    for c in title.chars() {
-        if stem.len() >= TITLE {
-            break;
-        }
-        if c.is_ascii_alphanumeric() {
-            stem.push(c);
-        } else if !stem.is_empty() && !stem.ends_with('-') {
-            stem.push('-');
-        }
-    }
-    if !stem.is_empty() && !stem.ends_with('-') {
-        stem.push('-');
-    }
-    stem + &format!("{:016x}", xxh3_64(key.as_bytes()))
-}
 
 /// The extension for a file with these first bytes; else that which it has, where that is one of audio.
 pub(super) fn extension(head: &[u8], path: &Path) -> Option<&'static str> {
@@ -144,7 +121,7 @@ mod tests {
             assert_safe(&stem(title, "k"));
         }
         assert!(stem("../../etc/passwd", "k").starts_with("etc-passwd-"));
-        assert_eq!(stem(&"x".repeat(10_000), "k").len(), TITLE + 17);
+        assert_eq!(stem(&"x".repeat(10_000), "k").len(), 77);
         assert_ne!(stem("a", "k"), stem("a", "l"));
         assert_eq!(stem("日本語", "k").len(), 16);
     }
