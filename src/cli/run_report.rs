@@ -4,7 +4,7 @@ use super::{CliError, counted};
 use crate::dataset::{Library, Split};
 use crate::device::Device;
 use crate::files;
-use crate::model::{ModelConfig, Network};
+use crate::model::{CrossValidation, ModelConfig, Network};
 use crate::recognize::Spectrograph;
 use crate::report::{
     self, Bin, Calibration, Effort, Fact, Frequencies, GenreScore, Mistake, Moment, Report, SongFigure,
@@ -36,6 +36,8 @@ pub struct Trained<'a> {
     pub seconds: f64,
     pub frames_per_second: f64,
     pub resumed: bool,
+    /// What the model's card cites of networks like it.
+    pub cross_validation: Option<CrossValidation>,
 }
 
 impl Trained<'_> {
@@ -164,7 +166,19 @@ impl Trained<'_> {
         let (library, data) = (self.library, &self.library.dataset);
         let seconds: f64 = library.songs.iter().map(|song| song.seconds()).sum();
         let artists = data.songs.iter().filter(|song| song.artist.is_some()).count();
-        vec![
+        let cited = self.cross_validation.map(|cited| {
+            let [low, high] = cited.interval.map(|bound| 100.0 * bound);
+            let text = format!(
+                "networks like this one recognise {:.1} % ({low:.1} % to {high:.1} %) of {} songs that they were not trained on \
+                 ({} folds, {})",
+                100.0 * cited.song_accuracy,
+                cited.songs,
+                cited.folds,
+                counted(cited.seeds, "seed"),
+            );
+            Fact::new("Cross-validation", text)
+        });
+        let facts = vec![
             Fact::new("Folder", data.root.to_string_lossy()),
             Fact::new("Genres", data.genres.len().to_string()),
             Fact::new(
@@ -178,7 +192,8 @@ impl Trained<'_> {
             Fact::new("Music", format!("{:.1} hours", seconds / 3_600.0)),
             Fact::new("Artist known", format!("of {}", counted(artists, "song"))),
             Fact::new("Files and folders passed over", library.problems.len().to_string()),
-        ]
+        ];
+        facts.into_iter().chain(cited).collect()
     }
 
     fn machine(&self) -> Vec<Fact> {

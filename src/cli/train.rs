@@ -100,7 +100,7 @@ impl Train {
             checkpoint_every: self.checkpoint_every()?,
             cited,
         };
-        let started = Instant::now();
+        let (cross_validation, started) = (setup.cited.as_ref().map(|(figures, _)| *figures), Instant::now());
         let outcome = training::train(setup, &mut |event| observer.hear(event), &stop);
         observer.end();
         if outcome.is_err() && self.run.is_none() {
@@ -110,6 +110,7 @@ impl Train {
         let outcome = outcome?;
         let seconds = started.elapsed().as_secs_f64();
         let end = report(&outcome, &run, &library, &split.validation)?;
+        let metrics = outcome.metrics.as_ref();
         let trained = Trained {
             config: &config,
             library: &library,
@@ -118,14 +119,11 @@ impl Train {
             run: &run,
             history: &observer.history,
             ending: outcome.ending,
-            evaluation: outcome
-                .metrics
-                .as_ref()
-                .and_then(|m| m.validation.as_ref())
-                .or(outcome.validation.as_ref()),
+            evaluation: metrics.and_then(|m| m.validation.as_ref()).or(outcome.validation.as_ref()),
             seconds,
-            frames_per_second: observer.frames_per_second,
+            frames_per_second: metrics.map_or(observer.frames_per_second, |m| m.frames_per_second),
             resumed,
+            cross_validation,
         };
         // The training has its results without it.
         match trained.write() {

@@ -53,7 +53,7 @@ pub fn draw(calibration: &Calibration) -> Markup {
                     dt { "Temperature" }
                     dd {
                         @match calibration.temperature {
-                            Some(temperature) => (number(temperature, 3)),
+                            Some(temperature) => { (number(temperature, 3)) ", chosen on these " (calibration.of) }
                             None => "none: probabilities are the network's own",
                         }
                     }

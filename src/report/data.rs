@@ -100,7 +100,7 @@ pub struct Calibration {
     pub bins: Vec<Bin>,
     /// Expected calibration error: the mean distance of confidence and accuracy over the bins, weighted by their counts.
     pub error: f64,
-    /// What the logits were divided by; none where they were not.
+    /// What the logits were divided by, chosen on what is counted here; none where they were not.
     pub temperature: Option<f64>,
 }
 

@@ -186,7 +186,19 @@ fn trains_and_prints_a_command_that_works() {
     for file in ["config.toml", "history.csv", "metrics.json", "best.safetensors", "checkpoint.safetensors"] {
         assert!(run.join(file).is_file(), "{file}");
     }
-    assert_eq!(fs::read_dir(&run).unwrap().count(), 6, "scratch files were left over");
+    assert_eq!(fs::read_dir(&run).unwrap().count(), 7, "scratch files were left over");
+    assert!(trained.err.contains("report: runs/music-1/report.html"), "{}", trained.err);
+    let report = fs::read_to_string(run.join("report.html")).unwrap();
+    for shown in [
+        "100.0\u{a0}%",
+        "No mistakes",
+        "right and confident",
+        "data:image/png",
+        "epochs = 12",
+        ">noise</bdi>",
+    ] {
+        assert!(report.contains(shown), "{shown}");
+    }
 
     let command = trained.out.lines().find_map(|line| line.strip_prefix("try it: ")).unwrap();
     if cfg!(unix) {
@@ -563,6 +575,8 @@ fn an_interrupt_saves_and_the_run_goes_on() {
     assert!(ran.out.is_empty(), "{}", ran.out);
     let run_folder = folder.path().join("runs/music-1");
     assert!(!run_folder.join("metrics.json").exists());
+    let report = fs::read_to_string(run_folder.join("report.html")).unwrap();
+    assert!(report.contains("Not finished: stopped in epoch ") && report.contains("Confusion of songs"));
     let command = ran.err.lines().find_map(|line| line.strip_prefix("to go on: ")).unwrap();
     assert!(command.ends_with("train --resume --run runs/music-1"), "{command}");
 
@@ -579,6 +593,9 @@ fn an_interrupt_saves_and_the_run_goes_on() {
     Ran::new(output).ends(0);
     assert!(run_folder.join("metrics.json").is_file());
     assert_eq!(fs::read_to_string(run_folder.join("history.csv")).unwrap().lines().count(), 61);
+    let report = fs::read_to_string(run_folder.join("report.html")).unwrap();
+    assert!(report.contains("60 of 60") && report.contains("since it was resumed"));
+    assert!(!report.contains("Not finished"));
 
     // Before the first epoch ended, there is no model yet, and nothing is lost all the same.
     fs::remove_dir_all(folder.path().join("runs")).unwrap();
