@@ -47,6 +47,7 @@ fn tiny() -> RunConfig {
             batch: 6,
             frames_per_song: 2,
             validation: 0.25,
+            augmentation: Augmentation::NONE,
             ..TrainOptions::default()
         },
         ..RunConfig::default()

@@ -3,7 +3,6 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::TrainError;
-use super::options::Keep;
 use crate::files;
 
 /// What an epoch came to.
@@ -39,6 +38,17 @@ impl Epoch {
     fn loss(&self) -> f64 {
         self.validation_loss.unwrap_or(self.train_loss)
     }
+}
+
+/// The epoch whose model a run keeps.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Keep {
+    /// The one with the most validation songs right; of equals the one with the lowest loss, the earliest.
+    #[default]
+    Best,
+    /// The last: validation songs choose nothing, so that what they say of the model is not flattered.
+    Last,
 }
 
 /// All epochs so far.

@@ -22,8 +22,8 @@ pub use cross_validation::{
 pub use diagnosis::{Diagnosis, diagnose};
 pub use error::TrainError;
 pub use evaluation::{Evaluation, FrameCounts, FrameGuess, GenreFigures, Judged, evaluate, evaluate_watched};
-pub use history::{Epoch, History};
-pub use options::{Balance, Keep, RunConfig, TrainOptions};
+pub use history::{Epoch, History, Keep};
+pub use options::{Balance, RunConfig, TrainOptions};
 pub use preset::Preset;
 pub use profile::{Profile, ProfileRow};
 pub use run::{RunFolder, latest_model};

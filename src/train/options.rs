@@ -3,6 +3,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::TrainError;
+use super::history::Keep;
 use super::schedule::{Plateau, Schedule, ScheduleKind};
 use crate::dataset::{self, Augmentation, Dataset, Sampling, Split};
 use crate::files;
@@ -48,17 +49,6 @@ pub struct TrainOptions {
     pub balance: Balance,
     /// How training frames are changed.
     pub augmentation: Augmentation,
-}
-
-/// The epoch whose model a run keeps.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Keep {
-    /// The one with the most validation songs right; of equals the one with the lowest loss, the earliest.
-    #[default]
-    Best,
-    /// The last: validation songs choose nothing, so that what they say of the model is not flattered.
-    Last,
 }
 
 /// How a training makes up for genres with fewer songs than others.

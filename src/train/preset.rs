@@ -1,6 +1,7 @@
 use serde::{Deserialize, Serialize};
 
-use super::options::{Keep, RunConfig, TrainOptions};
+use super::history::Keep;
+use super::options::{RunConfig, TrainOptions};
 use super::schedule::ScheduleKind;
 use crate::dataset::Augmentation;
 use crate::model::{Convolution, Features, ModelConfig, OptimizerKind};

@@ -30,7 +30,7 @@ fn songs_are_explained_in_a_page_each() {
         hostile.extend([
             "<img src=x onerror=alert(1)>.wav",
             "two\nlines \u{1b}[2J\".wav",
-            "..\\..\\up.wav",
+            "up\\..\\..\\down.wav",
             "con.wav",
         ]);
     }

@@ -23,18 +23,26 @@ fn step(run: &Path) -> u64 {
     if path.exists() { Checkpoint::load(&path).unwrap().progress.step } else { 0 }
 }
 
-/// Waits for the run's next checkpoint, and `extra` more; false where the run ended before.
-fn wait(child: &mut Child, run: &Path, extra: Duration) -> bool {
+/// Waits until the run has written so many further checkpoints, and then for a `share` of the time that the last took; false
+/// where the run ended before. Checkpoints that come faster than they are looked for count once.
+fn wait(child: &mut Child, run: &Path, checkpoints: usize, share: f64) -> bool {
     let written = || fs::metadata(run.join("checkpoint.safetensors")).and_then(|file| file.modified()).ok();
-    let (before, deadline) = (written(), Instant::now() + Duration::from_secs(240));
-    while written() == before {
-        assert!(Instant::now() < deadline, "no step in four minutes");
-        if child.try_wait().unwrap().is_some() {
-            return false;
+    let deadline = Instant::now() + Duration::from_secs(240);
+    let (mut last, mut took) = (written(), Duration::ZERO);
+    for _ in 0..checkpoints {
+        let start = Instant::now();
+        while written() == last {
+            assert!(Instant::now() < deadline, "no checkpoint in four minutes");
+            if child.try_wait().unwrap().is_some() {
+                return false;
+            }
+            std::thread::sleep(Duration::from_millis(1));
         }
-        std::thread::sleep(Duration::from_millis(2));
+        (last, took) = (written(), start.elapsed());
     }
-    std::thread::sleep(extra);
+    if checkpoints > 1 {
+        std::thread::sleep(took.mul_f64(share));
+    }
     child.try_wait().unwrap().is_none()
 }
 
@@ -44,11 +52,8 @@ fn killed_and_left_alone(device: &str, flags: &str) {
     songs(&folder.path().join("music"));
     let common = format!("--checkpoint-minutes 0 --dataset music {flags}");
     run(folder.path(), &format!("train --run whole {common}")).ends(0);
-    // The time from the first step to the last.
-    let begun = fs::metadata(folder.path().join("whole/config.toml")).unwrap().modified().unwrap();
-    let ended = fs::metadata(folder.path().join("whole/checkpoint.safetensors")).unwrap().modified().unwrap();
-    // Short enough that ten such times do not come to the end.
-    let most = ended.duration_since(begun).unwrap() / 20;
+    // Few enough that ten times as many do not come to the end.
+    let most = step(&folder.path().join("whole")) as usize / 20;
     let killed = folder.path().join("killed");
     let mut rng = Rng::new(11);
     let mut steps = Vec::new();
@@ -62,7 +67,7 @@ fn killed_and_left_alone(device: &str, flags: &str) {
             _ => format!("train --resume --run killed --checkpoint-minutes 0 --device {device}"),
         };
         let mut child = start(folder.path(), &arguments);
-        let running = wait(&mut child, &killed, most.mul_f64(rng.uniform_f64()));
+        let running = wait(&mut child, &killed, 1 + rng.below(most), rng.uniform_f64());
         assert!(running, "the training ended after {} kills: make it longer", steps.len());
         child.kill().unwrap();
         child.wait().unwrap();

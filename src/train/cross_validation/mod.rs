@@ -21,7 +21,8 @@ pub use tested::Tested;
 
 use super::checkpoint::Checkpoint;
 use super::evaluation::evaluate_watched;
-use super::options::{Keep, RunConfig};
+use super::history::Keep;
+use super::options::RunConfig;
 use super::session::{Ending, Event, Setup};
 use super::{RunFolder, TrainError, train};
 use crate::dataset::{Library, Split};

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use super::checkpoint::Progress;
 use super::diagnosis::{Diagnosis, diagnose};
 use super::evaluation::{Evaluation, evaluate};
-use super::options::Keep;
+use super::history::Keep;
 use super::profile::Profile;
 use super::schedule::Schedule;
 use super::session::{Ending, Event, Outcome, Setup};
