@@ -284,7 +284,9 @@ fn announce(library: &Library, split: &Split, run: &RunFolder) {
         if split.validation.is_empty() { "none".to_string() } else { split.validation.len().to_string() },
         run.0.display(),
     ));
-    unknown_artists(data);
+    if !split.validation.is_empty() {
+        unknown_artists(data);
+    }
     let validated = |genre: &usize| split.validation.iter().any(|&song| data.songs[song].genre == *genre);
     let missing: Vec<&str> =
         (0..data.genres.len()).filter(|g| !validated(g)).map(|g| data.genres[g].as_str()).collect();
