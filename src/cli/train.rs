@@ -46,7 +46,7 @@ pub struct Train {
     #[arg(long, value_name = "MINUTES", default_value_t = 5.0)]
     checkpoint_minutes: f64,
     /// Have a model that is trained on all songs (--validation 0) carry these figures, and decide as they say best: what
-    /// `evaluate --folds` with the same settings printed as json, or its folder
+    /// `evaluate --folds` with the same settings printed as json, or its folder; to be given again with --resume
     #[arg(long, value_name = "FILE|DIR")]
     cross_validation: Option<PathBuf>,
     /// Measure every operation and print a table at the end
@@ -156,13 +156,8 @@ impl Train {
     }
 
     fn fresh(&self) -> Result<(RunConfig, Option<RunFolder>, Option<Checkpoint>), CliError> {
-        let mut config = configure(self.config.as_ref(), &self.network, |training| self.settings(training))?;
-        if let Some(dataset) = &self.dataset {
-            config.dataset = dataset.clone();
-        }
-        if config.dataset.as_os_str().is_empty() {
-            config.dataset = DATASET.into();
-        }
+        let config = configure(self.config.as_ref(), &self.network, |training| self.settings(training))?;
+        let config = on_dataset(config, self.dataset.as_ref());
         let run = self.run.clone().map(RunFolder);
         // Asked again when the run begins; here so that nobody waits for the songs first.
         run.as_ref().map_or(Ok(()), RunFolder::vacant)?;
@@ -200,6 +195,17 @@ impl Train {
         }
         Ok((config, Some(run), Some(checkpoint)))
     }
+}
+
+/// The settings with the dataset that is named, or else their own, or else the folder where songs are looked for.
+pub(super) fn on_dataset(mut config: RunConfig, named: Option<&PathBuf>) -> RunConfig {
+    if let Some(dataset) = named {
+        config.dataset.clone_from(dataset);
+    }
+    if config.dataset.as_os_str().is_empty() {
+        config.dataset = DATASET.into();
+    }
+    config
 }
 
 /// The songs of a folder; where it holds no audio, those of the demo set in its subfolder. Whether it is the demo set.

@@ -2,6 +2,7 @@ use std::sync::Arc;
 
 use super::RecognizeError;
 use super::gathering::Gathering;
+use super::recognizer::write_weights;
 use crate::audio::Song;
 use crate::device::{Device, Executable, LoadOptions};
 use crate::model::{Explanation, Features, ModelConfig, ModelError, Network, Weights};
@@ -52,12 +53,8 @@ impl Explainer {
     /// # Errors
     /// [`ModelError::Weights`] where they are another network's.
     pub fn set_weights(&mut self, weights: &Weights) -> Result<(), RecognizeError> {
-        let (flat, statistics) = weights.scatter(&self.explanation.layout, &self.explanation.running)?;
-        self.program.write(self.explanation.state, &flat)?;
-        for (running, data) in self.explanation.running.iter().zip(&statistics) {
-            self.program.write(running.node, data)?;
-        }
-        Ok(())
+        let Explanation { layout, running, state, .. } = &self.explanation;
+        write_weights(self.program.as_mut(), (layout, running, *state), weights)
     }
 
     /// Calls `each` with every frame of a song that [`Recognizer::frames`] gives, in order, explained for the genre with

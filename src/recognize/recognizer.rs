@@ -3,7 +3,8 @@ use std::sync::Arc;
 use super::gathering::Gathering;
 use crate::audio::{AudioError, Song};
 use crate::device::{Device, DeviceError, Executable, LoadOptions};
-use crate::model::{Inference, ModelError, Network, Weights};
+use crate::graph::NodeId;
+use crate::model::{Inference, Layout, ModelError, Network, Running, Weights};
 use crate::plan::plan;
 
 /// Why recognition failed.
@@ -52,12 +53,8 @@ impl Recognizer {
     /// # Errors
     /// [`ModelError::Weights`] where they are another network's.
     pub fn set_weights(&mut self, weights: &Weights) -> Result<(), RecognizeError> {
-        let (flat, statistics) = weights.scatter(&self.inference.layout, &self.inference.running)?;
-        self.program.write(self.inference.state, &flat)?;
-        for (running, data) in self.inference.running.iter().zip(&statistics) {
-            self.program.write(running.node, data)?;
-        }
-        Ok(())
+        let Inference { layout, running, state, .. } = &self.inference;
+        write_weights(self.program.as_mut(), (layout, running, *state), weights)
     }
 
     /// The frames of songs, recognised: for every song its frames in order, without those that the network's framing
@@ -80,4 +77,21 @@ impl Recognizer {
         })?;
         Ok(rows)
     }
+}
+
+/// Writes weights into a program of a network with this layout, these running statistics and this variable of parameters.
+///
+/// # Errors
+/// [`ModelError::Weights`] where they are another network's; [`DeviceError`].
+pub(super) fn write_weights(
+    program: &mut dyn Executable,
+    (layout, running, state): (&Layout, &[Running], NodeId),
+    weights: &Weights,
+) -> Result<(), RecognizeError> {
+    let (flat, statistics) = weights.scatter(layout, running)?;
+    program.write(state, &flat)?;
+    for (running, data) in running.iter().zip(&statistics) {
+        program.write(running.node, data)?;
+    }
+    Ok(())
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::{Evaluate, show};
 use crate::cli::flags::configure;
 use crate::cli::progress::Progress;
-use crate::cli::train::{DATASET, catch_interrupt, load, name, songs, unknown_artists};
+use crate::cli::train::{catch_interrupt, load, name, on_dataset, songs, unknown_artists};
 use crate::cli::{CliError, End, Format, RUNS, counted, open, print, say};
 use crate::dataset::Library;
 use crate::files;
@@ -20,14 +20,9 @@ const CHECKPOINT_EVERY: Duration = Duration::from_secs(300);
 
 impl Evaluate {
     pub(super) fn cross_validate(&self, folds: Folds) -> Result<End, CliError> {
-        let mut config =
+        let config =
             configure(self.config.as_ref(), &self.network, |training| self.training.apply(training))?;
-        if let Some(dataset) = &self.dataset {
-            config.dataset = dataset.clone();
-        }
-        if config.dataset.as_os_str().is_empty() {
-            config.dataset = DATASET.into();
-        }
+        let config = on_dataset(config, self.dataset.as_ref());
         let mut seeds = if self.seeds.is_empty() { vec![config.training.seed] } else { self.seeds.clone() };
         let mut seen = HashSet::new();
         seeds.retain(|&seed| seen.insert(seed));
