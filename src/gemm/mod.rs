@@ -8,10 +8,12 @@
 //! Each output element is one sum in a fixed order, so results do not depend on how the work is divided.
 
 mod dot;
+mod outer;
 mod pack;
 mod product;
 
 pub use dot::{Dot, shift_dot};
+pub use outer::{Outer, SHIFTS, shift_outer};
 pub use pack::pack_rows;
 pub use product::{Product, shift_product};
 
@@ -68,7 +70,7 @@ impl Tiles {
 
 /// Runs `work` with the machine's instruction set; without one that is known, with arrays of 128 bits, which the
 /// compiler's own vectorisation understands.
-fn dispatch<W: WithSimd>(work: W) -> W::Output {
+pub(crate) fn dispatch<W: WithSimd>(work: W) -> W::Output {
     match arch() {
         Arch::Scalar => work.with_simd(pulp::Scalar128b),
         arch => arch.dispatch(work),

@@ -100,6 +100,22 @@ fn beyond_one_tile() {
     check(Sizes { n: 1, c: 5, k: 66, image: [31, 33], kernel: [3, 5], stride: [2, 1], ..PLAIN }, 34);
 }
 
+/// Three rows of taps and enough channels, where the CPU device filters by tiles of four rows: heights and widths on both
+/// sides of tiles and vectors, more and fewer samples than are taken together, all paddings.
+#[test]
+fn tiles_of_rows() {
+    let enough = Sizes { c: 9, k: 11, ..PLAIN };
+    for (seed, image) in (51..).zip([[4, 5], [8, 15], [9, 16], [12, 17], [16, 44], [23, 33], [7, 97]]) {
+        check_cpu(Sizes { n: 3, image, ..enough }, seed);
+    }
+    check_cpu(Sizes { n: 17, c: 16, k: 24, image: [8, 5], ..PLAIN }, 61);
+    check_cpu(Sizes { n: 5, c: 40, k: 16, image: [16, 11], ..PLAIN }, 62);
+    check_cpu(Sizes { n: 2, image: [18, 21], pad: [0, 0], ..enough }, 63);
+    check_cpu(Sizes { n: 2, image: [17, 19], pad: [2, 2], ..enough }, 64);
+    check_cpu(Sizes { n: 2, image: [15, 13], kernel: [3, 5], pad: [1, 2], ..enough }, 65);
+    check_cpu(Sizes { n: 2, c: 25, image: [16, 12], kernel: [3, 1], pad: [1, 0], ..enough }, 66);
+}
+
 /// Long sums: over channels forward, over samples and positions for the weight.
 #[test]
 fn long_sums() {
@@ -121,5 +137,18 @@ proptest! {
     ) {
         prop_assume!((0..2).all(|a| image[a] + 2 * pad[a] >= kernel[a]));
         check_cpu(Sizes { n, groups, c, k, image, kernel, stride, pad }, seed);
+    }
+
+    #[test]
+    fn any_tiles_of_rows(
+        (n, c, k) in (1usize..5, 8usize..20, 8usize..20),
+        image in [1usize..20, 1usize..36],
+        columns in 1usize..6,
+        pad in [0usize..4, 0usize..4],
+        seed in any::<u64>(),
+    ) {
+        let kernel = [3, columns];
+        prop_assume!((0..2).all(|a| image[a] + 2 * pad[a] >= kernel[a]));
+        check_cpu(Sizes { n, c, k, image, kernel, pad, ..PLAIN }, seed);
     }
 }

@@ -1,7 +1,8 @@
 //! Convolution forward and to the input on the CPU: a product of packed weights and shifted [`Planes`].
 //!
 //! The gradient to the input is itself such a convolution, of dy: with stride 1 by the flipped kernel, with a larger
-//! stride by one kernel for each phase of the input's positions, all phases being rows of one product.
+//! stride by one kernel for each phase of the input's positions, all phases being rows of one product. Kernels of three rows
+//! with stride 1 go to [`super::winograd`] where that pays.
 
 use rayon::prelude::*;
 

@@ -6,6 +6,7 @@ mod gpu;
 mod planes;
 mod reference;
 mod rows;
+mod winograd;
 
 use super::kernel::{CpuKernel, GpuKernel, Io, Operand, Real};
 use super::{Backward, Operation, arity};
@@ -193,7 +194,7 @@ impl Operation for Conv2d {
 
     fn cpu(&self, io: &Io<'_>) -> CpuKernel {
         match self.dims(io.inputs[0], io.inputs[1]) {
-            Ok(d) if d.fits_kernel() => cpu::forward(d),
+            Ok(d) if d.fits_kernel() => winograd::forward(&d).unwrap_or_else(|| cpu::forward(d)),
             _ => CpuKernel::from_reference(*self, io),
         }
     }
@@ -230,7 +231,7 @@ impl Operation for Conv2dInputGrad {
 
     fn cpu(&self, io: &Io<'_>) -> CpuKernel {
         match self.dims(io.inputs[0], io.inputs[1]) {
-            Ok(d) if d.fits_kernel() => cpu::input_grad(d),
+            Ok(d) if d.fits_kernel() => winograd::input_grad(&d).unwrap_or_else(|| cpu::input_grad(d)),
             _ => CpuKernel::from_reference(*self, io),
         }
     }
@@ -267,7 +268,9 @@ impl Operation for Conv2dWeightGrad {
 
     fn cpu(&self, io: &Io<'_>) -> CpuKernel {
         match self.dims(io.inputs[0], io.inputs[1]) {
-            Ok(d) if d.fits_kernel() => cpu_weight_grad::weight_grad(d),
+            Ok(d) if d.fits_kernel() => {
+                winograd::weight_grad(&d).unwrap_or_else(|| cpu_weight_grad::weight_grad(d))
+            }
             _ => CpuKernel::from_reference(*self, io),
         }
     }

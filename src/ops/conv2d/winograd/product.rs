@@ -1,0 +1,213 @@
+//! Forward and to the input.
+
+use pulp::{Simd, WithSimd};
+use rayon::prelude::*;
+
+use super::super::Dims;
+use super::super::cpu::SLOTS_A_THREAD;
+use super::transform::{self, Input, Output};
+use super::{LANES, POINTS, ROWS, TAPS, TILES, Tiling};
+use crate::gemm::{Product, Tiles, dispatch};
+use crate::ops::kernel::CpuKernel;
+
+/// y = x ⋆ w as a kernel of inputs (x, w), where that pays.
+pub fn forward(d: &Dims) -> Option<CpuKernel> {
+    let tiling = Tiling::forward(d)?;
+    let (c, s) = (d.c, d.s);
+    let at = |k: usize, channel: usize, row, column| ((k * c + channel) * TAPS + row) * s + column;
+    Some(Winograd::new(tiling).kernel(0, 1, at))
+}
+
+/// dx as a kernel of inputs (w, dy), where that pays.
+pub fn input_grad(d: &Dims) -> Option<CpuKernel> {
+    let tiling = Tiling::input_grad(d)?;
+    let (c, s) = (d.c, d.s);
+    let at = |channel: usize, k: usize, row, column| {
+        ((k * c + channel) * TAPS + TAPS - 1 - row) * s + s - 1 - column
+    };
+    Some(Winograd::new(tiling).kernel(1, 0, at))
+}
+
+/// The sizes of the products.
+#[derive(Clone, Debug)]
+struct Winograd {
+    tiling: Tiling,
+    zeros: Vec<f32>,
+    /// Where each term of a sum reads, from its point's first place on.
+    offsets: Vec<u32>,
+    /// Rows of a packed panel.
+    height: usize,
+    /// Rows of tiles that are multiplied at once, and columns of their product.
+    lines: usize,
+    columns: usize,
+    /// Output channels in a piece of work, and the pieces.
+    piece: usize,
+    pieces: usize,
+    /// Pieces of work that share scratch memory.
+    run: usize,
+}
+
+impl Winograd {
+    fn new(tiling: Tiling) -> Self {
+        let tiles = Tiles::get();
+        let [from, to] = tiling.channels;
+        let terms = (0..from).flat_map(|c| (0..tiling.taps).map(move |s| c * POINTS * tiling.point() + s));
+        let height = tiles.height(to);
+        // As many rows as leave the least of the register tiles empty.
+        let most = (TILES * tiles.columns / tiling.pitch).clamp(1, tiling.together * tiling.tiles);
+        let padded = |lines: usize| (lines * tiling.pitch).next_multiple_of(tiles.columns);
+        let lines = (1..=most).min_by_key(|lines| padded(*lines) * 1000 / lines).unwrap_or(1);
+        let slots = SLOTS_A_THREAD * rayon::current_num_threads();
+        let batches = tiling.samples.div_ceil(tiling.together);
+        // Few samples are divided by output channels too, at borders of panels.
+        let mut piece = to;
+        while tiling.together == 1
+            && batches * (to / piece) < slots
+            && piece.is_multiple_of(2)
+            && (piece / 2).is_multiple_of(height)
+        {
+            piece /= 2;
+        }
+        let pieces = to / piece;
+        Self {
+            offsets: terms.map(|offset| offset as u32).collect(),
+            zeros: vec![0.0; tiling.images[0][1].max(LANES)],
+            height,
+            lines,
+            columns: padded(lines),
+            piece,
+            pieces,
+            run: (batches * pieces).div_ceil(slots),
+            tiling,
+        }
+    }
+
+    /// The kernel that reads images from input `source` and weights from input `weight`; `at(output channel, input
+    /// channel, row, column)` is the index of a weight.
+    fn kernel(
+        self,
+        source: usize,
+        weight: usize,
+        at: impl Fn(usize, usize, usize, usize) -> usize,
+    ) -> CpuKernel {
+        let [_, to] = self.tiling.channels;
+        let panels = to.div_ceil(self.height);
+        // Panel after panel, in each point after point, term after term, a row of each output channel.
+        let panel = self.height * self.offsets.len();
+        let packed_len = panels * POINTS * panel;
+        // The weights of the three rows of taps of each element as indices: finding them takes longer than packing.
+        let indices: Vec<[u32; TAPS]> = (0..panels * panel)
+            .map(|i| {
+                let (k, t) = (i / panel * self.height + i % self.height, i % panel / self.height);
+                let (c, s) = (t / self.tiling.taps, t % self.tiling.taps);
+                std::array::from_fn(|r| if k < to { at(k, c, r, s) as u32 } else { u32::MAX })
+            })
+            .collect();
+        let scratch_len = self.scratch();
+        let workspace = packed_len + scratch_len * SLOTS_A_THREAD * rayon::current_num_threads();
+        let run = move |inputs: &[&[f32]], out: &mut [f32], workspace: &mut [f32]| {
+            let (packed, scratch) = workspace.split_at_mut(packed_len);
+            let weights = inputs[weight];
+            packed.par_chunks_mut(POINTS * panel).zip(indices.par_chunks(panel)).for_each(
+                |(packed, indices)| {
+                    for (i, indices) in indices.iter().enumerate() {
+                        let taps = indices.map(|index| weights.get(index as usize).copied().unwrap_or(0.0));
+                        for (point, value) in transform::taps(taps).into_iter().enumerate() {
+                            packed[point * panel + i] = value;
+                        }
+                    }
+                },
+            );
+            let unit = self.tiling.together * self.piece * self.map();
+            let outputs = out.par_chunks_mut(self.run * unit).enumerate();
+            outputs.zip(scratch.par_chunks_exact_mut(scratch_len)).for_each(|((slot, outputs), scratch)| {
+                for (i, output) in outputs.chunks_mut(unit).enumerate() {
+                    let index = slot * self.run + i;
+                    let first = index / self.pieces * self.tiling.together;
+                    let first_panel = index % self.pieces * self.piece / self.height;
+                    let packed = &packed[first_panel * POINTS * panel..];
+                    dispatch(Piece { of: &self, image: inputs[source], packed, first, output, scratch });
+                }
+            });
+        };
+        CpuKernel { workspace, run: Box::new(run) }
+    }
+
+    /// Elements of a channel of the image that is written.
+    fn map(&self) -> usize {
+        self.tiling.images[1].iter().product()
+    }
+
+    /// Elements of the products of a panel.
+    fn products(&self) -> usize {
+        POINTS * self.height * self.columns
+    }
+
+    fn scratch(&self) -> usize {
+        self.tiling.transformed() + self.products() + ROWS * self.tiling.images[1][1]
+    }
+}
+
+/// The outputs of some samples, or of some output channels of one.
+struct Piece<'a> {
+    of: &'a Winograd,
+    image: &'a [f32],
+    /// From the piece's first panel on.
+    packed: &'a [f32],
+    /// The first sample.
+    first: usize,
+    output: &'a mut [f32],
+    scratch: &'a mut [f32],
+}
+
+impl WithSimd for Piece<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Self { of, image, packed, first, output, scratch } = self;
+        let tiling = &of.tiling;
+        let (transformed, rest) = scratch.split_at_mut(tiling.transformed());
+        let (products, beyond) = rest.split_at_mut(of.products());
+        let count = output.len() / (of.piece * of.map());
+        let samples = first..first + count;
+        Input { tiling, image, samples, zeros: &of.zeros, to: transformed }.with_simd(simd);
+        let (panel, lines) = (of.height * of.offsets.len(), count * tiling.tiles);
+        for line in (0..lines).step_by(of.lines) {
+            let here = line..lines.min(line + of.lines);
+            for (packed, k) in packed.chunks_exact(POINTS * panel).zip((0..of.piece).step_by(of.height)) {
+                let rows = of.height.min(of.piece - k);
+                let parts = packed.chunks_exact(panel).zip(products.chunks_exact_mut(of.height * of.columns));
+                for (point, (a, c)) in parts.enumerate() {
+                    Product {
+                        a,
+                        height: of.height,
+                        rows,
+                        offsets: &of.offsets,
+                        b: &transformed[point * tiling.point() + line * tiling.pitch..],
+                        columns: of.columns,
+                        c,
+                        pitch: of.columns,
+                    }
+                    .with_simd(simd);
+                }
+                for row in 0..rows {
+                    for line in here.clone() {
+                        let place = row * of.columns + (line - here.start) * tiling.pitch;
+                        let (sample, tile) = (line / tiling.tiles, line % tiling.tiles);
+                        let width = tiling.images[1][1];
+                        let image = &mut output[(sample * of.piece + k + row) * of.map()..][..of.map()];
+                        Output {
+                            products: &products[place..],
+                            stride: of.height * of.columns,
+                            image: &mut image[tile * ROWS * width..],
+                            width,
+                            beyond,
+                        }
+                        .write(simd);
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! The gradient to the weight: by transposition of the forward transforms, `dg = Gᵀ·Σ (A·dy) ⊙ (Bᵀ·d)`, summed over
+//! samples and positions before Gᵀ.
+//!
+//! x is transformed as for the forward convolution; dy is transposed so that output channels lie in vectors, which needs
+//! no horizontal sums. Samples are summed in a number of parts that only the shapes decide, the parts in order.
+
+use rayon::prelude::*;
+
+use super::super::Dims;
+use super::super::cpu::SLOTS_A_THREAD;
+use super::gradient::Gradient;
+use super::transform::{self, Input};
+use super::{LANES, POINTS, TAPS, Tiling};
+use crate::gemm::{Outer, SHIFTS, Tiles, dispatch, shift_outer};
+use crate::ops::kernel::CpuKernel;
+
+/// Transformed elements of x and dy that are summed at once: half a second-level cache.
+const SUMMED: usize = 1 << 17;
+/// Elements that all parts of the sum may take, at most, and parts.
+const PARTS_LEN: usize = 1 << 21;
+const PARTS: usize = 16;
+/// Channels of x in a piece of work.
+const CHANNELS: usize = 8;
+
+pub(super) struct WeightGrad {
+    pub(super) d: Dims,
+    pub(super) tiling: Tiling,
+    zeros: Vec<f32>,
+    /// Output channels in a vector, and vectors of them.
+    pub(super) lanes: usize,
+    blocks: usize,
+    /// Samples in a part of the sum, and parts.
+    samples: usize,
+    parts: usize,
+}
+
+/// dw as a kernel of inputs (x, dy), where that pays.
+pub fn weight_grad(d: &Dims) -> Option<CpuKernel> {
+    let mut tiling = Tiling::forward(d).filter(|_| d.s == SHIFTS)?;
+    let lanes = Tiles::get().lanes;
+    let blocks = d.k.div_ceil(lanes);
+    let each = POINTS * tiling.len() * (d.c + d.k);
+    tiling.together = (SUMMED / each).clamp(1, d.n);
+    let part_len = POINTS * SHIFTS * d.c * d.k;
+    let parts = (PARTS_LEN / part_len).clamp(1, PARTS).min(d.n.div_ceil(tiling.together));
+    let samples = d.n.div_ceil(parts);
+    tiling.together = samples.div_ceil(samples.div_ceil(tiling.together));
+    let parts = d.n.div_ceil(samples);
+    Some(
+        WeightGrad { d: *d, zeros: vec![0.0; d.w.max(LANES)], tiling, lanes, blocks, samples, parts }
+            .kernel(),
+    )
+}
+
+impl WeightGrad {
+    fn kernel(self) -> CpuKernel {
+        let part = self.d.c * self.row();
+        let slots = SLOTS_A_THREAD * rayon::current_num_threads();
+        let run_len = self.parts.div_ceil(slots);
+        let image = self.tiling.transformed();
+        let scratch_len = image + self.blocks * self.block() + self.run();
+        let workspace = self.parts * part + slots * scratch_len;
+        let run = move |inputs: &[&[f32]], out: &mut [f32], workspace: &mut [f32]| {
+            let (sums, scratch) = workspace.split_at_mut(self.parts * part);
+            let scratches = scratch.par_chunks_exact_mut(scratch_len);
+            sums.par_chunks_mut(run_len * part).zip(scratches).enumerate().for_each(
+                |(i, (sums, scratch))| {
+                    for (j, sums) in sums.chunks_exact_mut(part).enumerate() {
+                        self.part(inputs, i * run_len + j, sums, scratch);
+                    }
+                },
+            );
+            let taps = self.d.c * TAPS * SHIFTS;
+            out.par_chunks_mut(self.lanes * taps).enumerate().for_each(|(block, out)| {
+                self.taps(sums, part, block, out);
+            });
+        };
+        CpuKernel { workspace, run: Box::new(run) }
+    }
+
+    /// Sums of one channel of x: \[POINTS, SHIFTS, blocks · lanes\].
+    fn row(&self) -> usize {
+        POINTS * SHIFTS * self.blocks * self.lanes
+    }
+
+    /// The transformed gradient of one vector of output channels: \[POINTS, places, lanes\].
+    fn block(&self) -> usize {
+        POINTS * self.tiling.together * self.tiling.len() * self.lanes
+    }
+
+    /// The gradient of one vector of output channels for one row of tiles, transposed.
+    fn run(&self) -> usize {
+        super::ROWS * self.d.q * self.lanes
+    }
+
+    /// The sum over one part of the samples, \[C, POINTS, SHIFTS, blocks · lanes\].
+    fn part(&self, inputs: &[&[f32]], part: usize, sums: &mut [f32], scratch: &mut [f32]) {
+        let (x, dy, tiling) = (inputs[0], inputs[1], &self.tiling);
+        let (image, rest) = scratch.split_at_mut(tiling.transformed());
+        let (gradient, run) = rest.split_at_mut(self.blocks * self.block());
+        sums.fill(0.0);
+        let samples = part * self.samples..((part + 1) * self.samples).min(self.d.n);
+        for first in samples.clone().step_by(tiling.together) {
+            let here = first..samples.end.min(first + tiling.together);
+            dispatch(Input { tiling, image: x, samples: here.clone(), zeros: &self.zeros, to: image });
+            for (block, to) in gradient.chunks_exact_mut(self.block()).enumerate() {
+                dispatch(Gradient { of: self, dy, samples: here.clone(), block, transposed: run, to });
+            }
+            let point_len = self.block() / POINTS;
+            for (piece, sums) in sums.chunks_mut(CHANNELS * self.row()).enumerate() {
+                let rows = sums.len() / self.row();
+                for point in 0..POINTS {
+                    let start = |row| ((piece * CHANNELS + row) * POINTS + point) * tiling.point();
+                    let starts: [u32; CHANNELS] = std::array::from_fn(|row| start(row) as u32);
+                    shift_outer(Outer {
+                        b: image,
+                        starts: &starts[..rows],
+                        d: &gradient[point * point_len..],
+                        d_block: self.block(),
+                        blocks: self.blocks,
+                        len: here.len() * tiling.len(),
+                        c: &mut sums[point * SHIFTS * self.blocks * self.lanes..],
+                        c_pitch: self.row(),
+                    });
+                }
+            }
+        }
+    }
+
+    /// dw of one vector of output channels, from the sums of all parts.
+    fn taps(&self, sums: &[f32], part: usize, block: usize, out: &mut [f32]) {
+        let (c, width) = (self.d.c, self.blocks * self.lanes);
+        let taps = c * TAPS * SHIFTS;
+        for (channel, s) in (0..c).flat_map(|channel| (0..SHIFTS).map(move |s| (channel, s))) {
+            let mut total = [[0.0; LANES]; POINTS];
+            for sums in sums.chunks_exact(part) {
+                for (point, total) in total.iter_mut().enumerate() {
+                    let at = channel * self.row() + (point * SHIFTS + s) * width + block * self.lanes;
+                    for (total, sum) in total.iter_mut().zip(&sums[at..][..self.lanes]) {
+                        *total += sum;
+                    }
+                }
+            }
+            for (k, out) in out.chunks_exact_mut(taps).enumerate() {
+                let gradients = transform::tap_gradients(total.map(|point| point[k]));
+                for (r, gradient) in gradients.into_iter().enumerate() {
+                    out[(channel * TAPS + r) * SHIFTS + s] = gradient;
+                }
+            }
+        }
+    }
+}
