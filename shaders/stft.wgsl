@@ -1,9 +1,11 @@
 // Power spectrogram: y[f, t] = |Σ_i w[i] · x[t·HOP + i − PAD] · e^(−2πi·f·i/n)|², and its gradient to x.
+// log_mel: ln(Σ_f m[h, f] · y[f, t] + FLOOR) over the columns f where row h of the mel filters is not zero, the logarithm
+// where LOGARITHM is 1; the power stays in workgroup memory.
 //
-// Shapes: x [S, L] (S signals: batch times channels), y and dy [S, F, T], n = 2·POINTS, F = POINTS + 1; w is a periodic
+// Shapes: x [S, L] (S signals: batch times channels), y and dy [S, F, T], features [S, ROWS, T], n = 2·POINTS, F = POINTS + 1; w is a periodic
 // Hann window. What lies outside 0..L is reflected; the edge is not repeated.
 // Tile: a workgroup takes GROUP_FRAMES frames, THREADS threads each: one where n ≥ 512, else as many as fill 64 threads.
-// Dispatch: power, frame_gradient: grid(ceil(S·T / GROUP_FRAMES)); overlap_add: grid(ceil(S·L / 256)).
+// Dispatch: power, log_mel, frame_gradient: grid(ceil(S·T / GROUP_FRAMES)); overlap_add: grid(ceil(S·L / 256)).
 // Workgroup memory: POINTS complex numbers a frame, 16 KiB at n = 4096. A frame is transformed as POINTS complex
 // numbers x[2j] + i·x[2j+1], in place: radix 4 by decimation in frequency, to bit-reversed order, with a last stage of
 // radix 2 where POINTS is no power of four. The inverse runs the same stages backwards from that order.
@@ -21,6 +23,9 @@ override POINTS: u32;
 override LOG_POINTS: u32;
 override THREADS: u32;
 override GROUP_FRAMES: u32;
+override ROWS: u32 = 0u;           // H, of log_mel
+override LOGARITHM: u32 = 0u;
+override FLOOR: f32 = 0.0;
 override GROUP_POINTS: u32 = POINTS * GROUP_FRAMES;
 override GROUP_THREADS: u32 = THREADS * GROUP_FRAMES;
 
@@ -187,6 +192,77 @@ fn power(
             let pair = bins(team, k);
             spectrogram[base + k * FRAMES] = dot(pair.low, pair.low);
             spectrogram[base + (POINTS - k) * FRAMES] = dot(pair.high, pair.high);
+        }
+    }
+}
+
+@group(0) @binding(3) var<storage, read> bands: array<vec3f>;           // first column, columns, first weight [ROWS, 4]
+@group(0) @binding(4) var<storage, read> weights: array<f32>;           // the bands' elements, row after row
+@group(0) @binding(5) var<storage, read_write> features: array<f32>;    // [S, ROWS, T]
+
+// The pairs of bins that a thread has at the most: POINTS / 2 + 1 over THREADS.
+const PAIRS: u32 = 5u;
+
+const HALF_ROOT: u32 = 0x3f3504f3u;    // √½
+const SMALLEST: f32 = 1.17549435e-38;  // Numbers below count as this one: a GPU may take them for zero anyway.
+
+// As in log.wgsl.
+fn natural(x: f32) -> f32 {
+    let offset = bitcast<u32>(max(x, SMALLEST)) - HALF_ROOT;
+    let exponent = f32(bitcast<i32>(offset) >> 23u);
+    let f = bitcast<f32>((offset & 0x007fffffu) + HALF_ROOT) - 1.0;
+    let z = f * f;
+    var p = 7.0376836e-2;
+    p = p * f - 1.151461e-1;
+    p = p * f + 1.1676999e-1;
+    p = p * f - 1.2420141e-1;
+    p = p * f + 1.4249323e-1;
+    p = p * f - 1.6668058e-1;
+    p = p * f + 2.0000715e-1;
+    p = p * f - 2.4999994e-1;
+    p = p * f + 3.3333331e-1;
+    return f * z * p + exponent * -2.1219444e-4 - 0.5 * z + f + exponent * 0.6933594;
+}
+
+@compute @workgroup_size(GROUP_THREADS)
+fn log_mel(
+    @builtin(workgroup_id) group: vec3u,
+    @builtin(num_workgroups) groups: vec3u,
+    @builtin(local_invocation_index) thread: u32,
+) {
+    let team = team_of(group, groups, thread);
+    load(team);
+    transform(team);
+    // The powers of bins k and m − k take the place of point k, so that neighbouring bins are neighbours.
+    var powers: array<vec2f, PAIRS>;
+    for (var i = 0u; i < PAIRS; i += 1u) {
+        let k = team.lane + i * THREADS;
+        if k <= POINTS / 2u {
+            let pair = bins(team, k);
+            powers[i] = vec2f(dot(pair.low, pair.low), dot(pair.high, pair.high));
+        }
+    }
+    workgroupBarrier();
+    for (var i = 0u; i < PAIRS; i += 1u) {
+        let k = team.lane + i * THREADS;
+        if k <= POINTS / 2u {
+            z[team.base + k] = powers[i];
+        }
+    }
+    workgroupBarrier();
+    if team.live {
+        for (var row = team.lane; row < ROWS; row += THREADS) {
+            let band = vec3u(bands[row]);
+            var sum = 0.0;
+            for (var j = 0u; j < band.y; j += 1u) {
+                let f = band.x + j;
+                let pair = z[team.base + min(f, POINTS - f)];
+                sum += weights[band.z + j] * select(pair.y, pair.x, f <= POINTS / 2u);
+            }
+            if LOGARITHM == 1u {
+                sum = natural(sum + FLOOR);
+            }
+            features[(team.signal * ROWS + row) * FRAMES + team.t] = sum;
         }
     }
 }

@@ -10,8 +10,11 @@ use genre_recognizer::graph::{GraphOp, NodeId, Shape};
 use genre_recognizer::ops::activation::{LeakyRelu, LeakyReluGrad};
 use genre_recognizer::ops::batch_norm::{BatchNorm, BatchStats};
 use genre_recognizer::ops::kernel::Io;
+use genre_recognizer::ops::log::{Decibel, Ln};
+use genre_recognizer::ops::mel::{Mel, MelSpec};
 use genre_recognizer::ops::residual_add::Add;
 use genre_recognizer::ops::source::{Input, Variable};
+use genre_recognizer::ops::stft::PowerStft;
 use genre_recognizer::ops::view::{Pack, View};
 use genre_recognizer::ops::{Graph, Op};
 use genre_recognizer::plan::{Program, Request, Target, Work, plan};
@@ -242,6 +245,36 @@ fn an_output_is_not_fused_away() {
     let y = b.leaky(z);
     assert_eq!(check_fused(&b, &[z, y]), ["batch_stats", "batch_norm", "leaky_relu"]);
     assert_eq!(check_fused(&b, &[y]), ["batch_stats", "batch_norm"]);
+}
+
+/// The spectrogram of two signals of two channels, its mel power, and the logarithm of that.
+fn features(b: &mut Builder) -> [NodeId; 4] {
+    let audio = b.input([2, 2, 777]);
+    let power = b.add(PowerStft { n_fft: 128, hop: 37, centred: true }, &[audio]);
+    let spec = MelSpec { sample_rate: 8_000, n_fft: 128, mels: 11, low: 30.0, high: 3_900.0 };
+    let mel = b.add(Mel::new(spec).unwrap(), &[power]);
+    let ln = b.add(Ln { floor: 1e-5 }, &[mel]);
+    [audio, power, mel, ln]
+}
+
+#[test]
+fn a_spectrogram_that_nobody_else_reads_is_not_stored() {
+    let mut b = Builder::new(18);
+    let [audio, power, mel, ln] = features(&mut b);
+    let decibel = b.add(Decibel { range: 80.0 }, &[mel]);
+    assert_eq!(check_fused(&b, &[ln]), ["log_mel"]);
+    assert_eq!(check_fused(&b, &[decibel]), ["mel_power", "decibel"]);
+    assert_eq!(check_fused(&b, &[mel, ln]), ["mel_power", "ln"]);
+    assert_eq!(check_fused(&b, &[ln, decibel]), ["mel_power", "ln", "decibel"]);
+    assert_eq!(check_fused(&b, &[ln, power]), ["stft", "mel", "ln"]);
+    // The gradient of the logarithm reads the mel power; nothing reads the spectrogram.
+    let dy = b.input(b.graph.shape(ln).clone());
+    let gradient = b.graph.gradients(ln, dy, &[audio]).unwrap();
+    let steps = check_fused(&b, &[ln, gradient[0]]);
+    assert_eq!(steps, ["mel_power", "ln", "ln_grad", "mel_grad", "stft_grad"]);
+    // Fusion stops at the logarithm: its gradient does not need the way to it.
+    let gradient = b.graph.gradients(ln, dy, &[ln]).unwrap();
+    assert_eq!(check_fused(&b, &[ln, gradient[0]]), ["log_mel"]);
 }
 
 #[test]

@@ -12,6 +12,7 @@ pub mod dense;
 pub mod dropout;
 pub mod kernel;
 pub mod log;
+pub mod log_mel;
 pub mod loss;
 pub mod mask;
 pub mod mel;
@@ -106,6 +107,7 @@ operations! {
     PowerStft(stft::PowerStft),
     PowerStftGrad(stft::PowerStftGrad),
     Mel(mel::Mel),
+    LogMel(log_mel::LogMel),
     Ln(log::Ln),
     LnGrad(log::LnGrad),
     Decibel(log::Decibel),

@@ -7,6 +7,9 @@ use super::{Request, order};
 use crate::graph::{GraphError, NodeId};
 use crate::ops::activation::{LeakyRelu, LeakyReluGrad};
 use crate::ops::batch_norm::{BatchNorm, BatchNormInputGrad, BatchNormSums};
+use crate::ops::log::Ln;
+use crate::ops::log_mel::LogMel;
+use crate::ops::mel::Mel;
 use crate::ops::{Graph, Op};
 
 pub fn fuse(graph: &mut Graph, request: &Request) -> Result<(), GraphError> {
@@ -14,6 +17,8 @@ pub fn fuse(graph: &mut Graph, request: &Request) -> Result<(), GraphError> {
     for id in order::schedule(graph, request) {
         match graph.node(id).op.clone() {
             Op::LeakyRelu(activation) => norm_and_activation(graph, &uses, id, activation)?,
+            Op::Mel(mel) => power_and_mel(graph, &uses, id, mel)?,
+            Op::Ln(ln) => mel_and_ln(graph, &uses, id, ln)?,
             Op::LeakyReluGrad(gradient) => masked_gradient(graph, &uses, id, gradient)?,
             _ => {}
         }
@@ -107,6 +112,30 @@ fn norm_of_sum(graph: &Graph, uses: &Uses, terms: &[NodeId]) -> Option<(BatchNor
         let inputs = [&graph.node(term).inputs[..], &[other]].concat();
         Some((norm, inputs))
     })
+}
+
+/// mel(stft(x))
+fn power_and_mel(graph: &mut Graph, uses: &Uses, id: NodeId, mel: Mel) -> Result<(), GraphError> {
+    let source = graph.node(id).inputs[0];
+    match graph.node(source).op {
+        Op::PowerStft(stft) if !mel.transposed && uses.once(source) => {
+            let audio = graph.node(source).inputs.clone();
+            graph.replace(id, LogMel { stft, mel, ln: None }.into(), &audio)
+        }
+        _ => Ok(()),
+    }
+}
+
+/// ln(mel(stft(x))), whose first part was fused before.
+fn mel_and_ln(graph: &mut Graph, uses: &Uses, id: NodeId, ln: Ln) -> Result<(), GraphError> {
+    let source = graph.node(id).inputs[0];
+    match graph.node(source).op.clone() {
+        Op::LogMel(mel) if mel.ln.is_none() && uses.once(source) => {
+            let audio = graph.node(source).inputs.clone();
+            graph.replace(id, LogMel { ln: Some(ln), ..mel }.into(), &audio)
+        }
+        _ => Ok(()),
+    }
 }
 
 /// A leaky ReLU's gradient that only gradients of batch norms read is applied by them as they read.

@@ -11,11 +11,14 @@ use genre_recognizer::ops::conv2d::{Conv2d, Conv2dInputGrad, Conv2dWeightGrad};
 use genre_recognizer::ops::dense::{Form, Matmul};
 use genre_recognizer::ops::dropout::Dropout;
 use genre_recognizer::ops::log::{Ln, LnGrad};
+use genre_recognizer::ops::log_mel::LogMel;
 use genre_recognizer::ops::loss::CrossEntropy;
 use genre_recognizer::ops::mask::Mask;
+use genre_recognizer::ops::mel::{Mel, MelSpec};
 use genre_recognizer::ops::optimizer::GlobalNorm;
 use genre_recognizer::ops::residual_add::Add;
 use genre_recognizer::ops::source::Input;
+use genre_recognizer::ops::stft::PowerStft;
 use genre_recognizer::ops::{Graph, Op};
 
 fn input(graph: &mut Graph, name: &str, shape: impl Into<Shape>) -> NodeId {
@@ -42,6 +45,8 @@ fn refuses_by_name_where_there_is_no_rule() {
     let fused = BatchNorm { training: true, slope: Some(0.3) };
     let inference = BatchNorm { training: false, slope: None };
     let ln = Ln { floor: 1e-5 };
+    let stft = PowerStft { n_fft: 64, hop: 16, centred: true };
+    let mel = Mel::new(MelSpec { sample_rate: 8_000, n_fft: 64, mels: 5, low: 0.0, high: 4_000.0 }).unwrap();
     let cases: Vec<(&str, usize, GraphError)> = vec![
         ("batch_stats", 0, refusal(BatchStats, &[map], 0)),
         ("running_stats", 1, refusal(RunningStats { momentum: 0.1, count: 2 }, &[map, map], 1)),
@@ -53,6 +58,8 @@ fn refuses_by_name_where_there_is_no_rule() {
         ("dropout", 1, refusal(Dropout { rate: 0.5, layer: 0 }, &[map, &[2]], 1)),
         ("mask", 1, refusal(Mask, &[&[2, 3, 4, 5], &[2, 4], &[2, 5]], 1)),
         ("mask", 2, refusal(Mask, &[&[2, 3, 4, 5], &[2, 4], &[2, 5]], 2)),
+        ("mel_power", 0, refusal(LogMel { stft, mel: mel.clone(), ln: None }, &[&[1, 1, 99]], 0)),
+        ("log_mel", 0, refusal(LogMel { stft, mel, ln: Some(ln) }, &[&[1, 1, 99]], 0)),
         ("ln_grad", 1, refusal(LnGrad(ln), &[map, map], 1)),
         ("global_norm", 0, refusal(GlobalNorm, &[&[5]], 0)),
     ];

@@ -9,6 +9,7 @@ mod dropout;
 mod harness;
 mod launches;
 mod log;
+mod log_mel;
 mod loss;
 mod mask;
 mod mel;

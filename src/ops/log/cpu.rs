@@ -2,8 +2,7 @@
 
 use rayon::prelude::*;
 
-use super::ln::ln;
-use super::{Decibel, Ln};
+use super::{Decibel, Ln, ln};
 use crate::graph::Shape;
 use crate::ops::kernel::CpuKernel;
 use crate::ops::simd::vectorised;

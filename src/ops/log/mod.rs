@@ -5,6 +5,8 @@ mod gpu;
 mod ln;
 mod reference;
 
+pub(super) use ln::ln;
+
 use super::kernel::{CpuKernel, GpuKernel, Io, Operand, Real};
 use super::{Backward, Operation, arity, same};
 use crate::graph::{GraphError, NodeId, Shape};

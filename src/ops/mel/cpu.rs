@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use super::Mel;
+use super::{Band, Mel};
 use crate::graph::Shape;
 use crate::ops::kernel::CpuKernel;
 use crate::ops::simd::vectorised;
@@ -14,12 +14,10 @@ const ROWS: usize = 32;
 pub fn banded(mel: &Mel, output: &Shape) -> CpuKernel {
     let arch = pulp::Arch::new();
     let (rows, columns, frames) = (mel.rows(), mel.columns(), output[3]);
-    let bands: Vec<(usize, Vec<f32>)> = (mel.bands().into_iter().enumerate())
-        .map(|(row, band)| (band.start, band.map(|column| mel.weight(row, column)).collect()))
-        .collect();
+    let bands = mel.band_weights();
     CpuKernel::new(move |inputs, y, _| {
         y.par_chunks_mut(frames).with_min_len(ROWS).enumerate().for_each(|(i, y)| {
-            let (start, weights) = &bands[i % rows];
+            let Band { start, weights } = &bands[i % rows];
             let x = &inputs[0][(i / rows * columns + start) * frames..][..weights.len() * frames];
             vectorised(
                 arch,

@@ -2,7 +2,7 @@
 
 mod cpu;
 mod filters;
-mod gpu;
+pub(super) mod gpu;
 
 use std::sync::Arc;
 
@@ -56,6 +56,22 @@ impl Mel {
             })
             .collect()
     }
+
+    /// The rows of the matrix without the zeros around them.
+    pub(super) fn band_weights(&self) -> Vec<Band> {
+        let rows = self.bands().into_iter().enumerate();
+        rows.map(|(row, band)| Band {
+            start: band.start,
+            weights: band.map(|column| self.weight(row, column)).collect(),
+        })
+        .collect()
+    }
+}
+
+/// A row of the matrix: its first column that is not zero, and the elements from there to the last.
+pub(super) struct Band {
+    pub start: usize,
+    pub weights: Vec<f32>,
 }
 
 impl Operation for Mel {

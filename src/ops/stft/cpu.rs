@@ -1,8 +1,4 @@
-//! The spectrogram and its gradient on the CPU: eight frames at a time, one in each SIMD lane.
-//!
-//! A frame of n real samples is transformed as m = n/2 complex ones, z[j] = x[2j] + i·x[2j+1]. With Z their spectrum,
-//! W = e^(−2πi/n), E = (Z[k] + Z̄[m−k])/2 and P = Wᵏ·(Z[k] − Z̄[m−k])/2i, the frame's spectrum is X[k] = E + P and
-//! X[m−k] = conj(E − P), where Z[m] = Z[0]. The halves are in the window's table, where they are exact.
+//! The spectrogram and its gradient on the CPU.
 //!
 //! Gradient: ∂/∂x[i] of Σ_k dy[k]·|X[k]|² over the bins 0..=m is Re Σ_k 2·dy[k]·X[k]·e^(2πi·k·i/n). As a sum over all
 //! n bins of a spectrum with G[n−k] = conj(G[k]), each bin strictly between 0 and m appears twice and so takes half:
@@ -10,272 +6,193 @@
 //! inverse transforms of length m of A = G[k] + conj(G[m−k]) and B = (G[k] − conj(G[m−k]))·W⁻ᵏ, together one of
 //! A + iB. With u = G[k], v = conj(G[m−k]) and q = i·W⁻ᵏ·(u − v) that is u + v + q at k, and conj(u + v − q) at m − k.
 
+use pulp::Simd;
 use rayon::prelude::*;
 
 use super::PowerStft;
-use super::fft::{Fft, LANES, Lane, Point, Turn, turn};
+use super::fft::{Complex, Point};
+use super::lanes::Block;
+use super::spectra::{Spectra, Visit};
 use crate::graph::Shape;
 use crate::ops::kernel::CpuKernel;
-use crate::ops::simd::vectorised;
 
-/// Tables of one transform, and the sizes that it is prepared for.
-struct Plan {
-    arch: pulp::Arch,
-    stft: PowerStft,
-    fft: Fft,
-    /// Half the window.
-    window: Vec<f32>,
-    /// For k in 0..=m/2: Wᵏ, and where bins k and m − k of Z lie.
-    pairs: Vec<(Turn, [usize; 2])>,
-    samples: usize,
-    frames: usize,
+/// How many signals a part takes, each part with a workspace of its own; the result does not depend on it.
+pub fn share(signals: usize) -> usize {
+    signals.div_ceil(2 * rayon::current_num_threads()).max(1)
 }
 
-/// How many parts the signals are split into, each with a workspace of its own; the result does not depend on it.
-fn parts(signals: usize) -> usize {
-    signals.clamp(1, 2 * rayon::current_num_threads())
+/// |X[k]|² for every bin, into the spectrogram [F, T] of a signal.
+struct Power<'a> {
+    y: &'a mut [f32],
 }
 
-impl Plan {
-    fn new(stft: PowerStft, audio: &Shape) -> Self {
-        let points = stft.n_fft / 2;
-        let fft = Fft::new(points);
-        let pair = |k| (turn(k, stft.n_fft), [fft.position(k), fft.position((points - k) % points)]);
-        Self {
-            arch: pulp::Arch::new(),
-            stft,
-            window: stft.window().iter().map(|w| (w / 2.0) as f32).collect(),
-            pairs: (0..=points / 2).map(pair).collect(),
-            samples: audio[2],
-            frames: stft.frames(audio[2]),
-            fft,
-        }
-    }
-
-    /// The workspace of a part, in f32: the points of eight frames, and eight frames of samples.
-    fn workspace(&self) -> usize {
-        2 * LANES * self.stft.n_fft
-    }
-
-    /// The audio's samples under frame `t`, if none of them is reflected.
-    fn inside(&self, t: usize) -> Option<std::ops::Range<usize>> {
-        let start = (t * self.stft.hop).checked_sub(self.stft.padding())?;
-        let end = start + self.stft.n_fft;
-        (end <= self.samples).then_some(start..end)
-    }
-
-    /// The windowed frames from `first` on as points; a lane that has no frame gets zeros.
-    fn load(&self, audio: &[f32], first: usize, points: &mut [Point], reflected: &mut [f32]) {
-        let n = self.stft.n_fft;
-        for (lane, copy) in reflected.chunks_exact_mut(n).enumerate() {
-            let t = first + lane;
-            if t >= self.frames {
-                copy.fill(0.0);
-            } else if self.inside(t).is_none() {
-                for (i, sample) in copy.iter_mut().enumerate() {
-                    *sample = audio[self.stft.source(t * self.stft.hop + i, self.samples)];
-                }
-            }
-        }
-        let frames: [&[f32]; LANES] = std::array::from_fn(|lane| match self.inside(first + lane) {
-            Some(range) if first + lane < self.frames => &audio[range],
-            _ => &reflected[lane * n..][..n],
-        });
-        vectorised(
-            self.arch,
-            #[inline(always)]
-            || {
-                let frames = frames.map(|frame| frame.as_chunks::<LANES>().0);
-                let windows = self.window.as_chunks::<LANES>().0;
-                let tiles: &mut [[Lane; LANES]] = bytemuck::cast_slice_mut(points);
-                for (c, (tile, window)) in tiles.iter_mut().zip(windows).enumerate() {
-                    for (j, samples) in tile.iter_mut().enumerate() {
-                        for (sample, frame) in samples.iter_mut().zip(&frames) {
-                            *sample = frame[c][j] * window[j];
-                        }
-                    }
-                }
-            },
-        );
-    }
-
-    /// E + P and E − P, which are X[k] and conj(X[m−k]).
+impl Visit for Power<'_> {
     #[inline(always)]
-    fn bins(points: &[Point], turn: Turn, [at, mirrored]: [usize; 2]) -> [Point; 2] {
-        let (z, mirror) = (points[at], points[mirrored].conj());
-        let (even, odd) = (z.add(mirror), z.sub(mirror));
-        // Times −i: divided by i.
-        let odd = odd.turned(turn).times_i();
-        [even.sub(odd), even.add(odd)]
-    }
-
-    /// The first frame of every block. The last block reaches back over frames that were done already, which come out
-    /// the same, so that no block is partly filled unless there are fewer frames than lanes.
-    fn blocks(&self) -> impl Iterator<Item = usize> {
-        let last = self.frames.saturating_sub(LANES);
-        (0..self.frames).step_by(LANES).map(move |first| first.min(last))
-    }
-
-    fn forward(&self, audio: &[f32], y: &mut [f32], workspace: &mut [f32]) {
-        let (points, reflected) = workspace.split_at_mut(LANES * self.stft.n_fft);
-        let points: &mut [Point] = bytemuck::cast_slice_mut(points);
-        for first in self.blocks() {
-            self.load(audio, first, points, reflected);
-            vectorised(
-                self.arch,
-                #[inline(always)]
-                || {
-                    self.fft.forward(points);
-                    if self.frames < LANES {
-                        self.powers::<false>(points, y, first);
-                    } else {
-                        self.powers::<true>(points, y, first);
-                    }
-                },
-            );
+    fn visit<S: Simd>(&mut self, simd: S, spectra: &Spectra, points: &mut [Point<S>], block: Block) {
+        let frames = spectra.frames;
+        let last = spectra.bins() - 1;
+        for (k, &(turn, at)) in spectra.pairs.iter().enumerate() {
+            let [low, high] = Spectra::pair(simd, points, turn, at);
+            let (low, high) = (Complex(simd).power(low), Complex(simd).power(high));
+            store::<S>(&mut self.y[k * frames + block.first..], low, block.new.1);
+            store::<S>(&mut self.y[(last - k) * frames + block.first..], high, block.new.1);
         }
     }
+}
 
-    /// |X[k]|² for every bin, into the columns of `y` from `first` on.
-    #[inline(always)]
-    fn powers<const FULL: bool>(&self, points: &[Point], y: &mut [f32], first: usize) {
-        for (k, &(turn, at)) in self.pairs.iter().enumerate() {
-            let [low, high] = Self::bins(points, turn, at);
-            let mirror = self.stft.n_fft / 2 - k;
-            self.store::<FULL>(&mut y[k * self.frames + first..], low.power());
-            self.store::<FULL>(&mut y[mirror * self.frames + first..], high.power());
-        }
-    }
-
-    /// Writes the lanes that have a frame: all if `FULL`, which is known at compile time to keep the loop free of
-    /// copies of unknown length.
-    #[inline(always)]
-    fn store<const FULL: bool>(&self, to: &mut [f32], lane: Lane) {
-        match to.first_chunk_mut() {
-            Some(to) if FULL => *to = lane,
-            _ => to[..self.frames].copy_from_slice(&lane[..self.frames]),
-        }
-    }
-
-    /// The lanes that have a frame, times a factor; the others are zero. See `store`.
-    #[inline(always)]
-    fn fetch<const FULL: bool>(&self, from: &[f32], factor: f32) -> Lane {
-        let mut lane = [0.0; LANES];
-        match from.first_chunk() {
-            Some(from) if FULL => lane = *from,
-            _ => lane[..self.frames].copy_from_slice(&from[..self.frames]),
-        }
-        lane.map(|value| value * factor)
-    }
-
-    fn gradient(&self, audio: &[f32], dy: &[f32], dx: &mut [f32], workspace: &mut [f32]) {
-        let n = self.stft.n_fft;
-        let (points, rows) = workspace.split_at_mut(LANES * n);
-        let points: &mut [Point] = bytemuck::cast_slice_mut(points);
-        dx.fill(0.0);
-        let mut done = 0;
-        for first in self.blocks() {
-            self.load(audio, first, points, rows);
-            vectorised(
-                self.arch,
-                #[inline(always)]
-                || {
-                    self.fft.forward(points);
-                    if self.frames < LANES {
-                        self.scale_bins::<false>(points, dy, first);
-                    } else {
-                        self.scale_bins::<true>(points, dy, first);
-                    }
-                    self.fft.inverse(points);
-                    self.window_frames(points, rows);
-                },
-            );
-            let end = self.frames.min(first + LANES);
-            for t in done..end {
-                self.overlap_add(&rows[(t - first) * n..][..n], t, dx);
-            }
-            done = end;
-        }
-    }
-
-    /// From Z to the transform of the gradient to the windowed frame.
-    #[inline(always)]
-    fn scale_bins<const FULL: bool>(&self, points: &mut [Point], dy: &[f32], first: usize) {
-        for (k, &(turn, at)) in self.pairs.iter().enumerate() {
-            let [low, high] = Self::bins(points, turn, at);
-            let mirror = self.stft.n_fft / 2 - k;
-            let twice = if k == 0 { 2.0 } else { 1.0 };
-            let u = low.scaled(self.fetch::<FULL>(&dy[k * self.frames + first..], twice));
-            let v = high.scaled(self.fetch::<FULL>(&dy[mirror * self.frames + first..], twice));
-            let q = u.sub(v).turned((turn.0, -turn.1)).times_i();
-            let sum = u.add(v);
-            points[at[1]] = sum.sub(q).conj();
-            // Where both are one bin (k = 0, which has no mirror, and k = m/2), this is the value that counts.
-            points[at[0]] = sum.add(q);
-        }
-    }
-
-    /// Windowed frames, one after another.
-    #[inline(always)]
-    fn window_frames(&self, points: &[Point], rows: &mut [f32]) {
-        let n = self.stft.n_fft;
-        let windows = self.window.as_chunks::<LANES>().0;
-        let tiles: &[[Lane; LANES]] = bytemuck::cast_slice(points);
-        for (lane, row) in rows.chunks_exact_mut(n).enumerate() {
-            for ((to, tile), window) in row.as_chunks_mut::<LANES>().0.iter_mut().zip(tiles).zip(windows) {
-                for j in 0..LANES {
-                    // The table holds half the window.
-                    to[j] = tile[j][lane] * (2.0 * window[j]);
-                }
-            }
-        }
-    }
-
-    fn overlap_add(&self, frame: &[f32], t: usize, dx: &mut [f32]) {
-        if let Some(range) = self.inside(t) {
-            for (dx, &value) in dx[range].iter_mut().zip(frame) {
-                *dx += value;
-            }
-        } else {
-            for (i, &value) in frame.iter().enumerate() {
-                dx[self.stft.source(t * self.stft.hop + i, self.samples)] += value;
-            }
-        }
+/// Writes the first `count` lanes.
+#[inline(always)]
+pub fn store<S: Simd>(to: &mut [f32], vector: S::f32s, count: usize) {
+    match S::as_mut_simd_f32s(to).0.first_mut() {
+        Some(to) if count == S::F32_LANES => *to = vector,
+        _ => to[..count].copy_from_slice(&bytemuck::cast_slice(&[vector])[..count]),
     }
 }
 
 /// Audio [N, C, L] → power [N, C, F, T], in parallel over signals.
 pub fn forward(stft: PowerStft, audio: &Shape) -> CpuKernel {
-    let plan = Plan::new(stft, audio);
-    let signals = audio[0] * audio[1];
-    let (share, size) = (signals.div_ceil(parts(signals)).max(1), plan.workspace());
-    let spectrogram = stft.bins() * plan.frames;
+    forward_by(Spectra::new(stft, audio[2]), audio)
+}
+
+fn forward_by(spectra: Spectra, audio: &Shape) -> CpuKernel {
+    let (signals, samples) = (audio[0] * audio[1], audio[2]);
+    let (share, size) = (share(signals), spectra.workspace());
+    let spectrogram = spectra.bins() * spectra.frames;
     let run = move |inputs: &[&[f32]], y: &mut [f32], workspace: &mut [f32]| {
         let parts = y.par_chunks_mut(share * spectrogram).zip(workspace.par_chunks_mut(size));
-        parts.zip(inputs[0].par_chunks(share * plan.samples)).for_each(|((y, workspace), audio)| {
-            for (audio, y) in audio.chunks_exact(plan.samples).zip(y.chunks_exact_mut(spectrogram)) {
-                plan.forward(audio, y, workspace);
+        parts.zip(inputs[0].par_chunks(share * samples)).for_each(|((y, workspace), audio)| {
+            for (audio, y) in audio.chunks_exact(samples).zip(y.chunks_exact_mut(spectrogram)) {
+                spectra.visit(audio, workspace, &mut Power { y });
             }
         });
     };
     CpuKernel { workspace: signals.div_ceil(share) * size, run: Box::new(run) }
 }
 
-/// Audio [N, C, L], dy [N, C, F, T] → dx [N, C, L], in parallel over signals; frames are added in their order.
+/// From spectra and the gradient to the power [F, T] to a comb of gradients to the samples.
+struct Gradient<'a> {
+    dy: &'a [f32],
+    comb: &'a mut [f32],
+}
+
+impl Visit for Gradient<'_> {
+    #[inline(always)]
+    fn visit<S: Simd>(&mut self, simd: S, spectra: &Spectra, points: &mut [Point<S>], block: Block) {
+        let complex = Complex(simd);
+        let frames = spectra.frames;
+        let last = spectra.bins() - 1;
+        for (k, &(turn, at)) in spectra.pairs.iter().enumerate() {
+            let [low, high] = Spectra::pair(simd, points, turn, at);
+            let twice = simd.splat_f32s(if k == 0 { 2.0 } else { 1.0 });
+            let of_low = fetch::<S>(simd, &self.dy[k * frames + block.first..], block.new);
+            let of_high = fetch::<S>(simd, &self.dy[(last - k) * frames + block.first..], block.new);
+            let u = complex.scaled(low, simd.mul_f32s(twice, of_low));
+            let v = complex.scaled(high, simd.mul_f32s(twice, of_high));
+            let q = complex.turned_back(complex.sub(u, v), turn);
+            let sum = complex.add(u, v);
+            points[at[1]] = complex.conj(complex.sub_i(sum, q));
+            // Where both are one bin (k = 0, which has no mirror, and k = m/2), this is the value that counts.
+            points[at[0]] = complex.add_i(sum, q);
+        }
+        spectra.add_back(simd, points, block, self.comb);
+    }
+}
+
+/// The lanes of a range; the others are zero.
+#[inline(always)]
+fn fetch<S: Simd>(simd: S, from: &[f32], (start, end): (usize, usize)) -> S::f32s {
+    match S::as_simd_f32s(from).0.first() {
+        Some(&vector) if (start, end) == (0, S::F32_LANES) => vector,
+        _ => {
+            let mut vector = [simd.splat_f32s(0.0)];
+            bytemuck::cast_slice_mut::<_, f32>(&mut vector)[start..end].copy_from_slice(&from[start..end]);
+            vector[0]
+        }
+    }
+}
+
+/// Audio [N, C, L], dy [N, C, F, T] → dx [N, C, L], in parallel over signals; what falls on a sample is added in a
+/// fixed order.
 pub fn gradient(stft: PowerStft, audio: &Shape) -> CpuKernel {
-    let plan = Plan::new(stft, audio);
-    let signals = audio[0] * audio[1];
-    let (share, size) = (signals.div_ceil(parts(signals)).max(1), plan.workspace());
-    let spectrogram = stft.bins() * plan.frames;
+    gradient_by(Spectra::new(stft, audio[2]), audio)
+}
+
+fn gradient_by(spectra: Spectra, audio: &Shape) -> CpuKernel {
+    let (signals, samples) = (audio[0] * audio[1], audio[2]);
+    let (share, size) = (share(signals), spectra.comb.len() + spectra.workspace());
+    let spectrogram = spectra.bins() * spectra.frames;
     let run = move |inputs: &[&[f32]], dx: &mut [f32], workspace: &mut [f32]| {
-        let parts = dx.par_chunks_mut(share * plan.samples).zip(workspace.par_chunks_mut(size));
-        let given = inputs[0].par_chunks(share * plan.samples).zip(inputs[1].par_chunks(share * spectrogram));
+        let parts = dx.par_chunks_mut(share * samples).zip(workspace.par_chunks_mut(size));
+        let given = inputs[0].par_chunks(share * samples).zip(inputs[1].par_chunks(share * spectrogram));
         parts.zip(given).for_each(|((dx, workspace), (audio, dy))| {
-            let signals = audio.chunks_exact(plan.samples).zip(dy.chunks_exact(spectrogram));
-            for ((audio, dy), dx) in signals.zip(dx.chunks_exact_mut(plan.samples)) {
-                plan.gradient(audio, dy, dx, workspace);
+            let (comb, workspace) = workspace.split_at_mut(spectra.comb.len());
+            let signals = audio.chunks_exact(samples).zip(dy.chunks_exact(spectrogram));
+            for ((audio, dy), dx) in signals.zip(dx.chunks_exact_mut(samples)) {
+                comb.fill(0.0);
+                spectra.visit(audio, workspace, &mut Gradient { dy, comb });
+                spectra.comb.collect(comb, dx, spectra.split(workspace).1);
             }
         });
     };
     CpuKernel { workspace: signals.div_ceil(share) * size, run: Box::new(run) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::lanes::Lanes;
+    use super::super::reference;
+    use super::*;
+    use crate::ops::kernel::Operand;
+    use crate::rng::Rng;
+
+    fn run(kernel: &CpuKernel, inputs: &[&[f32]], len: usize) -> Vec<f32> {
+        let mut output = vec![f32::NAN; len];
+        (kernel.run)(inputs, &mut output, &mut vec![f32::NAN; kernel.workspace]);
+        output
+    }
+
+    fn compare(what: &str, actual: &[f32], expected: &[f64]) {
+        let rms = (expected.iter().map(|r| r * r).sum::<f64>() / expected.len() as f64).sqrt();
+        for (i, (&g, &r)) in actual.iter().zip(expected).enumerate() {
+            assert!(
+                (f64::from(g) - r).abs() <= 1e-5 * (rms + r.abs()),
+                "{what}: element {i} is {g}, not {r}"
+            );
+        }
+    }
+
+    /// Vectors of 4, of 16, of both, and the machine's, for fewer frames than lanes, as many, and more.
+    #[test]
+    fn whatever_the_lanes() {
+        let mut rng = Rng::new(17);
+        for (n_fft, hop, centred, frames) in [
+            (64, 17, true, 3),
+            (64, 16, true, 4),
+            (128, 160, false, 21),
+            (64, 1, true, 37),
+            (256, 61, false, 16),
+        ] {
+            let stft = PowerStft { n_fft, hop, centred };
+            let samples = (frames - 1) * hop + n_fft - 2 * stft.padding() + hop.min(5) - 1;
+            let samples = samples.max(stft.padding() + 1);
+            let audio = Shape::from([2, 1, samples]);
+            let shape = Shape::from([2, 1, stft.bins(), stft.frames(samples)]);
+            let x: Vec<f32> = (0..audio.elements()).map(|_| rng.normal()).collect();
+            let dy: Vec<f32> = (0..shape.elements()).map(|_| rng.normal()).collect();
+            let wide = |x: &[f32]| x.iter().map(|&x| f64::from(x)).collect::<Vec<_>>();
+            let (x64, dy64) = (wide(&x), wide(&dy));
+            let operand = Operand { data: &x64, shape: &audio };
+            let (mut y64, mut dx64) = (vec![0.0; dy.len()], vec![0.0; x.len()]);
+            reference::forward(&stft, operand, &mut y64, &shape);
+            reference::gradient(&stft, operand, Operand { data: &dy64, shape: &shape }, &mut dx64);
+            for lanes in
+                [vec![Lanes::Four], vec![Lanes::Sixteen], vec![Lanes::Sixteen, Lanes::Four], Lanes::all()]
+            {
+                let what = format!("{stft:?}, {samples} samples, {lanes:?}");
+                let spectra = || Spectra::with_lanes(stft, samples, &lanes);
+                compare(&what, &run(&forward_by(spectra(), &audio), &[&x], dy.len()), &y64);
+                compare(&what, &run(&gradient_by(spectra(), &audio), &[&x, &dy], x.len()), &dx64);
+            }
+        }
+    }
 }

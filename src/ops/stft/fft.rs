@@ -4,28 +4,17 @@
 //! Tukey 1965; Gentleman and Sande 1966). A radix-4 butterfly stores its middle outputs swapped, as two stages of
 //! radix 2 would, so that the spectrum lies in bit-reversed order whatever the radices; nothing is ever reordered,
 //! since who reads the spectrum can read it anywhere, and the inverse runs the stages backwards from that order.
-//! Lanes never mix: a signal's result does not depend on its neighbours.
+//! Lanes never mix: a signal's result does not depend on its neighbours, nor on how many there are.
 
 use std::f64::consts::TAU;
 
-use bytemuck::{Pod, Zeroable};
+use pulp::Simd;
 
-/// How many signals are transformed together: an AVX2 register of f32.
-pub const LANES: usize = 8;
+/// A complex number for each signal: real parts, imaginary parts.
+pub type Point<S> = [<S as Simd>::f32s; 2];
 
-/// One number for each signal.
-pub type Lane = [f32; LANES];
-
-/// A complex number for each signal.
-#[derive(Clone, Copy, Pod, Zeroable)]
-#[repr(C)]
-pub struct Point {
-    pub re: Lane,
-    pub im: Lane,
-}
-
-/// Sub-transforms of this many points (16 KiB) are finished before the next is begun: they fit the first-level cache.
-const CACHED: usize = 256;
+/// A sub-transform of this many bytes is finished before the next is begun: it fits the first-level cache.
+const CACHED: usize = 1 << 14;
 
 /// The tables of a transform of a power of two of points, 4 at least.
 #[derive(Clone, Debug)]
@@ -44,53 +33,106 @@ pub fn turn(k: usize, n: usize) -> Turn {
     (cos as f32, sin as f32)
 }
 
-#[inline(always)]
-fn lanes(f: impl Fn(usize) -> f32) -> Lane {
-    let mut lane = [0.0; LANES];
-    for (i, value) in lane.iter_mut().enumerate() {
-        *value = f(i);
-    }
-    lane
-}
+/// Arithmetic of [`Point`]s.
+#[derive(Clone, Copy)]
+pub struct Complex<S>(pub S);
 
-impl Point {
+impl<S: Simd> Complex<S> {
     #[inline(always)]
-    pub fn add(self, b: Point) -> Point {
-        Point { re: lanes(|i| self.re[i] + b.re[i]), im: lanes(|i| self.im[i] + b.im[i]) }
+    pub fn add(self, a: Point<S>, b: Point<S>) -> Point<S> {
+        [self.0.add_f32s(a[0], b[0]), self.0.add_f32s(a[1], b[1])]
     }
 
     #[inline(always)]
-    pub fn sub(self, b: Point) -> Point {
-        Point { re: lanes(|i| self.re[i] - b.re[i]), im: lanes(|i| self.im[i] - b.im[i]) }
+    pub fn sub(self, a: Point<S>, b: Point<S>) -> Point<S> {
+        [self.0.sub_f32s(a[0], b[0]), self.0.sub_f32s(a[1], b[1])]
+    }
+
+    /// a + i·b
+    #[inline(always)]
+    pub fn add_i(self, a: Point<S>, b: Point<S>) -> Point<S> {
+        [self.0.sub_f32s(a[0], b[1]), self.0.add_f32s(a[1], b[0])]
+    }
+
+    /// a − i·b
+    #[inline(always)]
+    pub fn sub_i(self, a: Point<S>, b: Point<S>) -> Point<S> {
+        [self.0.add_f32s(a[0], b[1]), self.0.sub_f32s(a[1], b[0])]
+    }
+
+    /// a + conj(b)
+    #[inline(always)]
+    pub fn add_conj(self, a: Point<S>, b: Point<S>) -> Point<S> {
+        [self.0.add_f32s(a[0], b[0]), self.0.sub_f32s(a[1], b[1])]
+    }
+
+    /// a − conj(b)
+    #[inline(always)]
+    pub fn sub_conj(self, a: Point<S>, b: Point<S>) -> Point<S> {
+        [self.0.sub_f32s(a[0], b[0]), self.0.add_f32s(a[1], b[1])]
     }
 
     #[inline(always)]
-    pub fn conj(self) -> Point {
-        Point { re: self.re, im: lanes(|i| -self.im[i]) }
-    }
-
-    /// Times i.
-    #[inline(always)]
-    pub fn times_i(self) -> Point {
-        Point { re: lanes(|i| -self.im[i]), im: self.re }
+    pub fn conj(self, a: Point<S>) -> Point<S> {
+        [a[0], self.0.neg_f32s(a[1])]
     }
 
     #[inline(always)]
-    pub fn turned(self, (cos, sin): Turn) -> Point {
-        Point {
-            re: lanes(|i| self.re[i] * cos - self.im[i] * sin),
-            im: lanes(|i| self.re[i] * sin + self.im[i] * cos),
-        }
+    pub fn turned(self, [re, im]: Point<S>, (cos, sin): Turn) -> Point<S> {
+        let (cos, sin) = (self.0.splat_f32s(cos), self.0.splat_f32s(sin));
+        [
+            self.0.negate_mul_add_e_f32s(im, sin, self.0.mul_f32s(re, cos)),
+            self.0.mul_add_e_f32s(im, cos, self.0.mul_f32s(re, sin)),
+        ]
+    }
+
+    /// By the conjugate of a turn.
+    #[inline(always)]
+    pub fn turned_back(self, [re, im]: Point<S>, (cos, sin): Turn) -> Point<S> {
+        let (cos, sin) = (self.0.splat_f32s(cos), self.0.splat_f32s(sin));
+        [
+            self.0.mul_add_e_f32s(im, sin, self.0.mul_f32s(re, cos)),
+            self.0.negate_mul_add_e_f32s(re, sin, self.0.mul_f32s(im, cos)),
+        ]
     }
 
     #[inline(always)]
-    pub fn scaled(self, by: Lane) -> Point {
-        Point { re: lanes(|i| self.re[i] * by[i]), im: lanes(|i| self.im[i] * by[i]) }
+    pub fn scaled(self, a: Point<S>, by: S::f32s) -> Point<S> {
+        [self.0.mul_f32s(a[0], by), self.0.mul_f32s(a[1], by)]
     }
 
     #[inline(always)]
-    pub fn power(self) -> Lane {
-        lanes(|i| self.re[i] * self.re[i] + self.im[i] * self.im[i])
+    pub fn power(self, a: Point<S>) -> S::f32s {
+        self.0.mul_add_e_f32s(a[0], a[0], self.0.mul_f32s(a[1], a[1]))
+    }
+
+    /// The transform of four points, in bit-reversed order.
+    #[inline(always)]
+    fn four(self, [a, b, c, d]: [Point<S>; 4]) -> [Point<S>; 4] {
+        let (even, odd) = (self.add(a, c), self.add(b, d));
+        let (left, right) = (self.sub(a, c), self.sub(b, d));
+        [self.add(even, odd), self.sub(even, odd), self.sub_i(left, right), self.add_i(left, right)]
+    }
+
+    /// The inverse of [`Self::four`] times 4.
+    #[inline(always)]
+    fn four_back(self, [y0, y2, y1, y3]: [Point<S>; 4]) -> [Point<S>; 4] {
+        let (even, odd) = (self.add(y0, y2), self.sub(y0, y2));
+        let (left, right) = (self.add(y1, y3), self.sub(y1, y3));
+        [self.add(even, left), self.add_i(odd, right), self.sub(even, left), self.sub_i(odd, right)]
+    }
+
+    #[inline(always)]
+    fn butterfly(self, points: [Point<S>; 4], turns: &[Turn; 3]) -> [Point<S>; 4] {
+        let [a, b, c, d] = self.four(points);
+        [a, self.turned(b, turns[1]), self.turned(c, turns[0]), self.turned(d, turns[2])]
+    }
+
+    #[inline(always)]
+    fn butterfly_back(self, [a, b, c, d]: [Point<S>; 4], turns: &[Turn; 3]) -> [Point<S>; 4] {
+        let (b, c, d) =
+            (self.turned_back(b, turns[1]), self.turned_back(c, turns[0]), self.turned_back(d, turns[2]));
+        self.four_back([a, b, c, d])
     }
 }
 
@@ -107,42 +149,64 @@ impl Fft {
         k.reverse_bits() >> (usize::BITS - self.points.trailing_zeros())
     }
 
-    /// `Z[position(k)] = Σ_j z[j]·e^(−2πi·j·k/points)`.
+    /// `Z[position(k)] = Σ_j z[j]·e^(−2πi·j·k/points)`, where `quarters(j)` gives z at j and one, two and three
+    /// quarters of the points behind it. What `data` held before does not matter.
     #[inline(always)]
-    pub fn forward(&self, data: &mut [Point]) {
-        let whole = self.stages.iter().take_while(|stage| 4 * stage.len() > CACHED).count();
-        for stage in &self.stages[..whole] {
-            forward_stage(data, stage);
+    pub fn forward<S: Simd>(
+        &self,
+        simd: S,
+        data: &mut [Point<S>],
+        quarters: impl Fn(usize) -> [Point<S>; 4],
+    ) {
+        let complex = Complex(simd);
+        let quarter = self.points / 4;
+        let [a, b, c, d] = split(data, quarter);
+        for (j, ((((a, b), c), d), turns)) in
+            a.iter_mut().zip(b).zip(c).zip(d).zip(&self.stages[0]).enumerate()
+        {
+            [*a, *b, *c, *d] = complex.butterfly(quarters(j), turns);
         }
-        for part in data.chunks_exact_mut(self.points >> (2 * whole)) {
-            for stage in &self.stages[whole..] {
-                forward_stage(part, stage);
+        let large = self.large::<S>().max(1);
+        for stage in &self.stages[1..large] {
+            forward_stage(complex, data, stage);
+        }
+        for part in data.chunks_exact_mut(self.points >> (2 * large)) {
+            for stage in &self.stages[large..] {
+                forward_stage(complex, part, stage);
             }
-            self.last_stage(part);
+            self.last_stage(complex, part);
         }
     }
 
     /// `z[j] = Σ_k Z[position(k)]·e^(2πi·j·k/points)`: not divided by the number of points.
     #[inline(always)]
-    pub fn inverse(&self, data: &mut [Point]) {
-        let whole = self.stages.iter().take_while(|stage| 4 * stage.len() > CACHED).count();
-        for part in data.chunks_exact_mut(self.points >> (2 * whole)) {
-            self.last_stage(part);
-            for stage in self.stages[whole..].iter().rev() {
-                inverse_stage(part, stage);
+    pub fn inverse<S: Simd>(&self, simd: S, data: &mut [Point<S>]) {
+        let complex = Complex(simd);
+        let large = self.large::<S>();
+        for part in data.chunks_exact_mut(self.points >> (2 * large)) {
+            self.last_stage(complex, part);
+            for stage in self.stages[large..].iter().rev() {
+                inverse_stage(complex, part, stage);
             }
         }
-        for stage in self.stages[..whole].iter().rev() {
-            inverse_stage(data, stage);
+        for stage in self.stages[..large].iter().rev() {
+            inverse_stage(complex, data, stage);
         }
+    }
+
+    /// How many stages have blocks too large for the first-level cache.
+    #[inline(always)]
+    fn large<S: Simd>(&self) -> usize {
+        let size = |stage: &Vec<_>| 4 * stage.len() * size_of::<Point<S>>();
+        self.stages.iter().take_while(|stage| size(stage) > CACHED).count()
     }
 
     /// The radix-2 stage of blocks of two, where the length is no power of four; it is its own inverse up to scale.
     #[inline(always)]
-    fn last_stage(&self, data: &mut [Point]) {
+    fn last_stage<S: Simd>(&self, complex: Complex<S>, data: &mut [Point<S>]) {
         if self.points.trailing_zeros() % 2 == 1 {
             for pair in data.as_chunks_mut::<2>().0 {
-                *pair = [pair[0].add(pair[1]), pair[0].sub(pair[1])];
+                *pair = [complex.add(pair[0], pair[1]), complex.sub(pair[0], pair[1])];
             }
         }
     }
@@ -150,7 +214,7 @@ impl Fft {
 
 /// The four quarters of a block.
 #[inline(always)]
-fn quarters(block: &mut [Point], quarter: usize) -> [&mut [Point]; 4] {
+fn split<P>(block: &mut [P], quarter: usize) -> [&mut [P]; 4] {
     let (a, rest) = block.split_at_mut(quarter);
     let (b, rest) = rest.split_at_mut(quarter);
     let (c, d) = rest.split_at_mut(quarter);
@@ -158,76 +222,95 @@ fn quarters(block: &mut [Point], quarter: usize) -> [&mut [Point]; 4] {
 }
 
 #[inline(always)]
-fn forward_stage(data: &mut [Point], stage: &[[Turn; 3]]) {
+fn forward_stage<S: Simd>(complex: Complex<S>, data: &mut [Point<S>], stage: &[[Turn; 3]]) {
+    if stage.len() == 1 {
+        for block in data.as_chunks_mut::<4>().0 {
+            *block = complex.four(*block);
+        }
+        return;
+    }
     for block in data.chunks_exact_mut(4 * stage.len()) {
-        let [a, b, c, d] = quarters(block, stage.len());
+        let [a, b, c, d] = split(block, stage.len());
         for ((((a, b), c), d), turns) in a.iter_mut().zip(b).zip(c).zip(d).zip(stage) {
-            let (even, odd) = (a.add(*c), b.add(*d));
-            let (left, right) = (a.sub(*c), b.sub(*d).times_i());
-            *a = even.add(odd);
-            *b = even.sub(odd).turned(turns[1]);
-            *c = left.sub(right).turned(turns[0]);
-            *d = left.add(right).turned(turns[2]);
+            [*a, *b, *c, *d] = complex.butterfly([*a, *b, *c, *d], turns);
         }
     }
 }
 
 #[inline(always)]
-fn inverse_stage(data: &mut [Point], stage: &[[Turn; 3]]) {
-    let back = |(cos, sin): Turn| (cos, -sin);
+fn inverse_stage<S: Simd>(complex: Complex<S>, data: &mut [Point<S>], stage: &[[Turn; 3]]) {
+    if stage.len() == 1 {
+        for block in data.as_chunks_mut::<4>().0 {
+            *block = complex.four_back(*block);
+        }
+        return;
+    }
     for block in data.chunks_exact_mut(4 * stage.len()) {
-        let [a, b, c, d] = quarters(block, stage.len());
+        let [a, b, c, d] = split(block, stage.len());
         for ((((a, b), c), d), turns) in a.iter_mut().zip(b).zip(c).zip(d).zip(stage) {
-            let (y0, y2) = (*a, b.turned(back(turns[1])));
-            let (y1, y3) = (c.turned(back(turns[0])), d.turned(back(turns[2])));
-            let (even, odd) = (y0.add(y2), y0.sub(y2));
-            let (left, right) = (y1.add(y3), y1.sub(y3).times_i());
-            *a = even.add(left);
-            *b = odd.add(right);
-            *c = even.sub(left);
-            *d = odd.sub(right);
+            [*a, *b, *c, *d] = complex.butterfly_back([*a, *b, *c, *d], turns);
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use pulp::{Scalar128b, Scalar256b, Scalar512b, WithSimd};
+
     use super::*;
     use crate::rng::Rng;
 
     /// Against the definition in f64, and back again, for every length that a spectrogram can ask for.
-    #[test]
-    fn transforms_and_inverts() {
-        let mut rng = Rng::new(3);
-        for points in [4, 8, 32, 64, 128, 256, 512, 1024, 2048] {
+    struct ThereAndBack(usize);
+
+    impl WithSimd for ThereAndBack {
+        type Output = ();
+
+        fn with_simd<S: Simd>(self, simd: S) {
+            let points = self.0;
+            let mut rng = Rng::new(3);
             let fft = Fft::new(points);
-            let mut random = || std::array::from_fn(|_| rng.normal());
-            let signal: Vec<Point> = (0..points).map(|_| Point { re: random(), im: random() }).collect();
-            let mut data = signal.clone();
-            fft.forward(&mut data);
+            let signal: Vec<f32> = (0..2 * S::F32_LANES * points).map(|_| rng.normal()).collect();
+            let at = |j: usize, lane: usize| {
+                let [re, im] = [0, 1].map(|part| signal[(2 * j + part) * S::F32_LANES + lane]);
+                (f64::from(re), f64::from(im))
+            };
+            let given = S::as_simd_f32s(&signal).0.as_chunks::<2>().0;
+            let mut out = vec![f32::NAN; signal.len()];
+            let data = S::as_mut_simd_f32s(&mut out).0.as_chunks_mut::<2>().0;
+            fft.forward(simd, data, |j| [0, 1, 2, 3].map(|i| given[j + i * points / 4]));
+            let spectrum = out.clone();
             let scale = (points as f64).sqrt();
             for k in [0, 1, 2, 3, points / 3, points / 2, points - 1] {
-                for lane in 0..LANES {
+                for lane in 0..S::F32_LANES {
                     let (mut re, mut im) = (0.0, 0.0);
-                    for (j, point) in signal.iter().enumerate() {
+                    for j in 0..points {
                         let (sin, cos) = (-TAU * ((j * k) % points) as f64 / points as f64).sin_cos();
-                        let (x, y) = (f64::from(point.re[lane]), f64::from(point.im[lane]));
+                        let (x, y) = at(j, lane);
                         re += x * cos - y * sin;
                         im += x * sin + y * cos;
                     }
-                    let actual = data[fft.position(k)];
-                    let error = (f64::from(actual.re[lane]) - re).hypot(f64::from(actual.im[lane]) - im);
+                    let actual =
+                        [0, 1].map(|p| f64::from(spectrum[(2 * fft.position(k) + p) * S::F32_LANES + lane]));
+                    let error = (actual[0] - re).hypot(actual[1] - im);
                     assert!(error <= 1e-6 * scale, "{points} points, bin {k}: off by {error:e}");
                 }
             }
-            fft.inverse(&mut data);
-            for (back, there) in data.iter().zip(&signal) {
-                for lane in 0..LANES {
-                    let error = (back.re[lane] / points as f32 - there.re[lane]).abs()
-                        + (back.im[lane] / points as f32 - there.im[lane]).abs();
-                    assert!(error <= 5e-6, "{points} points: off by {error:e} after there and back");
-                }
+            fft.inverse(simd, S::as_mut_simd_f32s(&mut out).0.as_chunks_mut::<2>().0);
+            for (back, there) in out.iter().zip(&signal) {
+                let error = (back / points as f32 - there).abs();
+                assert!(error <= 3e-6, "{points} points: off by {error:e} after there and back");
             }
+        }
+    }
+
+    #[test]
+    fn transforms_and_inverts() {
+        for points in [4, 8, 32, 64, 128, 256, 512, 1024, 2048] {
+            pulp::Arch::new().dispatch(ThereAndBack(points));
+            ThereAndBack(points).with_simd(Scalar128b);
+            ThereAndBack(points).with_simd(Scalar256b);
+            ThereAndBack(points).with_simd(Scalar512b);
         }
     }
 }

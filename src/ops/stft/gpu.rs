@@ -17,7 +17,7 @@ fn teams(points: usize) -> (usize, usize) {
     (threads, (LEAST / threads).max(1))
 }
 
-fn launch(stft: &PowerStft, audio: &Shape, entry: &'static str, bindings: Vec<Binding>) -> Launch {
+pub fn launch(stft: &PowerStft, audio: &Shape, entry: &'static str, bindings: Vec<Binding>) -> Launch {
     let (signals, samples) = (audio[0] * audio[1], audio[2]);
     let (points, frames) = (stft.n_fft / 2, stft.frames(samples));
     let (threads, group_frames) = teams(points);
@@ -42,7 +42,7 @@ fn launch(stft: &PowerStft, audio: &Shape, entry: &'static str, bindings: Vec<Bi
 }
 
 /// Half the window, and e^(−2πi·k/n) for k in 0..n.
-fn tables(stft: &PowerStft) -> Vec<Arc<[f32]>> {
+pub fn tables(stft: &PowerStft) -> Vec<Arc<[f32]>> {
     let window = stft.window().iter().map(|w| (w / 2.0) as f32).collect();
     let turns = (0..stft.n_fft).map(|k| turn(k, stft.n_fft)).flat_map(|(cos, sin)| [cos, sin]).collect();
     vec![window, turns]

@@ -1,11 +1,19 @@
 //! Power spectrogram by the short-time Fourier transform, differentiable to the audio.
 
+mod comb;
 mod cpu;
 mod fft;
-mod gpu;
+pub(super) mod gpu;
+mod lanes;
 mod reference;
+mod spectra;
 
 use std::f64::consts::PI;
+
+pub(super) use cpu::{share, store};
+pub(super) use fft::{Complex, Point};
+pub(super) use lanes::Block;
+pub(super) use spectra::{Spectra, Visit};
 
 use super::kernel::{CpuKernel, GpuKernel, Io, Operand, Real};
 use super::{Backward, Operation, arity, same};

@@ -1,0 +1,70 @@
+//! Mel bands and logarithm of a block's spectra while they are in the cache; see `stft/spectra.rs`.
+
+use pulp::Simd;
+use rayon::prelude::*;
+
+use super::LogMel;
+use crate::graph::Shape;
+use crate::ops::kernel::CpuKernel;
+use crate::ops::log::ln;
+use crate::ops::mel::Band;
+use crate::ops::stft::{Block, Complex, Point, Spectra, Visit, share, store};
+
+/// Makes the features [H, T] of a signal.
+struct Features<'a> {
+    bands: &'a [Band],
+    floor: Option<f32>,
+    /// The power of every bin of a block.
+    power: &'a mut [f32],
+    /// The features of a block.
+    rows: &'a mut [f32],
+    y: &'a mut [f32],
+}
+
+impl Visit for Features<'_> {
+    #[inline(always)]
+    fn visit<S: Simd>(&mut self, simd: S, spectra: &Spectra, points: &mut [Point<S>], block: Block) {
+        let last = spectra.bins() - 1;
+        let power = &mut S::as_mut_simd_f32s(self.power).0[..=last];
+        for (k, &(turn, at)) in spectra.pairs.iter().enumerate() {
+            let [low, high] = Spectra::pair(simd, points, turn, at);
+            power[k] = Complex(simd).power(low);
+            power[last - k] = Complex(simd).power(high);
+        }
+        let rows = &mut self.rows[..self.bands.len() * S::F32_LANES];
+        for (row, band) in S::as_mut_simd_f32s(rows).0.iter_mut().zip(self.bands) {
+            *row = simd.splat_f32s(0.0);
+            for (&power, &weight) in power[band.start..].iter().zip(&band.weights) {
+                *row = simd.mul_add_e_f32s(simd.splat_f32s(weight), power, *row);
+            }
+        }
+        if let Some(floor) = self.floor {
+            rows.iter_mut().for_each(|value| *value = ln(*value + floor));
+        }
+        for (h, &row) in S::as_simd_f32s(rows).0.iter().enumerate() {
+            store::<S>(&mut self.y[h * spectra.frames + block.first..], row, block.new.1);
+        }
+    }
+}
+
+/// Audio [N, C, L] → [N, C, H, T], in parallel over signals.
+pub fn forward(op: &LogMel, audio: &Shape) -> CpuKernel {
+    let (signals, samples) = (audio[0] * audio[1], audio[2]);
+    let spectra = Spectra::new(op.stft, samples);
+    let (bands, floor) = (op.mel.band_weights(), op.ln.map(|ln| ln.floor));
+    let (power, rows) = (spectra.lanes() * spectra.bins(), spectra.lanes() * bands.len());
+    let (share, size) = (share(signals), spectra.workspace() + power + rows);
+    let features = bands.len() * spectra.frames;
+    let run = move |inputs: &[&[f32]], y: &mut [f32], workspace: &mut [f32]| {
+        let parts = y.par_chunks_mut(share * features).zip(workspace.par_chunks_mut(size));
+        parts.zip(inputs[0].par_chunks(share * samples)).for_each(|((y, workspace), audio)| {
+            let (workspace, rest) = workspace.split_at_mut(spectra.workspace());
+            let (power, rows) = rest.split_at_mut(power);
+            for (audio, y) in audio.chunks_exact(samples).zip(y.chunks_exact_mut(features)) {
+                let mut features = Features { bands: &bands, floor, power, rows, y };
+                spectra.visit(audio, workspace, &mut features);
+            }
+        });
+    };
+    CpuKernel { workspace: signals.div_ceil(share) * size, run: Box::new(run) }
+}
