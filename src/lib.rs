@@ -16,4 +16,5 @@ pub mod recognize;
 pub mod report;
 pub mod rng;
 pub mod score;
+pub mod simd;
 pub mod train;

@@ -1,6 +1,6 @@
 use pulp::{Simd, WithSimd};
 
-use super::dispatch;
+use crate::simd::dispatch;
 
 /// Columns of a register tile: 4×6 accumulators of 32 registers, 2×6 of 16.
 const TILE_COLUMNS: usize = 6;

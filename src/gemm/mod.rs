@@ -17,9 +17,9 @@ pub use outer::{Outer, SHIFTS, shift_outer};
 pub use pack::pack_rows;
 pub use product::{Product, shift_product};
 
-use std::sync::OnceLock;
+use pulp::{Simd, WithSimd};
 
-use pulp::{Arch, Simd, WithSimd};
+use crate::simd::dispatch;
 
 /// Vectors in a row of a register tile of [`shift_product`]: 8×3 accumulators of 32 registers, 4×3 of 16.
 const TILE_VECTORS: usize = 3;
@@ -51,11 +51,6 @@ const fn tile_rows<S: Simd>() -> usize {
     if S::REGISTER_COUNT >= 32 { 8 } else { 4 }
 }
 
-fn arch() -> Arch {
-    static ARCH: OnceLock<Arch> = OnceLock::new();
-    *ARCH.get_or_init(Arch::new)
-}
-
 impl Tiles {
     /// Those of this machine.
     pub fn get() -> Self {
@@ -65,14 +60,5 @@ impl Tiles {
     /// The height of packed panels for a matrix of `rows` rows: the tile's, or the next power of two for less.
     pub fn height(self, rows: usize) -> usize {
         self.rows.min(rows.next_power_of_two())
-    }
-}
-
-/// Runs `work` with the machine's instruction set; without one that is known, with arrays of 128 bits, which the
-/// compiler's own vectorisation understands.
-pub(crate) fn dispatch<W: WithSimd>(work: W) -> W::Output {
-    match arch() {
-        Arch::Scalar => work.with_simd(pulp::Scalar128b),
-        arch => arch.dispatch(work),
     }
 }

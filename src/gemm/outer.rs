@@ -1,6 +1,6 @@
 use pulp::{Simd, WithSimd};
 
-use super::dispatch;
+use crate::simd::dispatch;
 
 /// Shifts of every row of B.
 pub const SHIFTS: usize = 3;

@@ -1,6 +1,7 @@
 use pulp::{Simd, WithSimd};
 
-use super::{TILE_VECTORS, dispatch};
+use super::TILE_VECTORS;
+use crate::simd::dispatch;
 
 /// `c[m, j] = Σ_t a[m, t] · b[offsets[t] + j]` for `rows` rows and `columns` columns.
 #[derive(Debug)]

@@ -20,7 +20,6 @@ pub mod optimizer;
 pub mod pool;
 mod reduce;
 pub mod residual_add;
-mod simd;
 pub mod source;
 pub mod stft;
 pub mod view;

@@ -1,9 +1,9 @@
 //! Leaky ReLU over flat memory, in vectorised chunks on all threads.
 
-use pulp::Arch;
 use rayon::prelude::*;
 
 use crate::ops::kernel::{CpuKernel, Io};
+use crate::simd;
 
 /// Elements a task takes: below, handing out costs more than it brings.
 const TASK: usize = 16 * 1024;
@@ -14,7 +14,7 @@ fn chunks<const I: usize>(
     out: &mut [f32],
     f: impl Fn([&[f32]; I], &mut [f32]) + Send + Sync,
 ) {
-    let arch = Arch::new();
+    let arch = simd::arch();
     let task = |(task, out): (usize, &mut [f32])| {
         let inputs = inputs.map(|input| &input[task * TASK..][..out.len()]);
         arch.dispatch(

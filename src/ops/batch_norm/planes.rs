@@ -5,11 +5,11 @@
 //! threads nor the width of the vectors changes a bit. No fused multiply-add is used, for the same reason; memory is
 //! the limit either way.
 
-use pulp::Arch;
 use rayon::prelude::*;
 
 use crate::graph::Shape;
 use crate::ops::bias::channels;
+use crate::simd;
 
 /// Elements a task takes at least: below, handing out costs more than it brings.
 const TASK: usize = 16 * 1024;
@@ -66,7 +66,7 @@ pub fn map<const I: usize, const K: usize>(
 ) {
     let Layout { c, size, .. } = layout;
     let (units, elements) = layout.task();
-    let arch = Arch::new();
+    let arch = simd::arch();
     let of: [&[f32]; K] = std::array::from_fn(|k| &coefficients[k * c..][..c]);
     let task = |(task, out): (usize, &mut [f32])| {
         let inputs = inputs.map(|input| &input[task * elements..][..out.len()]);
@@ -197,7 +197,7 @@ pub fn reduce_planes<const I: usize>(
 ) {
     let Layout { c, size, .. } = layout;
     let (planes, _) = layout.task();
-    let arch = Arch::new();
+    let arch = simd::arch();
     let task = |(task, (first, second)): (usize, (&mut [f32], &mut [f32]))| {
         arch.dispatch(
             #[inline(always)]
@@ -227,7 +227,7 @@ pub fn sum_rows<const I: usize>(
     mut done: impl FnMut(usize, [f64; 2]),
 ) {
     let whole = c / WIDTH * WIDTH;
-    Arch::new().dispatch(
+    simd::arch().dispatch(
         #[inline(always)]
         || {
             // The constant width is worth a loop of its own: its sums stay in registers.

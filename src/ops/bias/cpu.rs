@@ -3,6 +3,7 @@ use rayon::prelude::*;
 use super::channels;
 use crate::ops::kernel::{CpuKernel, Io};
 use crate::ops::reduce;
+use crate::simd;
 
 /// Elements that one task takes.
 const TASK: usize = 1 << 14;
@@ -18,7 +19,7 @@ pub fn bias(io: &Io<'_>) -> CpuKernel {
             if !in_place {
                 y.copy_from_slice(&inputs[0][task * samples * sample..][..y.len()]);
             }
-            pulp::Arch::new().dispatch(
+            simd::arch().dispatch(
                 #[inline(always)]
                 || {
                     if size == 1 {
@@ -38,7 +39,7 @@ pub fn bias_grad(io: &Io<'_>) -> CpuKernel {
     CpuKernel::new(move |inputs, db, _| {
         let dy = inputs[0];
         db.par_iter_mut().enumerate().for_each(|(channel, db)| {
-            pulp::Arch::new().dispatch(
+            simd::arch().dispatch(
                 #[inline(always)]
                 || {
                     let rows = dy.chunks_exact(c * size).map(|sample| &sample[channel * size..][..size]);

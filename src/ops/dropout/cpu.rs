@@ -2,6 +2,7 @@ use rayon::prelude::*;
 
 use super::{Dropout, mix};
 use crate::ops::kernel::{CpuKernel, Io};
+use crate::simd;
 
 /// Elements that one task takes.
 const TASK: usize = 1 << 14;
@@ -17,7 +18,7 @@ pub fn dropout(op: Dropout, io: &Io<'_>) -> CpuKernel {
             if !in_place {
                 y.copy_from_slice(&x[first..][..y.len()]);
             }
-            pulp::Arch::new().dispatch(
+            simd::arch().dispatch(
                 #[inline(always)]
                 || {
                     let mut element = first as u32;

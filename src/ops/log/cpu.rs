@@ -5,7 +5,8 @@ use rayon::prelude::*;
 use super::{Decibel, Ln, ln};
 use crate::graph::Shape;
 use crate::ops::kernel::CpuKernel;
-use crate::ops::simd::vectorised;
+use crate::simd;
+use crate::simd::vectorised;
 
 /// Elements that a thread takes at a time.
 const PIECE: usize = 1 << 12;
@@ -15,7 +16,7 @@ const PARTIALS: usize = 16;
 
 /// `y = ln(x + floor)`; in place, x is what y holds before.
 pub fn logarithm(Ln { floor }: Ln, in_place: bool) -> CpuKernel {
-    let arch = pulp::Arch::new();
+    let arch = simd::arch();
     CpuKernel::new(move |inputs, y, _| {
         y.par_chunks_mut(PIECE).enumerate().for_each(|(i, y)| {
             if !in_place {
@@ -32,7 +33,7 @@ pub fn logarithm(Ln { floor }: Ln, in_place: bool) -> CpuKernel {
 
 /// `dx = dy / (x + floor)`
 pub fn logarithm_gradient(Ln { floor }: Ln) -> CpuKernel {
-    let arch = pulp::Arch::new();
+    let arch = simd::arch();
     CpuKernel::new(move |inputs, dx, _| {
         let given = inputs[0].par_chunks(PIECE).zip(inputs[1].par_chunks(PIECE));
         dx.par_chunks_mut(PIECE).zip(given).for_each(|(dx, (x, dy))| {
@@ -73,7 +74,7 @@ fn peak(x: &[f32]) -> f32 {
 
 /// In parallel over samples, the first axis.
 pub fn decibel(Decibel { range }: Decibel, shape: &Shape) -> CpuKernel {
-    let arch = pulp::Arch::new();
+    let arch = simd::arch();
     let size = shape[1..].iter().product::<usize>().max(1);
     CpuKernel::new(move |inputs, y, _| {
         y.par_chunks_mut(size).zip(inputs[0].par_chunks(size)).for_each(|(y, x)| {
@@ -94,7 +95,7 @@ pub fn decibel(Decibel { range }: Decibel, shape: &Shape) -> CpuKernel {
 
 /// In parallel over samples, the first axis.
 pub fn decibel_gradient(Decibel { range }: Decibel, shape: &Shape) -> CpuKernel {
-    let arch = pulp::Arch::new();
+    let arch = simd::arch();
     let size = shape[1..].iter().product::<usize>().max(1);
     CpuKernel::new(move |inputs, dx, _| {
         let given = inputs[0].par_chunks(size).zip(inputs[1].par_chunks(size));

@@ -1,10 +1,10 @@
 //! One sweep over rows of W elements, vectorised along the row, on all threads.
 
-use pulp::Arch;
 use rayon::prelude::*;
 
 use crate::ops::kernel::{CpuKernel, Io};
-use crate::ops::simd::vectorised;
+use crate::simd;
+use crate::simd::vectorised;
 
 /// Elements that one task takes at least: below, handing out costs more than it brings.
 const TASK: usize = 1 << 14;
@@ -18,7 +18,7 @@ pub fn mask(io: &Io<'_>) -> CpuKernel {
         let rows_a_task = TASK.div_ceil(w.max(1));
         let task = |(task, y): (usize, &mut [f32])| {
             vectorised(
-                Arch::new(),
+                simd::arch(),
                 #[inline(always)]
                 || {
                     for (row, y) in (task * rows_a_task..).zip(y.chunks_exact_mut(w)) {

@@ -5,14 +5,15 @@ use rayon::prelude::*;
 use super::{Band, Mel};
 use crate::graph::Shape;
 use crate::ops::kernel::CpuKernel;
-use crate::ops::simd::vectorised;
+use crate::simd;
+use crate::simd::vectorised;
 
 /// Rows that a thread takes at least; a row of a second of audio is some hundred bytes.
 const ROWS: usize = 32;
 
 /// x [N, C, columns, T] → y [N, C, rows, T], in parallel over rows; columns are added in their order.
 pub fn banded(mel: &Mel, output: &Shape) -> CpuKernel {
-    let arch = pulp::Arch::new();
+    let arch = simd::arch();
     let (rows, columns, frames) = (mel.rows(), mel.columns(), output[3]);
     let bands = mel.band_weights();
     CpuKernel::new(move |inputs, y, _| {

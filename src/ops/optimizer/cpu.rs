@@ -5,6 +5,7 @@ use rayon::prelude::*;
 use super::{Adam, Common, Sgd};
 use crate::ops::kernel::{CpuKernel, Io};
 use crate::ops::reduce;
+use crate::simd;
 
 /// Parameters that one task takes.
 const TASK: usize = 1 << 13;
@@ -13,7 +14,7 @@ pub fn global_norm(io: &Io<'_>) -> CpuKernel {
     let chunks = io.inputs[0].elements().div_ceil(TASK);
     let run = |inputs: &[&[f32]], output: &mut [f32], partials: &mut [f32]| {
         partials.par_chunks_mut(2).zip(inputs[0].par_chunks(TASK)).for_each(|(partial, gradients)| {
-            pulp::Arch::new().dispatch(
+            simd::arch().dispatch(
                 #[inline(always)]
                 || {
                     partial[0] = reduce::sum_of(gradients, |g| if g.is_finite() { g * g } else { 0.0 });
@@ -49,7 +50,7 @@ pub fn sgd(op: Sgd, io: &Io<'_>) -> CpuKernel {
         let rows = theta.par_chunks_mut(TASK).zip(velocity.par_chunks_mut(TASK));
         rows.zip(gradients.par_chunks(TASK)).enumerate().for_each(
             |(task, ((theta, velocity), gradients))| {
-                pulp::Arch::new().dispatch(
+                simd::arch().dispatch(
                     #[inline(always)]
                     || {
                         for (i, ((t, v), &g)) in theta.iter_mut().zip(velocity).zip(gradients).enumerate() {
@@ -81,7 +82,7 @@ pub fn adam(op: Adam, io: &Io<'_>) -> CpuKernel {
         let moments = first.par_chunks_mut(TASK).zip(second.par_chunks_mut(TASK));
         let rows = theta.par_chunks_mut(TASK).zip(moments).zip(gradients.par_chunks(TASK));
         rows.enumerate().for_each(|(task, ((theta, (first, second)), gradients))| {
-            pulp::Arch::new().dispatch(
+            simd::arch().dispatch(
                 #[inline(always)]
                 || {
                     let moments = first.iter_mut().zip(second);

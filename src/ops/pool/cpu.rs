@@ -6,6 +6,7 @@ use super::Window;
 use crate::graph::Shape;
 use crate::ops::kernel::CpuKernel;
 use crate::ops::reduce;
+use crate::simd;
 
 /// The sides of a plane before and after pooling.
 #[derive(Clone, Copy)]
@@ -166,7 +167,7 @@ fn by_plane(
 ) {
     let planes = plane.planes_per_task();
     y.par_chunks_mut(planes * to).zip(x.par_chunks(planes * from)).for_each(|(y, x)| {
-        pulp::Arch::new().dispatch(
+        simd::arch().dispatch(
             #[inline(always)]
             || x.chunks_exact(from).zip(y.chunks_exact_mut(to)).for_each(|(x, y)| f(x, y)),
         );
@@ -198,7 +199,7 @@ pub fn max_grad(window: Window, x: &Shape, dy: &Shape) -> CpuKernel {
         let sources = inputs[0].par_chunks(planes * full).zip(inputs[1].par_chunks(planes * pooled));
         dx.par_chunks_mut(planes * full).zip(sources).for_each(|(dx, (x, dy))| {
             let each = dx.chunks_exact_mut(full).zip(x.chunks_exact(full).zip(dy.chunks_exact(pooled)));
-            pulp::Arch::new().dispatch(
+            simd::arch().dispatch(
                 #[inline(always)]
                 || {
                     for (dx, (x, dy)) in each {

@@ -307,7 +307,7 @@ mod tests {
     #[test]
     fn transforms_and_inverts() {
         for points in [4, 8, 32, 64, 128, 256, 512, 1024, 2048] {
-            pulp::Arch::new().dispatch(ThereAndBack(points));
+            crate::simd::dispatch(ThereAndBack(points));
             ThereAndBack(points).with_simd(Scalar128b);
             ThereAndBack(points).with_simd(Scalar256b);
             ThereAndBack(points).with_simd(Scalar512b);

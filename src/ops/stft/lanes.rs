@@ -1,5 +1,6 @@
 //! How many frames are computed at once: as many as a vector has lanes.
 
+use crate::simd;
 use pulp::{Arch, Scalar128b, Simd, WithSimd};
 
 /// An instruction set, and with it a number of lanes.
@@ -29,7 +30,7 @@ impl WithSimd for Count {
 impl Lanes {
     /// Those of this machine, widest first.
     pub fn all() -> Vec<Self> {
-        match Arch::new() {
+        match simd::arch() {
             Arch::Scalar => vec![Self::Four],
             #[cfg(target_arch = "x86_64")]
             arch @ Arch::V4(simd) => vec![Self::Native(arch), Self::Half(*simd)],

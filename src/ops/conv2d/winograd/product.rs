@@ -7,8 +7,9 @@ use super::super::Dims;
 use super::super::cpu::SLOTS_A_THREAD;
 use super::transform::{self, Input, Output};
 use super::{LANES, POINTS, ROWS, TAPS, TILES, Tiling};
-use crate::gemm::{Product, Tiles, dispatch};
+use crate::gemm::{Product, Tiles};
 use crate::ops::kernel::CpuKernel;
+use crate::simd::dispatch;
 
 /// y = x ⋆ w as a kernel of inputs (x, w), where that pays.
 pub fn forward(d: &Dims) -> Option<CpuKernel> {

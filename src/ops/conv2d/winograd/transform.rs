@@ -310,8 +310,8 @@ impl Output<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::gemm::dispatch;
     use crate::rng::Rng;
+    use crate::simd::dispatch;
 
     fn first<S: Simd>(vector: S::f32s) -> f32 {
         bytemuck::cast_slice(&[vector])[0]

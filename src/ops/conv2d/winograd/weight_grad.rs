@@ -11,8 +11,9 @@ use super::super::cpu::SLOTS_A_THREAD;
 use super::gradient::Gradient;
 use super::transform::{self, Input};
 use super::{LANES, POINTS, TAPS, Tiling};
-use crate::gemm::{Outer, SHIFTS, Tiles, dispatch, shift_outer};
+use crate::gemm::{Outer, SHIFTS, Tiles, shift_outer};
 use crate::ops::kernel::CpuKernel;
+use crate::simd::dispatch;
 
 /// Transformed elements of x and dy that are summed at once: half a second-level cache.
 const SUMMED: usize = 1 << 17;
