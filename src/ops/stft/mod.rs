@@ -8,6 +8,7 @@ mod reference;
 use std::f64::consts::PI;
 
 use super::kernel::{CpuKernel, GpuKernel, Io, Operand, Real};
+use super::split::Split;
 use super::{Backward, Operation, arity, same};
 use crate::graph::{GraphError, NodeId, Shape};
 
@@ -116,6 +117,10 @@ impl Operation for PowerStft {
         gpu::forward(self, io.inputs[0])
     }
 
+    fn split(&self) -> Option<Split> {
+        Split::rows(&[0])
+    }
+
     fn operations(&self, io: &Io<'_>) -> u64 {
         self.transform_operations(io.output)
     }
@@ -146,6 +151,10 @@ impl Operation for PowerStftGrad {
 
     fn gpu(&self, io: &Io<'_>) -> GpuKernel {
         gpu::gradient(&self.0, io.inputs[0])
+    }
+
+    fn split(&self) -> Option<Split> {
+        Split::rows(&[0, 1])
     }
 
     fn operations(&self, io: &Io<'_>) -> u64 {
