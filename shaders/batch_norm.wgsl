@@ -3,7 +3,9 @@
 // formulas       mean = Σx / COUNT;  variance = Σ(x − mean)² / COUNT
 //                y = leaky(scale·(x − mean)·inverse + shift + residual),  inverse = 1/√(variance + EPSILON)
 //                dscale = Σ dz·x̂;  dshift = Σ dz;  x̂ = (x − mean)·inverse;  dz = dy·(y > 0 ? 1 : SLOPE), or dy
-//                dx = scale·inverse·(dz − TRAINING·(dshift + x̂·dscale)/COUNT)
+//                dx = scale·inverse·(dz − THROUGH·(dshift + x̂·dscale)),  THROUGH = 1/count of the whole batch, or 0
+//                merged: mean = mean₀ + SHARE·d;  variance = (1 − SHARE)·variance₀ + SHARE·variance₁ + SHARE·(1 − SHARE)·d²,
+//                d = mean₁ − mean₀
 //                running += MOMENTUM·(batch − running), the batch's variance times UNBIASED
 // shapes         tensors [N, C, ...] with SIZE elements a plane (n, c) and COUNT = N·SIZE a channel;
 //                statistics (mean, variance), scale and shift, and sums (dscale, dshift): [2, C]
@@ -26,7 +28,8 @@ override SIZE: u32;
 override COUNT: u32;
 override CHUNKS: u32 = 1u;
 override SLOPE: f32 = 1.0;
-override TRAINING: f32 = 1.0;
+override THROUGH: f32 = 0.0;
+override SHARE: f32 = 0.5;
 override EPSILON: f32 = 1e-5;
 override MOMENTUM: f32 = 0.0;
 override UNBIASED: f32 = 1.0;
@@ -317,7 +320,7 @@ fn gradient(i: u32, dz: f32) -> f32 {
     let c = channel(i);
     let inverse = inverse_deviation(stats[C + c]);
     let through = (x[i] - stats[c]) * inverse * sums_in[c] + sums_in[C + c];
-    return affine[c] * inverse * (dz - TRAINING * through / f32(COUNT));
+    return affine[c] * inverse * (dz - THROUGH * through);
 }
 
 @compute @workgroup_size(WORKGROUP)
@@ -365,6 +368,27 @@ fn input_grad_masked_in_place(
     let i = group_index(group, groups) * WORKGROUP + local;
     if i < C * COUNT {
         dx5[i] = gradient(i, dx5[i] * select(SLOPE, 1.0, mask4[i] > 0.0));
+    }
+}
+
+// ---- Statistics of two parts of a batch
+
+@group(0) @binding(0) var<storage, read> first_part: array<f32>; // [2, C]
+@group(0) @binding(1) var<storage, read> second_part: array<f32>; // [2, C]
+@group(0) @binding(2) var<storage, read_write> both_parts: array<f32>; // [2, C]
+
+@compute @workgroup_size(WORKGROUP)
+fn merge_parts(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) local: u32,
+) {
+    let c = group_index(group, groups) * WORKGROUP + local;
+    if c < C {
+        let d = second_part[c] - first_part[c];
+        let within = (1.0 - SHARE) * first_part[C + c] + SHARE * second_part[C + c];
+        both_parts[c] = first_part[c] + SHARE * d;
+        both_parts[C + c] = within + SHARE * (1.0 - SHARE) * d * d;
     }
 }
 

@@ -1,6 +1,6 @@
 // Dropout with counter-based random numbers.
 //
-//   y[i] = x[i]·FACTOR where the upper 24 bits of mix(i ^ key) are at least THRESHOLD, else 0
+//   y[i] = x[i]·FACTOR where the upper 24 bits of mix((FIRST + i) ^ key) are at least THRESHOLD, else 0
 //   key  = mix(LAYER ^ mix(step ^ mix(seed)))
 //
 // Shapes: x, y any one shape of LEN elements; counter [2]: seed and step, whole numbers below 2²⁴.
@@ -9,6 +9,7 @@
 
 override LEN: u32;
 override LAYER: u32;
+override FIRST: u32 = 0u; // the place of element 0 in the layer
 override THRESHOLD: u32;  // rate·2²⁴
 override FACTOR: f32;     // 1 / (1 − rate)
 
@@ -24,7 +25,7 @@ fn mix32(value: u32) -> u32 {
 
 fn keeps(i: u32, seed: f32, step: f32) -> bool {
     let key = mix32(LAYER ^ mix32(u32(step) ^ mix32(u32(seed))));
-    return (mix32(i ^ key) >> 8u) >= THRESHOLD;
+    return (mix32((FIRST + i) ^ key) >> 8u) >= THRESHOLD;
 }
 
 @group(0) @binding(0) var<storage, read> x: array<f32>;         // [LEN]

@@ -36,7 +36,7 @@ use genre_recognizer::ops::pool::*;
 use genre_recognizer::ops::residual_add::Add;
 use genre_recognizer::ops::source::Input;
 use genre_recognizer::ops::view::{Pack, View};
-use genre_recognizer::ops::{Graph, Op};
+use genre_recognizer::ops::{Graph, Op, Operation};
 use genre_recognizer::rng::Rng;
 
 type Tensor = (Shape, Vec<f64>);
@@ -152,6 +152,28 @@ fn batch_norm_of_known_statistics() {
     assert_close(&y, &[first[0], first[1], second[0], second[1], first[2], first[3], second[2], second[3]]);
 }
 
+/// Of parts of a batch, those of the whole; far from zero, too.
+#[test]
+fn merged_statistics_are_those_of_the_whole() {
+    let mut rng = Rng::new(12);
+    for far in [0.0, 1e6] {
+        let (shape, mut data) = random(&mut rng, [5, 3, 2, 2]);
+        data.iter_mut().for_each(|v| *v += far);
+        let whole = (shape, data);
+        for rows in 1..5 {
+            let row = 3 * 2 * 2;
+            let first = tensor([rows, 3, 2, 2], whole.1[..rows * row].iter().copied());
+            let second = tensor([5 - rows, 3, 2, 2], whole.1[rows * row..].iter().copied());
+            let merge = MergeStats { counts: [rows, 5 - rows] };
+            let merged = run(merge, &[&run(BatchStats, &[&first]), &run(BatchStats, &[&second])]);
+            let wanted = run(BatchStats, &[&whole]);
+            for (merged, wanted) in merged.1.iter().zip(&wanted.1) {
+                assert!((merged - wanted).abs() <= 1e-9 * wanted.abs(), "{merged}, not {wanted}");
+            }
+        }
+    }
+}
+
 #[test]
 fn running_statistics_are_unbiased() {
     let running = tensor([2, 2], [0.0, 1.0, 1.0, 2.0]);
@@ -180,9 +202,9 @@ fn fused_batch_norm_is_its_parts() {
         let dz = run(LeakyReluGrad(leaky), &[&y, &dy]);
         let sums = run(BatchNormSums { slope: None }, &[&x, &stats, &dz]);
         assert_close(&run(BatchNormSums { slope: Some(0.3) }, &[&x, &stats, &dy, &y]).1, &sums.1);
-        for training in [false, true] {
-            let plain = BatchNormInputGrad { training, slope: None };
-            let fused = BatchNormInputGrad { training, slope: Some(0.3) };
+        for count in [None, Some(18)] {
+            let plain = BatchNormInputGrad { count, slope: None };
+            let fused = BatchNormInputGrad { count, slope: Some(0.3) };
             let wanted = run(plain, &[&x, &stats, &affine, &sums, &dz]);
             assert_close(&run(fused, &[&x, &stats, &affine, &sums, &dy, &y]).1, &wanted.1);
         }
@@ -365,7 +387,7 @@ fn dropout_keeps_the_right_share_and_draws_anew() {
     let share = |mask: &[bool]| mask.iter().filter(|&&kept| kept).count() as f64 / COUNT as f64;
     for rate in [0.1f32, 0.25, 0.5, 0.9] {
         let p = 1.0 - f64::from(rate);
-        let draw = |layer, seed, step| kept(Dropout { rate, layer }, seed, step, COUNT);
+        let draw = |layer, seed, step| kept(Dropout { rate, layer, first: 0 }, seed, step, COUNT);
         let mask = draw(0, 1, 1);
         assert_eq!(mask, draw(0, 1, 1));
         assert!(within(share(&mask), p));
@@ -377,7 +399,11 @@ fn dropout_keeps_the_right_share_and_draws_anew() {
             assert!(within(share(&same), agreement), "rate {rate}: {} agree", share(&same));
         }
     }
-    let all = kept(Dropout { rate: 0.0, layer: 3 }, 5, 6, 1000);
+    // A slice of the batch draws its part of the whole mask.
+    let op = Dropout { rate: 0.5, layer: 2, first: 0 };
+    assert_eq!(kept(op.slice(300), 7, 8, 700), kept(op, 7, 8, 1000)[300..]);
+    assert_eq!(kept(op.slice(300).slice(50), 7, 8, 10), kept(op, 7, 8, 1000)[350..360]);
+    let all = kept(Dropout { rate: 0.0, layer: 3, first: 0 }, 5, 6, 1000);
     assert!(all.iter().all(|&kept| kept));
 }
 

@@ -23,7 +23,8 @@ pub enum DeviceError {
     /// The operation is not written for this device.
     #[error("`{step}`: {op} has no kernel for this device")]
     NoKernel { step: String, op: &'static str },
-    /// A tensor is larger than the adapter can bind, or a buffer larger than it can allocate.
+    /// A tensor is larger than the adapter can bind and its operation cannot be split, or it is larger than the adapter
+    /// can allocate.
     #[error(
         "`{tensor}` takes {bytes} bytes, and {adapter} {can} at most {limit}; {}, or use the processor with --device cpu",
         fits(*.batch)

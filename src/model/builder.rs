@@ -169,7 +169,7 @@ impl Builder {
         };
         self.counter = Some(counter);
         self.dropouts += 1;
-        let op = Dropout { rate, layer: self.dropouts };
+        let op = Dropout { rate, layer: self.dropouts, first: 0 };
         Ok(self.graph.add_named("dropout", op.into(), &[x, counter])?)
     }
 

@@ -21,11 +21,13 @@ pub mod pool;
 mod reduce;
 pub mod residual_add;
 pub mod source;
+pub mod split;
 pub mod stft;
 pub mod view;
 
 use crate::graph::{self, GraphError, GraphOp, NodeId, Shape};
 use kernel::{CpuKernel, GpuKernel, Io, Operand, Real};
+use split::Split;
 
 /// A graph of this module's operations.
 pub type Graph = graph::Graph<Op>;
@@ -70,6 +72,19 @@ pub trait Operation: Clone + std::fmt::Debug + Send + Sync + 'static {
     /// The input whose memory the GPU kernel may use for its output (see [`Io::in_place`]).
     fn gpu_in_place(&self) -> Option<usize> {
         None
+    }
+
+    /// How the operation is computed on slices of its batch where a tensor is larger than the device can bind. Without
+    /// it such a tensor is refused.
+    fn split(&self) -> Option<Split> {
+        None
+    }
+
+    /// The operation on a slice whose output begins with element `first` of the whole output; itself, unless it depends
+    /// on where an element lies.
+    fn slice(&self, first: usize) -> Self {
+        let _ = first;
+        self.clone()
     }
 
     /// How many floating-point operations the formula takes, for profiles (a multiply-add counts two).
@@ -120,6 +135,7 @@ operations! {
     BatchNorm(batch_norm::BatchNorm),
     BatchNormSums(batch_norm::BatchNormSums),
     BatchNormInputGrad(batch_norm::BatchNormInputGrad),
+    MergeStats(batch_norm::MergeStats),
     RunningStats(batch_norm::RunningStats),
     LeakyRelu(activation::LeakyRelu),
     LeakyReluGrad(activation::LeakyReluGrad),
@@ -186,6 +202,16 @@ impl Op {
     /// See [`Operation::gpu_in_place`].
     pub fn gpu_in_place(&self) -> Option<usize> {
         each!(self, op => op.gpu_in_place())
+    }
+
+    /// See [`Operation::split`].
+    pub fn split(&self) -> Option<Split> {
+        each!(self, op => op.split())
+    }
+
+    /// See [`Operation::slice`].
+    pub fn slice(&self, first: usize) -> Self {
+        each!(self, op => op.slice(first).into())
     }
 
     /// See [`Operation::operations`].

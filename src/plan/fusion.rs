@@ -151,8 +151,8 @@ fn masked_gradient(
         let mut inputs = graph.node(reader).inputs.clone();
         let op: Op = match graph.node(reader).op {
             Op::BatchNormSums(BatchNormSums { slope: None }) => BatchNormSums { slope }.into(),
-            Op::BatchNormInputGrad(BatchNormInputGrad { slope: None, training }) => {
-                BatchNormInputGrad { slope, training }.into()
+            Op::BatchNormInputGrad(BatchNormInputGrad { slope: None, count }) => {
+                BatchNormInputGrad { slope, count }.into()
             }
             _ => return None,
         };

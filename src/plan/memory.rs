@@ -1,9 +1,10 @@
 //! Lifetimes and buffers.
 //!
 //! Every tensor lies in a slot: its own, or another tensor's (a view in its input's, a packed tensor's input in the
-//! packed tensor's, an updated variable in the variable's, an operation in place in its input's). A slot lives from
-//! the first step that writes it to the last that reads it; slots whose lives do not overlap share a buffer, the
-//! largest slots choosing first (Pisarchyk and Lee 2020, "greedy by size").
+//! packed tensor's, an updated variable in the variable's, an operation in place in its input's, and what is packed of
+//! such operations on slices in place of what was sliced). A slot lives from the first step that writes it to the last
+//! that reads it; slots whose lives do not overlap share a buffer, the largest slots choosing first (Pisarchyk and Lee
+//! 2020, "greedy by size").
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -80,9 +81,9 @@ impl Memory<'_> {
                     }
                 }
                 Op::Pack(_) => {
-                    // Made with its first input; exclusive, so that what lies between the inputs stays zero.
+                    // Made with its first input.
                     if !self.homes.contains_key(&id) {
-                        self.settle_alone(id, position, true);
+                        self.settle_alone(id, position, self.has_gaps(id));
                     }
                     copies.push((position, id));
                 }
@@ -153,6 +154,13 @@ impl Memory<'_> {
         self.settle(id, self.slots.len() - 1, 0, position);
     }
 
+    /// Whether something lies between a pack's inputs: zeros, which stay only where the slot is exclusive.
+    fn has_gaps(&self, pack: NodeId) -> bool {
+        let node = self.graph.node(pack);
+        let packed: usize = node.inputs.iter().map(|&input| self.graph.shape(input).elements()).sum();
+        packed < node.shape.elements()
+    }
+
     /// Which nodes are computed directly into which pack, and where in it.
     fn packed_inputs(&self, order: &[NodeId]) -> HashMap<NodeId, (NodeId, usize)> {
         let mut packed: HashMap<NodeId, (NodeId, usize)> = HashMap::new();
@@ -192,11 +200,15 @@ impl Memory<'_> {
     ) -> Option<usize> {
         if let Some(&(pack, offset)) = packed.get(&id) {
             if !self.homes.contains_key(&pack) {
-                self.settle_alone(pack, position, true);
+                match self.slot_of_slices(pack, position, packed) {
+                    Some(slot) => self.settle(pack, slot, 0, position),
+                    None => self.settle_alone(pack, position, self.has_gaps(pack)),
+                }
             }
             let slot = self.homes[&pack].0;
             self.settle(id, slot, offset, position);
-            return None;
+            let inputs = &self.graph.node(id).inputs;
+            return self.target.in_place(op).filter(|&i| self.homes[&inputs[i]] == (slot, offset));
         }
         if let Some(i) = self.target.in_place(op) {
             let input = self.graph.node(id).inputs[i];
@@ -210,6 +222,57 @@ impl Memory<'_> {
         }
         self.settle_alone(id, position, false);
         None
+    }
+
+    /// The slot of a tensor in whose place a pack can lie, because the pack's inputs are computed in place, each of the
+    /// slice of that tensor which lies where it will lie itself, and nobody reads the tensor from `position` on but
+    /// they.
+    fn slot_of_slices(
+        &self,
+        pack: NodeId,
+        position: usize,
+        packed: &HashMap<NodeId, (NodeId, usize)>,
+    ) -> Option<usize> {
+        let parts = &self.graph.node(pack).inputs;
+        let mut slices = BTreeSet::new();
+        let mut home = None;
+        for &part in parts {
+            let &(_, offset) = packed.get(&part).filter(|(of, _)| *of == pack)?;
+            let node = self.graph.node(part);
+            let in_place = self.target.in_place(&node.op)?;
+            let slice = node.inputs[in_place];
+            let Op::View(view) = &self.graph.node(slice).op else { return None };
+            let of = *self.homes.get(&self.graph.node(slice).inputs[0])?;
+            let same = *home.get_or_insert(of) == of && view.offset == offset;
+            let only = self.consumers[&slice] == [part] && !self.kept.contains(&slice);
+            if !same || !only || node.shape.elements() != view.shape.elements() {
+                return None;
+            }
+            let others = node.inputs.iter().enumerate().filter(|&(i, _)| i != in_place);
+            for (_, &other) in others {
+                if self.homes.get(&self.owner(other))?.0 == of.0 {
+                    return None;
+                }
+            }
+            slices.insert(slice);
+        }
+        let (slot, offset) = home?;
+        let Slot { len, exclusive, .. } = self.slots[slot];
+        let whole = offset == 0 && len == self.graph.shape(pack).elements() && !self.has_gaps(pack);
+        let unread = self.tenants[slot].iter().all(|tenant| {
+            let mut later =
+                self.consumers.get(tenant).into_iter().flatten().filter(|c| self.position[c] > position);
+            !self.kept.contains(tenant) && later.all(|c| slices.contains(c))
+        });
+        (whole && unread && !exclusive).then_some(slot)
+    }
+
+    /// The node in whose memory a view lies, if it is not copied.
+    fn owner(&self, mut id: NodeId) -> NodeId {
+        while let Op::View(_) = self.graph.node(id).op {
+            id = self.graph.node(id).inputs[0];
+        }
+        id
     }
 
     /// Whether node `id` reads `input` once, and nobody reads anything in its slot from then on.

@@ -1,4 +1,5 @@
-//! From a graph to a program: what is needed, in which order, fused where it is safe, and in which memory.
+//! From a graph to a program: what is needed, in which order, fused where it is safe, split where it is too large, and in
+//! which memory.
 //!
 //! All shapes are known, so all memory is planned once: tensors get whole buffers by their lifetimes, views and
 //! packed tensors share memory, and an operation writes into its input's memory where nobody reads that input again.
@@ -7,6 +8,7 @@ mod fusion;
 mod memory;
 mod order;
 mod program;
+mod split;
 mod updates;
 
 pub use program::{Buffer, Contents, Place, Program, Step, Work};
@@ -31,6 +33,22 @@ pub trait Target {
 
     /// The multiple of f32 at which a tensor within a buffer must begin.
     fn alignment(&self) -> usize;
+
+    /// The sizes that the device allows; None where memory is the only limit.
+    fn limits(&self) -> Option<Limits> {
+        None
+    }
+}
+
+/// The sizes that a device allows, in f32.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// The largest tensor that a kernel can be given. Operations on larger ones are split.
+    pub binding: usize,
+    /// The largest workspace. Operations that need a larger one are split.
+    pub workspace: usize,
+    /// The largest buffer, and with it the largest tensor that slices can lie in. A device refuses larger ones.
+    pub buffer: usize,
 }
 
 /// What a program shall compute.
@@ -55,6 +73,7 @@ pub fn plan(graph: &Graph, request: &Request, target: &dyn Target) -> Result<Pro
     if request.fuse {
         fusion::fuse(&mut graph, &request)?;
     }
-    let order = order::schedule(&graph, &request);
-    Ok(memory::assign(&graph, &request, &order, target))
+    let pieces = split::split(&graph, &request, target)?;
+    let order = order::schedule(&pieces.graph, &pieces.request);
+    Ok(pieces.restore(memory::assign(&pieces.graph, &pieces.request, &order, target)))
 }

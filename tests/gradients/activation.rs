@@ -46,7 +46,7 @@ fn dropout() {
     for (layer, rate) in [(0, 0.0), (1, 0.25), (2, 0.5), (3, 0.8)] {
         let counter = (vec![2][..].into(), vec![77.0, 1234.0]);
         let inputs = vec![signed(&mut rng, [5, 13]), counter];
-        Case::of(Dropout { rate, layer }, inputs, &[0]).check();
+        Case::of(Dropout { rate, layer, first: 0 }, inputs, &[0]).check();
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use genre_recognizer::device::reference::evaluate;
 use genre_recognizer::graph::{GraphError, NodeId, Shape};
 use genre_recognizer::ops::activation::LeakyRelu;
-use genre_recognizer::ops::batch_norm::{BatchNorm, BatchStats, RunningStats};
+use genre_recognizer::ops::batch_norm::{BatchNorm, BatchStats, MergeStats, RunningStats};
 use genre_recognizer::ops::bias::Bias;
 use genre_recognizer::ops::conv2d::{Conv2d, Conv2dInputGrad, Conv2dWeightGrad};
 use genre_recognizer::ops::dense::{Form, Matmul};
@@ -49,13 +49,14 @@ fn refuses_by_name_where_there_is_no_rule() {
     let mel = Mel::new(MelSpec { sample_rate: 8_000, n_fft: 64, mels: 5, low: 0.0, high: 4_000.0 }).unwrap();
     let cases: Vec<(&str, usize, GraphError)> = vec![
         ("batch_stats", 0, refusal(BatchStats, &[map], 0)),
+        ("merge_stats", 0, refusal(MergeStats { counts: [1, 2] }, &[map, map], 0)),
         ("running_stats", 1, refusal(RunningStats { momentum: 0.1, count: 2 }, &[map, map], 1)),
         ("batch_norm", 0, refusal(fused, &[map, map, map], 0)),
         ("batch_norm", 1, refusal(inference, &[map, map, map], 1)),
         ("batch_norm", 3, refusal(inference, &[map, map, map, map], 3)),
         ("cross_entropy", 1, refusal(CrossEntropy { smoothing: 0.0 }, &[map, map, &[3]], 1)),
         ("cross_entropy", 2, refusal(CrossEntropy { smoothing: 0.0 }, &[map, map, &[3]], 2)),
-        ("dropout", 1, refusal(Dropout { rate: 0.5, layer: 0 }, &[map, &[2]], 1)),
+        ("dropout", 1, refusal(Dropout { rate: 0.5, layer: 0, first: 0 }, &[map, &[2]], 1)),
         ("mask", 1, refusal(Mask, &[&[2, 3, 4, 5], &[2, 4], &[2, 5]], 1)),
         ("mask", 2, refusal(Mask, &[&[2, 3, 4, 5], &[2, 4], &[2, 5]], 2)),
         ("mel_power", 0, refusal(LogMel { stft, mel: mel.clone(), ln: None }, &[&[1, 1, 99]], 0)),

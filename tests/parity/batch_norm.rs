@@ -3,7 +3,7 @@ use std::sync::Arc;
 use genre_recognizer::device::Device;
 use genre_recognizer::graph::Shape;
 use genre_recognizer::ops::batch_norm::{
-    BatchNorm, BatchNormInputGrad, BatchNormSums, BatchStats, RunningStats,
+    BatchNorm, BatchNormInputGrad, BatchNormSums, BatchStats, MergeStats, RunningStats,
 };
 use genre_recognizer::rng::Rng;
 use proptest::prelude::*;
@@ -81,11 +81,12 @@ fn check_all(rng: &mut Rng, x: &Shape, mean: f32, slope: f32, devices: &[Arc<dyn
         let dy = normal(rng, x.clone(), 1.0);
         let inputs = vec![input(rng, x, mean), statistics(rng, x, mean), dy.clone()];
         check(BatchNormSums { slope }, inputs.into_iter().chain(y.clone()).collect(), true, devices);
-        for training in [false, true] {
+        // In training, of a slice of a batch of thrice as many.
+        for count in [None, Some(3 * count(x))] {
             let rows =
                 [input(rng, x, mean), statistics(rng, x, mean), pair(rng, x), pair(rng, x), dy.clone()];
             let inputs = rows.into_iter().chain(y.clone()).collect();
-            check(BatchNormInputGrad { training, slope }, inputs, true, devices);
+            check(BatchNormInputGrad { count, slope }, inputs, true, devices);
         }
     }
 }
@@ -148,6 +149,21 @@ fn running_statistics() {
         let inputs = vec![statistics(&mut rng, &x, 0.5), statistics(&mut rng, &x, 1.5)];
         let op = RunningStats { momentum: 0.1, count };
         Case { op: op.into(), inputs, reduction: 1, backward: false }.check_on(&devices);
+    }
+}
+
+/// Equal parts and unequal ones, means that are near each other and far apart.
+#[test]
+fn merged_statistics() {
+    let devices = devices();
+    let mut rng = Rng::new(8);
+    for (c, counts, apart) in
+        [(1, [1, 1], 0.0), (17, [64, 36], 3.0), (257, [4096, 1], 1.0), (5, [3, 99], 1e3)]
+    {
+        let x = Shape::from([1, c]);
+        let inputs = vec![statistics(&mut rng, &x, 0.5), statistics(&mut rng, &x, 0.5 + apart)];
+        let op = MergeStats { counts };
+        Case { op: op.into(), inputs, reduction: 2, backward: false }.check_on(&devices);
     }
 }
 

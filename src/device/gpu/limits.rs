@@ -5,45 +5,79 @@ use crate::device::DeviceError;
 use crate::graph::Shape;
 use crate::plan::{Place, Program, Work};
 
+/// What the adapter allows, in bytes.
+pub struct Bounds {
+    /// The largest binding.
+    pub binding: u64,
+    pub buffer: u64,
+}
+
+impl Bounds {
+    pub fn of(context: &Context) -> Self {
+        let limits = &context.limits;
+        let buffer = limits.max_buffer_size;
+        Self { binding: limits.max_storage_buffer_binding_size.min(buffer), buffer }
+    }
+}
+
+/// A tensor or workspace that a step binds.
+struct Bound {
+    name: String,
+    bytes: u64,
+    /// The first axis, of a tensor.
+    rows: Option<usize>,
+    /// Whether the plan would have split the step, had the whole tensor found room in a buffer.
+    splits: bool,
+}
+
 /// # Errors
 /// [`DeviceError::TooLarge`] for the largest tensor that the adapter cannot bind, or buffer that it cannot allocate.
 pub fn check(context: &Context, program: &Program) -> Result<(), DeviceError> {
-    let limits = &context.limits;
-    let binding = limits.max_storage_buffer_binding_size.min(limits.max_buffer_size);
-    let steps = program.steps.iter().filter(|step| matches!(step.work, Work::Run { .. }));
-    let tensors = steps.flat_map(|step| {
-        let input = |(shape, place): &(Shape, Place)| {
+    let Bounds { binding, buffer } = Bounds::of(context);
+    let steps = program.steps.iter().filter_map(|step| match &step.work {
+        Work::Run { op, workspace, .. } => Some((step, op, workspace)),
+        Work::Copy => None,
+    });
+    let tensors = steps.flat_map(|(step, op, workspace)| {
+        let splits = op.split().is_some();
+        let tensor = |name: String, (shape, place): &(Shape, Place)| Bound {
+            name,
+            bytes: 4 * place.len as u64,
+            rows: Some(shape[0]),
+            splits,
+        };
+        let input = |input: &(Shape, Place)| {
             // A leaf has a name of its own; any other tensor is some step's output.
-            let leaf = program.visible.iter().find(|(_, leaf)| *leaf == place);
+            let leaf = program.visible.iter().find(|(_, leaf)| **leaf == input.1);
             let name = leaf.and_then(|(node, _)| program.names.get(node));
-            (
-                name.map_or_else(|| format!("input of {}", step.name), String::clone),
-                4 * place.len,
-                Some(shape[0]),
-            )
+            tensor(name.map_or_else(|| format!("input of {}", step.name), String::clone), input)
         };
-        let scratch = match &step.work {
-            Work::Run { workspace: Some(place), .. } => {
-                Some((format!("workspace of {}", step.name), 4 * place.len, None))
-            }
-            _ => None,
-        };
-        let output = (step.name.clone(), 4 * step.output.1.len, Some(step.output.0[0]));
+        let scratch = workspace.map(|place| Bound {
+            name: format!("workspace of {}", step.name),
+            bytes: 4 * place.len as u64,
+            rows: None,
+            splits,
+        });
+        let output = tensor(step.name.clone(), &step.output);
         std::iter::once(output).chain(step.inputs.iter().map(input)).chain(scratch).collect::<Vec<_>>()
     });
-    let too_large = |(tensor, bytes, rows): (String, usize, Option<usize>), can, limit: u64| {
-        let bytes = bytes as u64;
+    let too_large = |Bound { name, bytes, rows, .. }: Bound, can, limit: u64| {
         let batch = rows.map(|rows| limit / (bytes / rows.max(1) as u64).max(1)).filter(|&batch| batch > 0);
-        DeviceError::TooLarge { tensor, bytes, adapter: context.adapter.to_string(), can, limit, batch }
+        DeviceError::TooLarge { tensor: name, bytes, adapter: context.adapter.to_string(), can, limit, batch }
     };
     // The first of the largest: it decides which batch fits.
-    let largest = tensors.reduce(|a, b| if b.1 > a.1 { b } else { a });
-    if let Some(tensor) = largest.filter(|tensor| tensor.1 as u64 > binding) {
-        return Err(too_large(tensor, "binds", binding));
+    let largest = tensors.reduce(|a, b| if b.bytes > a.bytes { b } else { a });
+    match largest {
+        Some(tensor) if tensor.bytes > buffer && tensor.splits => {
+            return Err(too_large(tensor, "allocates", buffer));
+        }
+        Some(tensor) if tensor.bytes > binding => return Err(too_large(tensor, "binds", binding)),
+        _ => {}
     }
-    let largest = program.buffers.iter().map(|buffer| 4 * buffer.len).max().unwrap_or(0);
-    if largest as u64 > limits.max_buffer_size {
-        return Err(too_large(("a buffer".into(), largest, None), "allocates", limits.max_buffer_size));
+    let largest = program.buffers.iter().map(|buffer| 4 * buffer.len as u64).max().unwrap_or(0);
+    if largest > buffer {
+        let bound = Bound { name: "a buffer".into(), bytes: largest, rows: None, splits: false };
+        return Err(too_large(bound, "allocates", buffer));
     }
     Ok(())
 }

@@ -15,12 +15,13 @@ use std::sync::{Arc, Mutex};
 pub use adapter::Adapter;
 use context::Context;
 use executable::Loaded;
+use limits::Bounds;
 use pipelines::Pipelines;
 
 use super::{Device, DeviceError, Executable, LoadOptions};
 use crate::ops::Op;
 use crate::ops::kernel::Io;
-use crate::plan::{Program, Target};
+use crate::plan::{Limits, Program, Target};
 
 /// Storage bindings begin at multiples of 256 bytes.
 const ALIGNMENT: usize = 64;
@@ -68,6 +69,13 @@ impl Target for Gpu {
 
     fn alignment(&self) -> usize {
         ALIGNMENT
+    }
+
+    fn limits(&self) -> Option<Limits> {
+        let elements = |bytes: u64| usize::try_from(bytes / 4).unwrap_or(usize::MAX);
+        let Bounds { binding, buffer } = Bounds::of(&self.context);
+        let binding = elements(binding);
+        Some(Limits { binding, workspace: binding, buffer: elements(buffer) })
     }
 }
 

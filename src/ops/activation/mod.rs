@@ -5,6 +5,7 @@ mod gpu;
 
 use super::batch_norm::masked;
 use super::kernel::{CpuKernel, GpuKernel, Io, Operand, Real};
+use super::split::Split;
 use super::{Backward, Operation, arity, same};
 use crate::graph::{GraphError, NodeId, Shape};
 
@@ -56,6 +57,10 @@ impl Operation for LeakyRelu {
         gpu::forward(self.slope, io)
     }
 
+    fn split(&self) -> Option<Split> {
+        Split::rows(&[0])
+    }
+
     /// In x.
     fn cpu_in_place(&self) -> Option<usize> {
         Some(0)
@@ -93,6 +98,10 @@ impl Operation for LeakyReluGrad {
 
     fn gpu(&self, io: &Io<'_>) -> GpuKernel {
         gpu::backward(self.0.slope, io)
+    }
+
+    fn split(&self) -> Option<Split> {
+        Split::rows(&[0, 1])
     }
 
     /// In dy.

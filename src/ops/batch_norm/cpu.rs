@@ -4,7 +4,7 @@
 //! of multiplications and additions.
 
 use super::planes::{Layout, map, reduce_planes, sum_plane, sum_rows};
-use super::{BatchNorm, BatchNormInputGrad, BatchNormSums, EPSILON, RunningStats};
+use super::{BatchNorm, BatchNormInputGrad, BatchNormSums, EPSILON, MergeStats, RunningStats};
 use crate::ops::kernel::{CpuKernel, Io};
 
 /// Mean and variance of every channel from the means of its planes, [N, C], and the squared deviations in them; the
@@ -151,14 +151,13 @@ pub fn apply(op: &BatchNorm, io: &Io<'_>) -> CpuKernel {
 pub fn input_grad(op: &BatchNormInputGrad, io: &Io<'_>) -> CpuKernel {
     let layout = Layout::new(io.output);
     let Layout { c, .. } = layout;
-    let (BatchNormInputGrad { training, slope }, in_place) = (*op, io.in_place);
+    let (slope, through, in_place) = (op.slope, op.through(), io.in_place);
     let run = move |inputs: &[&[f32]], dx: &mut [f32], coefficients: &mut [f32]| {
         let (x, stats, affine, sums, dy) = (inputs[0], inputs[1], inputs[2], inputs[3], inputs[4]);
-        let count = layout.count() as f64;
         for channel in 0..c {
             let inverse = inverse_deviation(stats[c + channel]);
             let factor = f64::from(affine[channel]) * inverse;
-            let through = if training { -factor / count } else { 0.0 };
+            let through = -factor * through;
             coefficients[channel] = stats[channel];
             coefficients[c + channel] = factor as f32;
             coefficients[2 * c + channel] = (through * inverse * f64::from(sums[channel])) as f32;
@@ -181,6 +180,19 @@ pub fn input_grad(op: &BatchNormInputGrad, io: &Io<'_>) -> CpuKernel {
         }
     };
     CpuKernel { workspace: 4 * c, run: Box::new(run) }
+}
+
+pub fn merge(op: &MergeStats, io: &Io<'_>) -> CpuKernel {
+    let (share, c) = (op.share(), io.output[1]);
+    CpuKernel::new(move |inputs, merged, _| {
+        let part = |i: usize, c: usize| f64::from(inputs[i][c]);
+        for channel in 0..c {
+            let d = part(1, channel) - part(0, channel);
+            let within = (1.0 - share) * part(0, c + channel) + share * part(1, c + channel);
+            merged[channel] = (part(0, channel) + share * d) as f32;
+            merged[c + channel] = (within + share * (1.0 - share) * d * d) as f32;
+        }
+    })
 }
 
 pub fn running(op: &RunningStats, io: &Io<'_>) -> CpuKernel {

@@ -1,6 +1,6 @@
 //! Dispatch of batch normalisation: reductions over a channel in two launches, the rest one thread an element.
 
-use super::{BatchNorm, BatchNormInputGrad, BatchNormSums, EPSILON, RunningStats};
+use super::{BatchNorm, BatchNormInputGrad, BatchNormSums, EPSILON, MergeStats, RunningStats};
 use crate::graph::Shape;
 use crate::ops::bias::channels;
 use crate::ops::kernel::{Binding, GpuKernel, Io, Launch, Shader, grid};
@@ -125,8 +125,13 @@ pub fn input_grad(op: &BatchNormInputGrad, io: &Io<'_>) -> GpuKernel {
         (true, true) => "input_grad_masked_in_place",
     };
     let inputs = (0..io.inputs.len()).filter(|&i| !(io.in_place && i == 4));
-    let training = ("TRAINING", f64::from(u8::from(op.training)));
-    Sizes::new(io.output).map(entry, &[slope(op.slope), training, ("EPSILON", EPSILON)], inputs)
+    let constants = [slope(op.slope), ("THROUGH", op.through()), ("EPSILON", EPSILON)];
+    Sizes::new(io.output).map(entry, &constants, inputs)
+}
+
+pub fn merge(op: &MergeStats, io: &Io<'_>) -> GpuKernel {
+    let sizes = Sizes { channels: io.output[1], size: 1, count: 1 };
+    sizes.map("merge_parts", &[("SHARE", op.share())], 0..2)
 }
 
 pub fn running(op: &RunningStats, io: &Io<'_>) -> GpuKernel {

@@ -12,6 +12,7 @@ mod reference;
 
 use super::bias::channels;
 use super::kernel::{CpuKernel, GpuKernel, Io, Operand, Real};
+use super::split::{Join, Split};
 use super::{Backward, Operation, arity, same};
 use crate::graph::{GraphError, NodeId, Shape};
 
@@ -44,8 +45,19 @@ pub struct BatchNormSums {
 /// in training `scale/σ·(dz − (Σ dz + x̂·Σ dz·x̂)/count)`, else `scale/σ·dz`; dz as in [`BatchNormSums`].
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct BatchNormInputGrad {
-    pub training: bool,
+    /// In training, how many elements of a channel statistics and sums were taken over: those of the whole batch, of
+    /// which x may be a slice.
+    pub count: Option<usize>,
     pub slope: Option<f32>,
+}
+
+/// (statistics [2, C] of one part of a batch, statistics [2, C] of another) → statistics [2, C] of both, by merging
+/// deviations about the means (Chan, Golub and LeVeque 1983): with shares `s = countᵢ/Σ count` and `d` the difference
+/// of the means, `mean = mean₀ + s₁·d`, `variance = s₀·variance₀ + s₁·variance₁ + s₀·s₁·d²`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct MergeStats {
+    /// How many elements of a channel, or in any other unit, each part has.
+    pub counts: [usize; 2],
 }
 
 /// (running [2, C], batch statistics [2, C]) → new running statistics,
@@ -55,6 +67,20 @@ pub struct RunningStats {
     pub momentum: f32,
     /// How many elements of a channel the batch statistics were taken over.
     pub count: usize,
+}
+
+impl MergeStats {
+    /// The second part's share of the whole.
+    fn share(&self) -> f64 {
+        self.counts[1] as f64 / (self.counts[0] + self.counts[1]) as f64
+    }
+}
+
+impl BatchNormInputGrad {
+    /// What the gradient through the statistics is multiplied by: 1/count, or 0.
+    fn through(&self) -> f64 {
+        self.count.map_or(0.0, |count| (count as f64).recip())
+    }
 }
 
 impl RunningStats {
@@ -112,6 +138,10 @@ impl Operation for BatchStats {
         gpu::statistics(io)
     }
 
+    fn split(&self) -> Option<Split> {
+        Some(Split { sliced: &[0], join: Join::Parts(|rows| MergeStats { counts: rows }.into()) })
+    }
+
     fn operations(&self, io: &Io<'_>) -> u64 {
         4 * io.inputs[0].elements() as u64
     }
@@ -154,7 +184,9 @@ impl Operation for BatchNorm {
         } else {
             None
         };
-        let grad = BatchNormInputGrad { training: self.training, slope: None };
+        let x_shape = backward.input_shape(0);
+        let count = self.training.then(|| x_shape.elements() / x_shape[1]);
+        let grad = BatchNormInputGrad { count, slope: None };
         let dx = match sums {
             Some(sums) if self.training => backward.add_for(0, grad.into(), &[x, stats, affine, sums, dy])?,
             // Without gradient through the statistics, the sums are not read: any [2, C] will do.
@@ -176,6 +208,11 @@ impl Operation for BatchNorm {
 
     fn gpu(&self, io: &Io<'_>) -> GpuKernel {
         gpu::apply(self, io)
+    }
+
+    /// The statistics are given: those of the whole batch, in training too.
+    fn split(&self) -> Option<Split> {
+        Split::rows(&[0, 3])
     }
 
     /// In inference x is dead after it; in training the backward pass reads x again, and the plan knows.
@@ -226,6 +263,10 @@ impl Operation for BatchNormSums {
         gpu::sums(self, io)
     }
 
+    fn split(&self) -> Option<Split> {
+        Split::sum(&[0, 2, 3])
+    }
+
     fn operations(&self, io: &Io<'_>) -> u64 {
         5 * io.inputs[0].elements() as u64
     }
@@ -265,6 +306,10 @@ impl Operation for BatchNormInputGrad {
         gpu::input_grad(self, io)
     }
 
+    fn split(&self) -> Option<Split> {
+        Split::rows(&[0, 4, 5])
+    }
+
     /// In dy.
     fn cpu_in_place(&self) -> Option<usize> {
         Some(4)
@@ -276,6 +321,44 @@ impl Operation for BatchNormInputGrad {
 
     fn operations(&self, io: &Io<'_>) -> u64 {
         6 * io.output.elements() as u64
+    }
+}
+
+impl Operation for MergeStats {
+    fn name(&self) -> &'static str {
+        "merge_stats"
+    }
+
+    fn settings(&self) -> String {
+        format!("{} and {}", self.counts[0], self.counts[1])
+    }
+
+    fn shape(&self, inputs: &[&Shape]) -> Result<Shape, String> {
+        let [first, second] = arity(inputs)?;
+        same(first, second, "the statistics of both parts")?;
+        let [2, _] = first.dims("statistics [2, C]")? else {
+            return Err(format!("statistics must be [2, C], not {first}"));
+        };
+        if self.counts.contains(&0) {
+            return Err("a part of no elements has no statistics".into());
+        }
+        Ok((*first).clone())
+    }
+
+    fn reference<T: Real>(&self, inputs: &[Operand<'_, T>], output: &mut [T], shape: &Shape) {
+        reference::merge(self, inputs, output, shape[1]);
+    }
+
+    fn cpu(&self, io: &Io<'_>) -> CpuKernel {
+        cpu::merge(self, io)
+    }
+
+    fn gpu(&self, io: &Io<'_>) -> GpuKernel {
+        gpu::merge(self, io)
+    }
+
+    fn operations(&self, io: &Io<'_>) -> u64 {
+        4 * io.output.elements() as u64
     }
 }
 

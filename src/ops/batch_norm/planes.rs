@@ -37,11 +37,6 @@ impl Layout {
         Self { n, c, size }
     }
 
-    /// Elements of a channel.
-    pub fn count(self) -> usize {
-        self.n * self.size
-    }
-
     /// Rows of a tensor [N, C] are vectorised across channels; everything else within planes.
     pub fn rows(self) -> bool {
         self.size == 1

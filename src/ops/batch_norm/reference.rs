@@ -1,6 +1,6 @@
 //! Batch normalisation by its definition, channel by channel.
 
-use super::{BatchNorm, BatchNormInputGrad, BatchNormSums, EPSILON, masked};
+use super::{BatchNorm, BatchNormInputGrad, BatchNormSums, EPSILON, MergeStats, masked};
 use crate::ops::bias::channels;
 use crate::ops::kernel::{Operand, Real};
 
@@ -71,16 +71,26 @@ pub fn input_grad<T: Real>(op: &BatchNormInputGrad, inputs: &[Operand<'_, T>], d
     let (x, stats, affine) = (inputs[0], inputs[1].data, inputs[2].data);
     let (sums, dy) = (inputs[3].data, inputs[4].data);
     let channels = stats.len() / 2;
-    let count = T::of((x.data.len() / channels) as f64);
     for c in 0..channels {
         let (mean, inverse) = moments(stats, c);
         each_of(x, c, |i| {
             let mut dz = masked(dy[i], inputs.get(5).map(|y| y.data[i]), op.slope);
-            if op.training {
+            if let Some(count) = op.count {
                 let normalised = (x.data[i] - mean) * inverse;
-                dz -= (sums[channels + c] + normalised * sums[c]) / count;
+                dz -= (sums[channels + c] + normalised * sums[c]) / T::of(count as f64);
             }
             dx[i] = affine[c] * inverse * dz;
         });
+    }
+}
+
+pub fn merge<T: Real>(op: &MergeStats, inputs: &[Operand<'_, T>], merged: &mut [T], channels: usize) {
+    let (first, second) = (inputs[0].data, inputs[1].data);
+    let [n0, n1] = op.counts.map(|count| T::of(count as f64));
+    for c in 0..channels {
+        let mean = (n0 * first[c] + n1 * second[c]) / (n0 + n1);
+        let squares = |n: T, stats: &[T]| n * (stats[channels + c] + (stats[c] - mean).powi(2));
+        merged[c] = mean;
+        merged[channels + c] = (squares(n0, first) + squares(n1, second)) / (n0 + n1);
     }
 }

@@ -4,6 +4,7 @@ mod cpu;
 mod gpu;
 
 use super::kernel::{CpuKernel, GpuKernel, Io, Operand, Real};
+use super::split::Split;
 use super::{Backward, Operation, arity};
 use crate::graph::{GraphError, NodeId, Shape};
 
@@ -60,6 +61,10 @@ impl Operation for Bias {
         gpu::bias(io)
     }
 
+    fn split(&self) -> Option<Split> {
+        Split::rows(&[0])
+    }
+
     fn cpu_in_place(&self) -> Option<usize> {
         Some(0)
     }
@@ -94,6 +99,10 @@ impl Operation for BiasGrad {
 
     fn gpu(&self, io: &Io<'_>) -> GpuKernel {
         gpu::bias_grad(io)
+    }
+
+    fn split(&self) -> Option<Split> {
+        Split::sum(&[0])
     }
 
     fn operations(&self, io: &Io<'_>) -> u64 {

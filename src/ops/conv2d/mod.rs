@@ -9,6 +9,7 @@ mod rows;
 mod winograd;
 
 use super::kernel::{CpuKernel, GpuKernel, Io, Operand, Real};
+use super::split::Split;
 use super::{Backward, Operation, arity};
 use crate::graph::{GraphError, NodeId, Shape};
 
@@ -203,6 +204,10 @@ impl Operation for Conv2d {
         self.dims(io.inputs[0], io.inputs[1]).map_or_else(|_| GpuKernel::default(), |d| gpu::forward(&d))
     }
 
+    fn split(&self) -> Option<Split> {
+        Split::rows(&[0])
+    }
+
     fn operations(&self, io: &Io<'_>) -> u64 {
         self.dims(io.inputs[0], io.inputs[1]).map_or(0, |d| d.operations())
     }
@@ -238,6 +243,10 @@ impl Operation for Conv2dInputGrad {
 
     fn gpu(&self, io: &Io<'_>) -> GpuKernel {
         self.dims(io.inputs[0], io.inputs[1]).map_or_else(|_| GpuKernel::default(), |d| gpu::input_grad(&d))
+    }
+
+    fn split(&self) -> Option<Split> {
+        Split::rows(&[1])
     }
 
     fn operations(&self, io: &Io<'_>) -> u64 {
@@ -277,6 +286,10 @@ impl Operation for Conv2dWeightGrad {
 
     fn gpu(&self, io: &Io<'_>) -> GpuKernel {
         self.dims(io.inputs[0], io.inputs[1]).map_or_else(|_| GpuKernel::default(), |d| gpu::weight_grad(&d))
+    }
+
+    fn split(&self) -> Option<Split> {
+        Split::sum(&[0, 1])
     }
 
     fn operations(&self, io: &Io<'_>) -> u64 {

@@ -4,6 +4,7 @@ mod cpu;
 mod gpu;
 
 use super::kernel::{CpuKernel, GpuKernel, Io, Operand, Real};
+use super::split::Split;
 use super::{Backward, Operation, arity};
 use crate::graph::{GraphError, NodeId, Shape};
 
@@ -113,6 +114,14 @@ impl Operation for Matmul {
     fn gpu(&self, io: &Io<'_>) -> GpuKernel {
         let sizes = self.sizes(io.inputs[0], io.inputs[1]);
         sizes.map_or_else(|_| GpuKernel::default(), |sizes| gpu::product(self.form, sizes))
+    }
+
+    /// By rows of A; where A is transposed, those are the terms of the sum.
+    fn split(&self) -> Option<Split> {
+        match self.form {
+            Form::Plain | Form::TransposeB => Split::rows(&[0]),
+            Form::TransposeA => Split::sum(&[0, 1]),
+        }
     }
 
     fn operations(&self, io: &Io<'_>) -> u64 {

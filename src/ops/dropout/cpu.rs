@@ -21,7 +21,7 @@ pub fn dropout(op: Dropout, io: &Io<'_>) -> CpuKernel {
             simd::arch().dispatch(
                 #[inline(always)]
                 || {
-                    let mut element = first as u32;
+                    let mut element = op.first.wrapping_add(first as u32);
                     for y in y {
                         *y = if mix(element ^ key) >> 8 >= threshold { *y * factor } else { 0.0 };
                         element = element.wrapping_add(1);

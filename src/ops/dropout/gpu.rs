@@ -12,6 +12,7 @@ pub fn dropout(op: Dropout, io: &Io<'_>) -> GpuKernel {
         constants: vec![
             ("LEN", len as f64),
             ("LAYER", f64::from(op.layer)),
+            ("FIRST", f64::from(op.first)),
             ("THRESHOLD", f64::from(op.threshold())),
             ("FACTOR", f64::from(op.factor())),
         ],

@@ -5,6 +5,7 @@ mod cpu;
 mod gpu;
 
 use super::kernel::{CpuKernel, GpuKernel, Io, Operand, Real};
+use super::split::Split;
 use super::{Backward, Operation, arity};
 use crate::graph::{GraphError, NodeId, Shape};
 
@@ -15,6 +16,8 @@ pub struct Dropout {
     pub rate: f32,
     /// Tells the layers of a network apart.
     pub layer: u32,
+    /// The place of x's first element in the layer, for x a slice of the batch; modulo 2³².
+    pub first: u32,
 }
 
 /// A bijective mix of 32 bits (C. Wellons' `lowbias32`).
@@ -82,7 +85,7 @@ impl Operation for Dropout {
         let key = self.key(counter[0].wide() as u32, counter[1].wide() as u32);
         let factor = T::of(1.0 / (1.0 - f64::from(self.rate)));
         for (i, (y, &x)) in output.iter_mut().zip(inputs[0].data).enumerate() {
-            *y = if self.keeps(key, i as u32) { x * factor } else { T::zero() };
+            *y = if self.keeps(key, self.first.wrapping_add(i as u32)) { x * factor } else { T::zero() };
         }
     }
 
@@ -92,6 +95,14 @@ impl Operation for Dropout {
 
     fn gpu(&self, io: &Io<'_>) -> GpuKernel {
         gpu::dropout(*self, io)
+    }
+
+    fn split(&self) -> Option<Split> {
+        Split::rows(&[0])
+    }
+
+    fn slice(&self, first: usize) -> Self {
+        Self { first: self.first.wrapping_add(first as u32), ..*self }
     }
 
     fn cpu_in_place(&self) -> Option<usize> {

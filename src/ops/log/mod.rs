@@ -8,6 +8,7 @@ mod reference;
 pub(super) use ln::ln;
 
 use super::kernel::{CpuKernel, GpuKernel, Io, Operand, Real};
+use super::split::Split;
 use super::{Backward, Operation, arity, same};
 use crate::graph::{GraphError, NodeId, Shape};
 
@@ -77,6 +78,10 @@ impl Operation for Ln {
         gpu::logarithm(self, io)
     }
 
+    fn split(&self) -> Option<Split> {
+        Split::rows(&[0])
+    }
+
     fn cpu_in_place(&self) -> Option<usize> {
         Some(0)
     }
@@ -110,6 +115,10 @@ impl Operation for LnGrad {
 
     fn gpu(&self, io: &Io<'_>) -> GpuKernel {
         gpu::logarithm_gradient(&self.0, io)
+    }
+
+    fn split(&self) -> Option<Split> {
+        Split::rows(&[0, 1])
     }
 }
 
@@ -145,6 +154,10 @@ impl Operation for Decibel {
     fn gpu(&self, io: &Io<'_>) -> GpuKernel {
         gpu::decibel(self, io.output)
     }
+
+    fn split(&self) -> Option<Split> {
+        Split::rows(&[0])
+    }
 }
 
 impl Operation for DecibelGrad {
@@ -168,5 +181,9 @@ impl Operation for DecibelGrad {
 
     fn gpu(&self, io: &Io<'_>) -> GpuKernel {
         gpu::decibel_gradient(&self.0, io.output)
+    }
+
+    fn split(&self) -> Option<Split> {
+        Split::rows(&[0, 1])
     }
 }

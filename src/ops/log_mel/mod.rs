@@ -7,6 +7,7 @@ mod reference;
 use super::kernel::{CpuKernel, GpuKernel, Io, Operand, Real};
 use super::log::Ln;
 use super::mel::Mel;
+use super::split::Split;
 use super::stft::PowerStft;
 use super::{Operation, arity};
 use crate::graph::Shape;
@@ -51,6 +52,10 @@ impl Operation for LogMel {
 
     fn gpu(&self, io: &Io<'_>) -> GpuKernel {
         gpu::forward(self, io.inputs[0])
+    }
+
+    fn split(&self) -> Option<Split> {
+        Split::rows(&[0])
     }
 
     fn operations(&self, io: &Io<'_>) -> u64 {

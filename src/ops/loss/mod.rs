@@ -5,6 +5,7 @@ mod gpu;
 mod reference;
 
 use super::kernel::{CpuKernel, GpuKernel, Io, Operand, Real};
+use super::split::Split;
 use super::{Backward, Operation, arity, same};
 use crate::graph::{GraphError, NodeId, Shape};
 
@@ -73,6 +74,10 @@ impl Operation for Softmax {
         gpu::by_row("softmax", io, 0.0)
     }
 
+    fn split(&self) -> Option<Split> {
+        Split::rows(&[0])
+    }
+
     fn operations(&self, io: &Io<'_>) -> u64 {
         4 * io.output.elements() as u64
     }
@@ -100,6 +105,10 @@ impl Operation for SoftmaxGrad {
 
     fn gpu(&self, io: &Io<'_>) -> GpuKernel {
         gpu::by_row("softmax_grad", io, 0.0)
+    }
+
+    fn split(&self) -> Option<Split> {
+        Split::rows(&[0, 1])
     }
 
     fn operations(&self, io: &Io<'_>) -> u64 {

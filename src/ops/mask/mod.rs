@@ -6,6 +6,7 @@ mod cpu;
 mod gpu;
 
 use super::kernel::{CpuKernel, GpuKernel, Io, Operand, Real};
+use super::split::Split;
 use super::{Backward, Operation, arity};
 use crate::graph::{GraphError, NodeId, Shape};
 
@@ -61,6 +62,10 @@ impl Operation for Mask {
 
     fn gpu(&self, io: &Io<'_>) -> GpuKernel {
         gpu::mask(io)
+    }
+
+    fn split(&self) -> Option<Split> {
+        Split::rows(&[0, 1, 2])
     }
 
     fn cpu_in_place(&self) -> Option<usize> {

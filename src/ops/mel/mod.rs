@@ -9,6 +9,7 @@ use std::sync::Arc;
 pub use filters::{FilterBank, MelSpec};
 
 use super::kernel::{CpuKernel, GpuKernel, Io, Operand, Real};
+use super::split::Split;
 use super::{Backward, Operation, arity};
 use crate::graph::{GraphError, NodeId, Shape};
 
@@ -119,6 +120,10 @@ impl Operation for Mel {
 
     fn gpu(&self, io: &Io<'_>) -> GpuKernel {
         gpu::banded(self, io.output)
+    }
+
+    fn split(&self) -> Option<Split> {
+        Split::rows(&[0])
     }
 
     fn operations(&self, io: &Io<'_>) -> u64 {

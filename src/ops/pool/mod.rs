@@ -5,6 +5,7 @@ mod gpu;
 mod reference;
 
 use super::kernel::{CpuKernel, GpuKernel, Io, Operand, Real};
+use super::split::Split;
 use super::{Backward, Graph, Operation, arity};
 use crate::graph::{GraphError, NodeId, Shape};
 
@@ -109,6 +110,10 @@ impl Operation for MaxPool {
         gpu::kernel("max_pool", self.0, io.inputs[0], io.output, io.output, 1)
     }
 
+    fn split(&self) -> Option<Split> {
+        Split::rows(&[0])
+    }
+
     fn operations(&self, io: &Io<'_>) -> u64 {
         self.0.operations(io.output)
     }
@@ -139,6 +144,10 @@ impl Operation for MaxPoolGrad {
 
     fn gpu(&self, io: &Io<'_>) -> GpuKernel {
         gpu::kernel("max_pool_grad", self.0, io.output, io.inputs[1], io.output, 2)
+    }
+
+    fn split(&self) -> Option<Split> {
+        Split::rows(&[0, 1])
     }
 
     fn operations(&self, io: &Io<'_>) -> u64 {
@@ -179,6 +188,10 @@ impl Operation for AveragePool {
         gpu::kernel("average_pool", self.0, io.inputs[0], io.output, io.output, 1)
     }
 
+    fn split(&self) -> Option<Split> {
+        Split::rows(&[0])
+    }
+
     fn operations(&self, io: &Io<'_>) -> u64 {
         self.0.operations(io.output)
     }
@@ -211,6 +224,10 @@ impl Operation for AveragePoolGrad {
 
     fn gpu(&self, io: &Io<'_>) -> GpuKernel {
         gpu::kernel("average_pool_grad", self.window, io.output, io.inputs[0], io.output, 1)
+    }
+
+    fn split(&self) -> Option<Split> {
+        Split::rows(&[0])
     }
 
     fn operations(&self, io: &Io<'_>) -> u64 {

@@ -4,6 +4,7 @@ mod cpu;
 mod gpu;
 
 use super::kernel::{CpuKernel, GpuKernel, Io, Operand, Real};
+use super::split::Split;
 use super::{Backward, Operation, arity, same};
 use crate::graph::{GraphError, NodeId, Shape};
 
@@ -38,6 +39,10 @@ impl Operation for Add {
 
     fn gpu(&self, io: &Io<'_>) -> GpuKernel {
         gpu::add(io)
+    }
+
+    fn split(&self) -> Option<Split> {
+        Split::rows(&[0, 1])
     }
 
     fn cpu_in_place(&self) -> Option<usize> {

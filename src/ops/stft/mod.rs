@@ -16,6 +16,7 @@ pub(super) use lanes::Block;
 pub(super) use spectra::{Spectra, Visit};
 
 use super::kernel::{CpuKernel, GpuKernel, Io, Operand, Real};
+use super::split::Split;
 use super::{Backward, Operation, arity, same};
 use crate::graph::{GraphError, NodeId, Shape};
 
@@ -124,6 +125,10 @@ impl Operation for PowerStft {
         gpu::forward(self, io.inputs[0])
     }
 
+    fn split(&self) -> Option<Split> {
+        Split::rows(&[0])
+    }
+
     fn operations(&self, io: &Io<'_>) -> u64 {
         self.transform_operations(io.output)
     }
@@ -154,6 +159,10 @@ impl Operation for PowerStftGrad {
 
     fn gpu(&self, io: &Io<'_>) -> GpuKernel {
         gpu::gradient(&self.0, io.inputs[0])
+    }
+
+    fn split(&self) -> Option<Split> {
+        Split::rows(&[0, 1])
     }
 
     fn operations(&self, io: &Io<'_>) -> u64 {

@@ -1,6 +1,8 @@
 //! What the plan may change is speed and memory, never a result: against the graph evaluated node by node.
 
+#[path = "../common/mod.rs"]
 mod common;
+mod split;
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -1,0 +1,36 @@
+//! How operations are computed on slices of a batch.
+
+use super::Op;
+use super::residual_add::Add;
+
+/// How an operation is computed on slices of its batch, so that tensors larger than a device can bind need not be
+/// bound whole. What it gives is what it gives on the whole batch, up to the rounding of sums over the batch.
+#[derive(Clone, Copy, Debug)]
+pub struct Split {
+    /// The inputs that are cut along their first axis, all at the same rows; a slice reads all others whole. Optional
+    /// inputs that are not there are passed over.
+    pub sliced: &'static [usize],
+    pub join: Join,
+}
+
+/// What becomes of the results of slices.
+#[derive(Clone, Copy, Debug)]
+pub enum Join {
+    /// They are rows of the output, one slice's behind the other's.
+    Rows,
+    /// Each has the output's shape and is a part of it; the operation given joins two parts into one, from how many rows
+    /// each of the two was made of.
+    Parts(fn([usize; 2]) -> Op),
+}
+
+impl Split {
+    /// An operation that works sample by sample on these inputs.
+    pub const fn rows(sliced: &'static [usize]) -> Option<Self> {
+        Some(Self { sliced, join: Join::Rows })
+    }
+
+    /// An operation whose output is a sum over the samples of these inputs.
+    pub const fn sum(sliced: &'static [usize]) -> Option<Self> {
+        Some(Self { sliced, join: Join::Parts(|_| Op::Add(Add)) })
+    }
+}
