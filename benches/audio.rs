@@ -10,16 +10,13 @@ mod audio {
 }
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
+use common::workload::{Figure, Workload};
 use common::{Outcome, network, uniform};
 use criterion::{Criterion, SamplingMode, Throughput};
 use genre_recognizer::audio::{AudioSpec, decode, load, resample, write_wav};
 use genre_recognizer::device::cpu::Cpu;
-use genre_recognizer::device::{Device, LoadOptions};
-use genre_recognizer::graph::GraphOp;
-use genre_recognizer::plan::{Request, plan};
 
 /// Samples a channel of the song: 215 blocks of FLAC, about 20 s.
 const SAMPLES: usize = 215 * audio::flac::BLOCK;
@@ -83,29 +80,15 @@ fn files(criterion: &mut Criterion, folder: &Path) -> Outcome<()> {
 }
 
 fn features(criterion: &mut Criterion) -> Outcome<()> {
-    let inference = network()?.inference(BATCH)?;
-    let graph = &inference.graph;
+    let network = network()?;
     let mut group = criterion.benchmark_group("features");
     group
         .sampling_mode(SamplingMode::Flat)
-        .throughput(Throughput::Elements(graph.shape(inference.audio).elements() as u64));
-    for (name, last) in [("stft", "stft"), ("log_mel", "ln")] {
-        let output = graph.nodes().find(|(_, node)| node.op.name() == last).map(|(id, _)| id);
-        let output = output.ok_or("the default network has no such feature")?;
-        let program = plan(graph, &Request { outputs: vec![output], updates: vec![], fuse: true }, &Cpu)?;
-        let options = LoadOptions { poison: false, profile: true };
-        let mut loaded = Cpu.load(Arc::new(program), options)?;
-        let audio = uniform(1, graph.shape(inference.audio).elements(), -0.5, 0.5);
-        loaded.write(inference.audio, &audio)?;
+        .throughput(Throughput::Elements((BATCH * network.config.frame_length()) as u64));
+    for (name, figure) in [("stft", Figure::Stft), ("log_mel", Figure::LogMel)] {
+        let mut workload = Workload::load(figure, &Cpu, &network, BATCH)?;
         group.bench_function(format!("{name}_cpu_batch{BATCH}"), |bencher| {
-            bencher.iter_custom(|runs| {
-                let before: f64 = loaded.timings().unwrap().iter().sum();
-                for _ in 0..runs {
-                    loaded.run().unwrap();
-                    loaded.outputs().unwrap();
-                }
-                Duration::from_secs_f64(loaded.timings().unwrap().iter().sum::<f64>() - before)
-            });
+            bencher.iter_custom(|runs| (0..runs).map(|_| workload.run().unwrap()).sum());
         });
     }
     Ok(())

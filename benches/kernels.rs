@@ -2,7 +2,8 @@
 //! the kernels that other settings use, at shapes of the same size.
 //!
 //! The kernels are the steps of planned programs, so none can be forgotten. Each is cut out of its program with its
-//! settings, shapes and in-place flag, and run alone on random numbers, over and over, so that caches are warm. Times
+//! settings, shapes and in-place flag, and run alone on random numbers: over and over, so that caches are warm, and on
+//! the CPU device a few times more with cold caches, as a kernel finds them whose inputs were computed long before. Times
 //! are those of the device's profile (on a GPU, timestamps), without transfers to and from the host.
 //!
 //! Names are `device/operation/inputs_settings`, so that `cargo bench --bench kernels -- cpu/conv2d` measures a part.
@@ -11,6 +12,7 @@
 mod common;
 mod kernels {
     pub mod alone;
+    pub mod flush;
     pub mod programs;
     pub mod table;
 }
@@ -22,18 +24,25 @@ use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, SamplingMode, Throughput};
 use genre_recognizer::device::Device;
 use kernels::alone::Alone;
+use kernels::flush::Flush;
 use kernels::programs::Kernel;
 use kernels::table::Table;
+
+/// Runs of a kernel with cold caches.
+const COLD_RUNS: usize = 9;
 
 fn main() -> Outcome<()> {
     let mut criterion = common::criterion(Duration::from_millis(300));
     let mut table = Table::default();
+    let flush = Flush::new();
     for Bench { name, device, batches } in common::devices()? {
         let mut group = criterion.benchmark_group(name);
         group.sampling_mode(SamplingMode::Flat);
         for kernel in kernels::programs::kernels(device.as_ref(), batches[0])? {
-            let samples = measure(&mut group, device.as_ref(), &kernel);
-            table.add(name, &kernel, samples);
+            // A GPU's caches are small beside its kernels' inputs, and not the host's to empty.
+            let flush = (name == "cpu").then_some(&flush);
+            let (warm, cold) = measure(&mut group, device.as_ref(), &kernel, flush);
+            table.add(name, &kernel, warm, cold);
         }
     }
     criterion.final_summary();
@@ -41,8 +50,14 @@ fn main() -> Outcome<()> {
     Ok(())
 }
 
-/// Seconds a run of every sample, the warm-up's too; none where the kernel was filtered out.
-fn measure(group: &mut BenchmarkGroup<'_, WallTime>, device: &dyn Device, kernel: &Kernel) -> Vec<f64> {
+/// Seconds a run of every sample, the warm-up's too, with warm caches and with cold ones; none where the kernel was
+/// filtered out, and no cold ones without something that empties caches.
+fn measure(
+    group: &mut BenchmarkGroup<'_, WallTime>,
+    device: &dyn Device,
+    kernel: &Kernel,
+    flush: Option<&Flush>,
+) -> (Vec<f64>, Vec<f64>) {
     group.throughput(match (kernel.operations, kernel.bytes) {
         (0, bytes) => Throughput::BytesDecimal(bytes),
         (elements, bytes) => Throughput::ElementsAndBytes { elements, bytes },
@@ -50,8 +65,8 @@ fn measure(group: &mut BenchmarkGroup<'_, WallTime>, device: &dyn Device, kernel
     // Loaded at the first sample, so that a kernel that is filtered out costs nothing.
     let mut alone: Option<Alone> = None;
     let mut samples = Vec::new();
+    let fail = |error| -> ! { panic!("{}: {error}", kernel.name) };
     group.bench_function(&kernel.name, |bencher| {
-        let fail = |error| -> ! { panic!("{}: {error}", kernel.name) };
         let alone =
             alone.get_or_insert_with(|| Alone::load(device, &kernel.step).unwrap_or_else(|e| fail(e)));
         bencher.iter_custom(|runs| {
@@ -60,5 +75,8 @@ fn measure(group: &mut BenchmarkGroup<'_, WallTime>, device: &dyn Device, kernel
             time
         });
     });
-    samples
+    let (Some(alone), Some(flush)) = (&mut alone, flush) else { return (samples, vec![]) };
+    let runs = if std::env::args().any(|argument| argument == "--test") { 1 } else { COLD_RUNS };
+    let cold = (0..runs).map(|_| alone.run_cold(flush).unwrap_or_else(|e| fail(e)).as_secs_f64()).collect();
+    (samples, cold)
 }

@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """The default network in PyTorch, eager and in float32: what this project is measured against (see `compare`).
 
-    python3 benches/peer.py [--batch 32] [--threads 2] [--steps 10] [--genres 30] [--figures train infer stft log_mel]
+    python3 benches/peer.py [--figure train|infer|stft|log_mel] [--batch 32] [--device cpu|cuda] [--seconds 1] [--threads 2]
 
-Prints one JSON line a figure: {"figure": name, "ms": [a time a run]}. A training step is forward, loss, backward and AdamW
-on a batch that is already in memory; it does not clip, drop out or smooth labels, which the project's step does.
-Needs torch.
+Prints one line of JSON: `about`, and `ms`, the time of every run after those that warm up; with CUDA `device_memory`, the
+peak of what tensors took. A training step is forward, loss, backward and AdamW, from audio in the host's memory to a loss
+there; it does not clip, drop out or smooth labels, which the project's step does. Inference is from audio there to
+probabilities there. The features are of audio in the device's memory, and stay there. Needs torch.
 """
 import argparse
 import json
@@ -23,6 +24,7 @@ except ImportError:
 
 RATE, N_FFT, HOP, MELS, LOW, HIGH, SLOPE = 44_100, 2048, 512, 128, 30.0, 16_000.0, 0.3
 CHANNELS, UNITS = [16, 32, 64, 128], 256
+WARM_UP, RUNS = 3, 3
 FIGURES = ["train", "infer", "stft", "log_mel"]
 
 
@@ -85,42 +87,55 @@ class Network(nn.Module):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--figure", choices=FIGURES, default="train")
     parser.add_argument("--batch", type=int, default=32)
-    parser.add_argument("--threads", type=int, default=os.cpu_count())
-    parser.add_argument("--steps", type=int, default=10, help="timed runs of each figure, after 3 untimed ones")
+    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
+    parser.add_argument("--seconds", type=float, default=1.0, help="runs are timed for so long, and at least 3")
+    parser.add_argument("--threads", type=int, default=int(os.environ.get("OMP_NUM_THREADS", os.cpu_count())))
     parser.add_argument("--genres", type=int, default=30)
-    parser.add_argument("--figures", nargs="+", choices=FIGURES, default=FIGURES)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     torch.manual_seed(0)
+    # Float32 throughout, by the fastest kernel that cuDNN finds.
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cudnn.benchmark = True
+    device = torch.device(options.device)
 
-    def report(figure, run):
-        if figure not in options.figures:
-            return
-        times = []
-        for _ in range(3 + options.steps):
-            start = time.perf_counter()
-            run()
-            times.append(1e3 * (time.perf_counter() - start))
-        print(json.dumps({"figure": figure, "ms": times[3:]}), flush=True)
-
-    network = Network(options.genres)
+    network = Network(options.genres).to(device)
     audio = torch.rand(options.batch, RATE) - 0.5
     labels = torch.arange(options.batch) % options.genres
     optimizer = torch.optim.AdamW(network.parameters(), 1e-3)
+    if device.type == "cuda":
+        audio, labels = audio.pin_memory(), labels.pin_memory()
+    resident = audio.to(device)
 
     def train():
         optimizer.zero_grad(set_to_none=True)
-        F.cross_entropy(network(audio), labels).backward()
+        loss = F.cross_entropy(network(audio.to(device, non_blocking=True)), labels.to(device, non_blocking=True))
+        loss.backward()
         optimizer.step()
+        return loss.item()
 
-    print(json.dumps({"about": f"PyTorch {torch.__version__}, {torch.get_num_threads()} threads"}), flush=True)
-    report("train", train)
-    network.eval()
-    with torch.no_grad():
-        report("infer", lambda: network(audio).softmax(1))
-        report("stft", lambda: network.features.power(audio))
-        report("log_mel", lambda: network.features(audio))
+    run = {
+        "train": train,
+        "infer": lambda: network(audio.to(device, non_blocking=True)).softmax(1).cpu(),
+        "stft": lambda: network.features.power(resident),
+        "log_mel": lambda: network.features(resident),
+    }[options.figure]
+    network.train(options.figure == "train")
+    times = []
+    with torch.set_grad_enabled(options.figure == "train"):
+        while len(times) < WARM_UP + RUNS or sum(times[WARM_UP:]) < options.seconds:
+            start = time.perf_counter()
+            run()
+            if device.type == "cuda":
+                torch.cuda.synchronize()
+            times.append(time.perf_counter() - start)
+    name = torch.cuda.get_device_name() if device.type == "cuda" else f"{torch.get_num_threads()} threads"
+    line = {"about": f"PyTorch {torch.__version__}, {name}", "ms": [1e3 * taken for taken in times[WARM_UP:]]}
+    if device.type == "cuda":
+        line["device_memory"] = torch.cuda.max_memory_allocated()
+    print(json.dumps(line))
 
 
 if __name__ == "__main__":

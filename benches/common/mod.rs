@@ -1,6 +1,8 @@
 //! What the benches share: the default network, devices with the batch that each is given, and data.
 #![allow(dead_code)] // every bench uses its own part
 
+pub mod workload;
+
 use std::sync::Arc;
 use std::time::Duration;
 

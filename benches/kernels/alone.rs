@@ -10,6 +10,7 @@ use genre_recognizer::ops::Graph;
 use genre_recognizer::ops::source::Input;
 use genre_recognizer::plan::{Buffer, Contents, Place, Program, Step, Work};
 
+use super::flush::Flush;
 use crate::common::{Outcome, uniform};
 
 /// A step loaded on a device, with random inputs.
@@ -44,11 +45,22 @@ impl Alone {
 
     /// The time of `runs` runs.
     pub fn run(&mut self, runs: u64) -> Outcome<Duration> {
+        self.timed(runs, || ())
+    }
+
+    /// The time of a run that finds nothing in the processor's caches. Emptying them takes far longer than most kernels;
+    /// it is not counted.
+    pub fn run_cold(&mut self, flush: &Flush) -> Outcome<Duration> {
+        self.timed(1, || flush.run())
+    }
+
+    fn timed(&mut self, runs: u64, before_each: impl Fn()) -> Outcome<Duration> {
         let before: f64 = self.loaded.timings()?.iter().sum();
         for _ in 0..runs {
             if let Some((input, values)) = &self.overwritten {
                 self.loaded.write(*input, values)?;
             }
+            before_each();
             self.loaded.run()?;
             self.loaded.outputs()?;
         }
