@@ -20,6 +20,9 @@ const SUMMED: usize = 1 << 17;
 /// Elements that all parts of the sum may take, at most, and parts.
 const PARTS_LEN: usize = 1 << 21;
 const PARTS: usize = 16;
+/// Output channels, and positions of all samples, from which the transforms are worth their time.
+const OUTPUTS: usize = 16;
+const POSITIONS: usize = 640;
 /// Channels of x in a piece of work.
 const CHANNELS: usize = 8;
 
@@ -37,7 +40,8 @@ pub(super) struct WeightGrad {
 
 /// dw as a kernel of inputs (x, dy), where that pays.
 pub fn weight_grad(d: &Dims) -> Option<CpuKernel> {
-    let mut tiling = Tiling::forward(d).filter(|_| d.s == SHIFTS)?;
+    let pays = d.s == SHIFTS && d.k >= OUTPUTS && d.n * d.p * d.q >= POSITIONS;
+    let mut tiling = Tiling::forward(d).filter(|_| pays)?;
     let lanes = Tiles::get().lanes;
     let blocks = d.k.div_ceil(lanes);
     let each = POINTS * tiling.len() * (d.c + d.k);
