@@ -475,6 +475,25 @@ fn inference_in_slices() {
     }
 }
 
+/// Of the default network at its own size: little is copied, and slices lie where the whole lay.
+#[test]
+fn slices_take_little_more_memory() {
+    let network = Network::new(ModelConfig::default(), 10).unwrap();
+    let (training, _) = training(&network, 256, 1);
+    let request = training.request(true);
+    let [most, _] = largest(&training.graph, &request);
+    let target = Small::new(&cpu(), 64, most / 4);
+    let [split, whole] = [&target, &target.unlimited()].map(|target| {
+        let program = planned(&training.graph, &request, target);
+        let copied = program.steps.iter().filter(|step| matches!(step.work, Work::Copy));
+        let copied: u64 = copied.map(|step| 4 * step.output.1.len as u64).sum();
+        (program.memory(), copied, program.steps.len())
+    });
+    println!("memory, bytes copied, steps: {split:?} in slices, {whole:?} whole");
+    assert!(split.0 <= whole.0 + whole.0 / 20, "{split:?}, {whole:?}");
+    assert!(split.1 <= whole.0 / 100, "{split:?}, {whole:?}");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 40, failure_persistence: None, ..ProptestConfig::default() })]
 
