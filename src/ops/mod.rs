@@ -22,6 +22,7 @@ pub mod residual_add;
 mod simd;
 pub mod source;
 pub mod stft;
+mod vector;
 pub mod view;
 
 use crate::graph::{self, GraphError, GraphOp, NodeId, Shape};

@@ -12,6 +12,7 @@ mod log;
 mod loss;
 mod mask;
 mod mel;
+mod network;
 mod optimizer;
 mod pool;
 mod residual_add;

@@ -138,7 +138,7 @@ impl Operation for MaxPoolGrad {
     }
 
     fn gpu(&self, io: &Io<'_>) -> GpuKernel {
-        gpu::kernel("max_pool_grad", self.0, io.output, io.inputs[1], io.output, 2)
+        gpu::max_pool_grad(self.0, io.output, io.inputs[1])
     }
 
     fn operations(&self, io: &Io<'_>) -> u64 {
