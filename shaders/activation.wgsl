@@ -2,8 +2,8 @@
 //
 // formula        y = x where x > 0, else SLOPE·x;  dx = dy where y > 0, else SLOPE·dy
 // shapes         all tensors alike, flat: COUNT elements
-// workgroup      256 invocations, one element each
-// dispatch       ⌈COUNT / 256⌉ workgroups, folded into y where they are too many for x
+// workgroup      256 invocations, one element each, or four where COUNT is a multiple of 4
+// dispatch       ⌈COUNT / 256⌉ or ⌈COUNT / 1024⌉ workgroups, folded into y where they are too many for x
 // shared memory  none
 // determinism    every element is written by one invocation; no sums
 //
@@ -13,16 +13,25 @@
 override COUNT: u32;
 override SLOPE: f32;
 
+// What one invocation computes; src/ops/vector.rs makes four elements of it.
+alias Value = f32;
+const LANES = 1u;
+
 const WORKGROUP = 256u;
 
-@group(0) @binding(0) var<storage, read> a: array<f32>; // forward: x [COUNT]; backward: y [COUNT]
+@group(0) @binding(0) var<storage, read> a: array<Value>; // forward: x [COUNT]; backward: y [COUNT]
 
-@group(0) @binding(1) var<storage, read_write> y: array<f32>; // [COUNT]
-@group(0) @binding(0) var<storage, read_write> y_in_place: array<f32>; // x before, y after [COUNT]
+@group(0) @binding(1) var<storage, read_write> y: array<Value>; // [COUNT]
+@group(0) @binding(0) var<storage, read_write> y_in_place: array<Value>; // x before, y after [COUNT]
 
-@group(0) @binding(1) var<storage, read> dy: array<f32>; // [COUNT]
-@group(0) @binding(2) var<storage, read_write> dx: array<f32>; // [COUNT]
-@group(0) @binding(1) var<storage, read_write> dx_in_place: array<f32>; // dy before, dx after [COUNT]
+@group(0) @binding(1) var<storage, read> dy: array<Value>; // [COUNT]
+@group(0) @binding(2) var<storage, read_write> dx: array<Value>; // [COUNT]
+@group(0) @binding(1) var<storage, read_write> dx_in_place: array<Value>; // dy before, dx after [COUNT]
+
+// v, or SLOPE·v where `sign` is not positive.
+fn leaky(v: Value, sign: Value) -> Value {
+    return v * select(Value(SLOPE), Value(1.0), sign > Value(0.0));
+}
 
 fn element(group: vec3<u32>, groups: vec3<u32>, local: u32) -> u32 {
     return (group.x + group.y * groups.x) * WORKGROUP + local;
@@ -35,8 +44,8 @@ fn forward(
     @builtin(local_invocation_index) local: u32,
 ) {
     let i = element(group, groups, local);
-    if i < COUNT {
-        y[i] = a[i] * select(SLOPE, 1.0, a[i] > 0.0);
+    if i < COUNT / LANES {
+        y[i] = leaky(a[i], a[i]);
     }
 }
 
@@ -47,9 +56,8 @@ fn forward_in_place(
     @builtin(local_invocation_index) local: u32,
 ) {
     let i = element(group, groups, local);
-    if i < COUNT {
-        let x = y_in_place[i];
-        y_in_place[i] = x * select(SLOPE, 1.0, x > 0.0);
+    if i < COUNT / LANES {
+        y_in_place[i] = leaky(y_in_place[i], y_in_place[i]);
     }
 }
 
@@ -60,8 +68,8 @@ fn backward(
     @builtin(local_invocation_index) local: u32,
 ) {
     let i = element(group, groups, local);
-    if i < COUNT {
-        dx[i] = dy[i] * select(SLOPE, 1.0, a[i] > 0.0);
+    if i < COUNT / LANES {
+        dx[i] = leaky(dy[i], a[i]);
     }
 }
 
@@ -72,7 +80,7 @@ fn backward_in_place(
     @builtin(local_invocation_index) local: u32,
 ) {
     let i = element(group, groups, local);
-    if i < COUNT {
-        dx_in_place[i] = dx_in_place[i] * select(SLOPE, 1.0, a[i] > 0.0);
+    if i < COUNT / LANES {
+        dx_in_place[i] = leaky(dx_in_place[i], a[i]);
     }
 }

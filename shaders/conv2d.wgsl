@@ -11,17 +11,23 @@
 //   forward        k          (n, p, q)    (c, r, s)
 //   input_grad     c          (n, h, w)    (k, r, s)
 //   weight_grad    k          (c, r, s)    (n, p, q)
-// A workgroup of TX·TY threads computes a tile of 4·TY rows and 4·TX columns, every thread 4×4 of it in registers.
-// Workgroup memory holds DEPTH terms of both sides, vectors along rows and columns: 16·DEPTH·(TX + TY) bytes. Nothing
-// is ever laid out in global memory: B is gathered from the image while it is loaded.
-// Dispatch: grid(GROUPS · parts · ceil(rows / 4·TY) · ceil(columns / 4·TX)); weight_grad has PARTS parts, ranges of
-// PART_TERMS terms each, whose sums weight_grad_sum adds: grid(ceil(K·GROUP_C·R·S / 256)). Others have one part.
+// A workgroup computes ROWS rows (4, 8 or 16) of COLUMNS·WIDTH columns. Each of its WIDTH threads has all those rows of
+// COLUMNS columns (1, 2 or 4), WIDTH apart, in registers. A is staged in workgroup memory, vectors along the rows: all
+// threads read the same place at once, which memory broadcasts. A load of B serves ROWS multiplications.
+//   forward, input_grad   B comes straight from the image, neighbouring threads reading neighbours. Where a tap reads
+//                         is found once for CHANNELS channels. A stage is CHANNELS channels by TAPS taps:
+//                         4·ROWS·CHANNELS·TAPS bytes.
+//   weight_grad           B is a part of the image in workgroup memory, padding included, so that a thread reads at
+//                         its tap's place plus the position's. A stage is PATCH_P×PATCH_Q positions of a sample:
+//                         4·ROWS·PATCH_P·PATCH_Q bytes of dy and 4·PLANES·PLANE of x.
+// Dispatch: grid(GROUPS · parts · ceil(rows / ROWS) · ceil(columns / COLUMNS·WIDTH)); weight_grad has PARTS parts, ranges
+// of PART_STAGES stages each, whose sums weight_grad_sum adds: grid(ceil(K·GROUP_C·R·S / 256)). Others have one part.
 //
 // Products of very few rows (depthwise convolution) leave such tiles empty, so they have direct kernels: forward and
 // input_grad one thread an element, grid(ceil(elements / 256)); weight_grad one workgroup of 256 threads a weight,
-// grid(weights). The rule is in src/ops/conv2d/gpu.rs.
+// grid(weights). The rules are in src/ops/conv2d/gpu.rs.
 //
-// Determinism: every sum has one order, by terms, by threads (as a tree) and by parts; no atomics.
+// Determinism: every sum has one order, by stages, by threads and by parts; no atomics.
 
 override N: u32;
 override H: u32;
@@ -37,12 +43,19 @@ override STRIDE_H: u32;
 override STRIDE_W: u32;
 override PAD_H: u32;
 override PAD_W: u32;
-override TX: u32 = 8u;
-override TY: u32 = 8u;
+override WIDTH: u32 = 64u;
+override ROWS: u32 = 4u;
+override COLUMNS: u32 = 1u;
+// forward, input_grad
+override CHANNELS: u32 = 1u;
+override TAPS: u32 = 1u;
+// weight_grad
+override PATCH_P: u32 = 1u;
+override PATCH_Q: u32 = 1u;
+override PLANES: u32 = 1u; // channels of the part of x
+override PLANE: u32 = 1u;  // elements of one of them
 override PARTS: u32 = 1u;
-override PART_TERMS: u32 = 1u;
-
-const DEPTH: u32 = 16u;
+override PART_STAGES: u32 = 1u;
 
 @group(0) @binding(0) var<storage, read> first: array<f32>;       // x, in input_grad w
 @group(0) @binding(1) var<storage, read> second: array<f32>;      // forward w, else dy
@@ -52,29 +65,375 @@ const DEPTH: u32 = 16u;
 @group(0) @binding(0) var<storage, read_write> parts: array<f32>; // [PARTS, K, GROUP_C, R, S]
 @group(0) @binding(1) var<storage, read_write> total: array<f32>; // dw [K, GROUP_C, R, S]
 
-var<workgroup> tile_a: array<vec4f, DEPTH * TY>;
-var<workgroup> tile_b: array<vec4f, DEPTH * TX>;
+var<workgroup> weights: array<vec4f, CHANNELS * TAPS * ROWS / 4u>;     // [CHANNELS, TAPS, ROWS / 4]
+var<workgroup> gradients: array<vec4f, PATCH_P * PATCH_Q * ROWS / 4u>; // [PATCH_P, PATCH_Q, ROWS / 4]
+var<workgroup> region: array<f32, PLANES * PLANE>;
 var<workgroup> sums: array<f32, 256>;
-
-const FORWARD: u32 = 0u;
-const INPUT_GRAD: u32 = 1u;
-const WEIGHT_GRAD: u32 = 2u;
 
 fn weight_index(k: u32, c: u32, tap: u32) -> u32 {
     return (k * GROUP_C + c) * R * S + tap;
 }
 
-// Loads have no branches: outside they read the first element and drop it.
-//
-// x at channel c of sample n, where output (p, q) reads it by tap (r, s); zero in the padding.
-fn image(n: u32, c: u32, p: u32, q: u32, r: u32, s: u32) -> f32 {
-    // Before the image these wrap around and are too large as well.
-    let h = p * STRIDE_H + r - PAD_H;
-    let w = q * STRIDE_W + s - PAD_W;
+// ---- Tiles
+
+// A column of A, or a thread's sums of one column: element i holds rows 4·i to 4·i + 3.
+alias Rows = array<vec4f, 4>;
+
+fn add_product(sum: ptr<function, Rows>, a: Rows, b: f32) {
+    (*sum)[0] += a[0] * b;
+    if ROWS > 4u {
+        (*sum)[1] += a[1] * b;
+    }
+    if ROWS > 8u {
+        (*sum)[2] += a[2] * b;
+        (*sum)[3] += a[3] * b;
+    }
+}
+
+struct Tile {
+    group: u32,
+    part: u32,
+    // The first row and column.
+    row: u32,
+    column: u32,
+}
+
+// Tiles of the same columns follow each other, because they read the same part of the image.
+fn find_tile(rows: u32, columns: u32, number: u32) -> Tile {
+    let down = (rows + ROWS - 1u) / ROWS;
+    let across = (columns + COLUMNS * WIDTH - 1u) / (COLUMNS * WIDTH);
+    let rest = number / (down * across);
+    return Tile(rest % GROUPS, rest / GROUPS, number % down * ROWS, number / down % across * COLUMNS * WIDTH);
+}
+
+// ---- Forward and input_grad
+
+const FORWARD: bool = true;
+const INPUT_GRAD: bool = false;
+
+// A column's position: where channel 0 of the sample begins in the tensor that is read, and row and column of the
+// position, shifted so that the first tap reads there (forward) or less the tap (input_grad).
+struct Position {
+    base: u32,
+    row: u32,
+    column: u32,
+}
+
+fn position(forward: bool, group: u32, column: u32) -> Position {
+    if forward {
+        let n = column / (P * Q);
+        // Before the image these wrap around and are too large as well.
+        let row = column / Q % P * STRIDE_H - PAD_H;
+        return Position((n * GROUPS + group) * GROUP_C * H * W, row, column % Q * STRIDE_W - PAD_W);
+    }
+    let n = column / (H * W);
+    return Position((n * GROUPS + group) * GROUP_K * P * Q, column / W % H + PAD_H, column % W + PAD_W);
+}
+
+// Where tap (r, s) of a position reads in channel 0; the second is 0 where it reads zero, and then the place is 0.
+fn place(forward: bool, at: Position, r: u32, s: u32) -> vec2u {
+    var inside: bool;
+    var index: u32;
+    if forward {
+        let h = at.row + r;
+        let w = at.column + s;
+        inside = h < H && w < W;
+        index = at.base + h * W + w;
+    } else {
+        let p = (at.row - r) / STRIDE_H;
+        let q = (at.column - s) / STRIDE_W;
+        inside = p < P && q < Q && p * STRIDE_H == at.row - r && q * STRIDE_W == at.column - s;
+        index = at.base + p * Q + q;
+    }
+    return vec2u(select(0u, index, inside), u32(inside));
+}
+
+// Without a branch: outside it reads what is there and drops it.
+fn load(forward: bool, at: vec2u, channel: u32) -> f32 {
+    if forward {
+        return select(0.0, first[at.x + channel * H * W], at.y == 1u);
+    }
+    return select(0.0, second[at.x + channel * P * Q], at.y == 1u);
+}
+
+fn load_weight(forward: bool, group: u32, row: u32, channel: u32, tap: u32) -> f32 {
+    if forward {
+        let inside = row < GROUP_K && channel < GROUP_C && tap < R * S;
+        let index = weight_index(group * GROUP_K + row, channel, tap);
+        return select(0.0, second[select(0u, index, inside)], inside);
+    }
+    let inside = row < GROUP_C && channel < GROUP_K && tap < R * S;
+    let index = weight_index(group * GROUP_K + channel, row, tap);
+    return select(0.0, first[select(0u, index, inside)], inside);
+}
+
+fn weights_at(term: u32) -> Rows {
+    let i = term * (ROWS / 4u);
+    var rows = Rows();
+    rows[0] = weights[i];
+    if ROWS > 4u {
+        rows[1] = weights[i + 1u];
+    }
+    if ROWS > 8u {
+        rows[2] = weights[i + 2u];
+        rows[3] = weights[i + 3u];
+    }
+    return rows;
+}
+
+fn stage_weights(forward: bool, tile: Tile, channel: u32, first_tap: u32, thread: u32) {
+    for (var i = thread; i < CHANNELS * TAPS * ROWS / 4u; i += WIDTH) {
+        let term = i % (CHANNELS * TAPS);
+        let quad = i / (CHANNELS * TAPS);
+        let row = tile.row + 4u * quad;
+        let c = channel + term / TAPS;
+        let tap = first_tap + term % TAPS;
+        weights[term * (ROWS / 4u) + quad] = vec4f(
+            load_weight(forward, tile.group, row, c, tap),
+            load_weight(forward, tile.group, row + 1u, c, tap),
+            load_weight(forward, tile.group, row + 2u, c, tap),
+            load_weight(forward, tile.group, row + 3u, c, tap),
+        );
+    }
+}
+
+fn store(forward: bool, tile: Tile, column: u32, sum: Rows) {
+    let positions = select(H * W, P * Q, forward);
+    let rows = select(GROUP_C, GROUP_K, forward);
+    if column >= N * positions {
+        return;
+    }
+    let n = column / positions;
+    let index = ((n * GROUPS + tile.group) * rows + tile.row) * positions + column % positions;
+    var values = sum;
+    for (var i = 0u; i < ROWS; i++) {
+        if tile.row + i < rows {
+            output[index + i * positions] = values[i / 4u][i % 4u];
+        }
+    }
+}
+
+fn run_tile(forward: bool, number: u32, thread: u32) {
+    let columns = N * select(H * W, P * Q, forward);
+    let channels = select(GROUP_K, GROUP_C, forward);
+    let tile = find_tile(select(GROUP_C, GROUP_K, forward), columns, number);
+    if tile.part > 0u {
+        return;
+    }
+    let column = tile.column + thread;
+    // Columns behind the last compute it again.
+    let at0 = position(forward, tile.group, min(column, columns - 1u));
+    let at1 = position(forward, tile.group, min(column + WIDTH, columns - 1u));
+    let at2 = position(forward, tile.group, min(column + 2u * WIDTH, columns - 1u));
+    let at3 = position(forward, tile.group, min(column + 3u * WIDTH, columns - 1u));
+    var sum0 = Rows();
+    var sum1 = Rows();
+    var sum2 = Rows();
+    var sum3 = Rows();
+    for (var channel = 0u; channel < channels; channel += CHANNELS) {
+        let end = min(CHANNELS, channels - channel);
+        for (var first_tap = 0u; first_tap < R * S; first_tap += TAPS) {
+            workgroupBarrier();
+            stage_weights(forward, tile, channel, first_tap, thread);
+            workgroupBarrier();
+            for (var tap = 0u; tap < min(TAPS, R * S - first_tap); tap++) {
+                let r = (first_tap + tap) / S;
+                let s = (first_tap + tap) % S;
+                let place0 = place(forward, at0, r, s);
+                let place1 = place(forward, at1, r, s);
+                let place2 = place(forward, at2, r, s);
+                let place3 = place(forward, at3, r, s);
+                for (var c = 0u; c < end; c++) {
+                    let a = weights_at(c * TAPS + tap);
+                    add_product(&sum0, a, load(forward, place0, channel + c));
+                    if COLUMNS > 1u {
+                        add_product(&sum1, a, load(forward, place1, channel + c));
+                    }
+                    if COLUMNS > 2u {
+                        add_product(&sum2, a, load(forward, place2, channel + c));
+                        add_product(&sum3, a, load(forward, place3, channel + c));
+                    }
+                }
+            }
+        }
+    }
+    store(forward, tile, column, sum0);
+    if COLUMNS > 1u {
+        store(forward, tile, column + WIDTH, sum1);
+    }
+    if COLUMNS > 2u {
+        store(forward, tile, column + 2u * WIDTH, sum2);
+        store(forward, tile, column + 3u * WIDTH, sum3);
+    }
+}
+
+@compute @workgroup_size(WIDTH)
+fn forward(
+    @builtin(workgroup_id) group: vec3u,
+    @builtin(num_workgroups) groups: vec3u,
+    @builtin(local_invocation_index) thread: u32,
+) {
+    run_tile(FORWARD, group.x + group.y * groups.x, thread);
+}
+
+@compute @workgroup_size(WIDTH)
+fn input_grad(
+    @builtin(workgroup_id) group: vec3u,
+    @builtin(num_workgroups) groups: vec3u,
+    @builtin(local_invocation_index) thread: u32,
+) {
+    run_tile(INPUT_GRAD, group.x + group.y * groups.x, thread);
+}
+
+// ---- Weight gradient
+
+// Element (c, h, w) of sample n, zero outside; before the image h and w wrap around.
+fn load_image(n: u32, c: u32, h: u32, w: u32) -> f32 {
     let inside = h < H && w < W;
     let index = ((n * GROUPS * GROUP_C + c) * H + h) * W + w;
     return select(0.0, first[select(0u, index, inside)], inside);
 }
+
+fn load_gradient(n: u32, group: u32, row: u32, p: u32, q: u32) -> f32 {
+    let inside = row < GROUP_K && p < P && q < Q;
+    let index = (((n * GROUPS + group) * GROUP_K + row) * P + p) * Q + q;
+    return select(0.0, second[select(0u, index, inside)], inside);
+}
+
+fn gradients_at(position: u32) -> Rows {
+    let i = position * (ROWS / 4u);
+    var rows = Rows();
+    rows[0] = gradients[i];
+    if ROWS > 4u {
+        rows[1] = gradients[i + 1u];
+    }
+    if ROWS > 8u {
+        rows[2] = gradients[i + 2u];
+        rows[3] = gradients[i + 3u];
+    }
+    return rows;
+}
+
+// dy at the patch's positions from (p, q) on, and what x they read of the tile's channels.
+fn stage_patch(tile: Tile, n: u32, p: u32, q: u32, thread: u32) {
+    for (var i = thread; i < PATCH_P * PATCH_Q * ROWS / 4u; i += WIDTH) {
+        let position = i % (PATCH_P * PATCH_Q);
+        let quad = i / (PATCH_P * PATCH_Q);
+        let row = tile.row + 4u * quad;
+        let at = vec2u(p + position / PATCH_Q, q + position % PATCH_Q);
+        gradients[position * (ROWS / 4u) + quad] = vec4f(
+            load_gradient(n, tile.group, row, at.x, at.y),
+            load_gradient(n, tile.group, row + 1u, at.x, at.y),
+            load_gradient(n, tile.group, row + 2u, at.x, at.y),
+            load_gradient(n, tile.group, row + 3u, at.x, at.y),
+        );
+    }
+    let width = (PATCH_Q - 1u) * STRIDE_W + S;
+    let first_channel = tile.column / (R * S);
+    for (var i = thread; i < PLANES * PLANE; i += WIDTH) {
+        // Behind the last channel there is nothing that is used.
+        let c = tile.group * GROUP_C + min(first_channel + i / PLANE, GROUP_C - 1u);
+        let h = p * STRIDE_H - PAD_H + i % PLANE / width;
+        let w = q * STRIDE_W - PAD_W + i % PLANE % width;
+        region[i] = load_image(n, c, h, w);
+    }
+}
+
+// Where a column's tap reads in the patch for its first position.
+fn patch_start(tile: Tile, column: u32) -> u32 {
+    let c = column / (R * S) - tile.column / (R * S);
+    let width = (PATCH_Q - 1u) * STRIDE_W + S;
+    return c * PLANE + column / S % R * width + column % S;
+}
+
+fn store_weights(tile: Tile, column: u32, sum: Rows) {
+    let columns = GROUP_C * R * S;
+    if column >= columns {
+        return;
+    }
+    let index = ((tile.part * GROUPS + tile.group) * GROUP_K + tile.row) * columns + column;
+    var values = sum;
+    for (var i = 0u; i < ROWS; i++) {
+        if tile.row + i < GROUP_K {
+            output[index + i * columns] = values[i / 4u][i % 4u];
+        }
+    }
+}
+
+@compute @workgroup_size(WIDTH)
+fn weight_grad(
+    @builtin(workgroup_id) group: vec3u,
+    @builtin(num_workgroups) groups: vec3u,
+    @builtin(local_invocation_index) thread: u32,
+) {
+    let columns = GROUP_C * R * S;
+    let tile = find_tile(GROUP_K, columns, group.x + group.y * groups.x);
+    if tile.part >= PARTS {
+        return;
+    }
+    let column = tile.column + thread;
+    let start0 = patch_start(tile, min(column, columns - 1u));
+    let start1 = patch_start(tile, min(column + WIDTH, columns - 1u));
+    let start2 = patch_start(tile, min(column + 2u * WIDTH, columns - 1u));
+    let start3 = patch_start(tile, min(column + 3u * WIDTH, columns - 1u));
+    let width = (PATCH_Q - 1u) * STRIDE_W + S;
+    let down = (P + PATCH_P - 1u) / PATCH_P;
+    let across = (Q + PATCH_Q - 1u) / PATCH_Q;
+    let end = min((tile.part + 1u) * PART_STAGES, N * down * across);
+    var sum0 = Rows();
+    var sum1 = Rows();
+    var sum2 = Rows();
+    var sum3 = Rows();
+    for (var stage = tile.part * PART_STAGES; stage < end; stage++) {
+        let p = stage / across % down * PATCH_P;
+        let q = stage % across * PATCH_Q;
+        workgroupBarrier();
+        stage_patch(tile, stage / (down * across), p, q, thread);
+        workgroupBarrier();
+        for (var i = 0u; i < min(PATCH_P, P - p); i++) {
+            for (var j = 0u; j < min(PATCH_Q, Q - q); j++) {
+                let a = gradients_at(i * PATCH_Q + j);
+                let b = i * STRIDE_H * width + j * STRIDE_W;
+                add_product(&sum0, a, region[start0 + b]);
+                if COLUMNS > 1u {
+                    add_product(&sum1, a, region[start1 + b]);
+                }
+                if COLUMNS > 2u {
+                    add_product(&sum2, a, region[start2 + b]);
+                    add_product(&sum3, a, region[start3 + b]);
+                }
+            }
+        }
+    }
+    store_weights(tile, column, sum0);
+    if COLUMNS > 1u {
+        store_weights(tile, column + WIDTH, sum1);
+    }
+    if COLUMNS > 2u {
+        store_weights(tile, column + 2u * WIDTH, sum2);
+        store_weights(tile, column + 3u * WIDTH, sum3);
+    }
+}
+
+@compute @workgroup_size(256)
+fn weight_grad_sum(
+    @builtin(workgroup_id) group: vec3u,
+    @builtin(num_workgroups) groups: vec3u,
+    @builtin(local_invocation_index) thread: u32,
+) {
+    let size = GROUPS * GROUP_K * GROUP_C * R * S;
+    let index = (group.x + group.y * groups.x) * 256u + thread;
+    if index >= size {
+        return;
+    }
+    var sum = 0.0;
+    for (var part = 0u; part < PARTS; part++) {
+        sum += parts[part * size + index];
+    }
+    total[index] = sum;
+}
+
+// ---- Direct kernels
 
 // dy at channel k of sample n, at the output that reads (h, w) by tap (r, s); zero where there is none.
 fn gradient(n: u32, k: u32, h: u32, w: u32, r: u32, s: u32) -> f32 {
@@ -86,212 +445,6 @@ fn gradient(n: u32, k: u32, h: u32, w: u32, r: u32, s: u32) -> f32 {
     let inside = top >= r && left >= s && hit && p < P && q < Q;
     let index = ((n * GROUPS * GROUP_K + k) * P + p) * Q + q;
     return select(0.0, second[select(0u, index, inside)], inside);
-}
-
-fn product_rows(kind: u32) -> u32 {
-    if kind == INPUT_GRAD {
-        return GROUP_C;
-    }
-    return GROUP_K;
-}
-
-fn product_columns(kind: u32) -> u32 {
-    switch kind {
-        case FORWARD: { return N * P * Q; }
-        case INPUT_GRAD: { return N * H * W; }
-        default: { return GROUP_C * R * S; }
-    }
-}
-
-fn product_terms(kind: u32) -> u32 {
-    switch kind {
-        case FORWARD: { return GROUP_C * R * S; }
-        case INPUT_GRAD: { return GROUP_K * R * S; }
-        default: { return N * P * Q; }
-    }
-}
-
-// Zero where `inside` is false: behind the last row or term.
-fn load_a(kind: u32, group: u32, row: u32, term: u32, inside: bool) -> f32 {
-    switch kind {
-        case FORWARD: {
-            let index = (group * GROUP_K + row) * GROUP_C * R * S + term;
-            return select(0.0, second[select(0u, index, inside)], inside);
-        }
-        case INPUT_GRAD: {
-            let index = weight_index(group * GROUP_K + term / (R * S), row, term % (R * S));
-            return select(0.0, first[select(0u, index, inside)], inside);
-        }
-        default: {
-            let n = term / (P * Q);
-            let index = ((n * GROUPS + group) * GROUP_K + row) * P * Q + term % (P * Q);
-            return select(0.0, second[select(0u, index, inside)], inside);
-        }
-    }
-}
-
-fn load_b(kind: u32, group: u32, term: u32, column: u32) -> f32 {
-    if kind == INPUT_GRAD {
-        let n = column / (H * W);
-        let k = group * GROUP_K + term / (R * S);
-        return gradient(n, k, column / W % H, column % W, term / S % R, term % S);
-    }
-    // Forward and weight gradient read the same matrix, one transposed.
-    let position = select(term, column, kind == FORWARD);
-    let tap = select(column, term, kind == FORWARD);
-    let n = position / (P * Q);
-    let c = group * GROUP_C + tap / (R * S);
-    return image(n, c, position / Q % P, position % Q, tap / S % R, tap % S);
-}
-
-// What a workgroup works on.
-struct Tile {
-    group: u32,
-    part: u32,
-    // The first row and column.
-    row: u32,
-    column: u32,
-}
-
-fn find_tile(kind: u32, number: u32) -> Tile {
-    let across = (product_columns(kind) + 4u * TX - 1u) / (4u * TX);
-    let down = (product_rows(kind) + 4u * TY - 1u) / (4u * TY);
-    let rest = number / (across * down);
-    return Tile(rest / PARTS, rest % PARTS, number / across % down * 4u * TY, number % across * 4u * TX);
-}
-
-// The thread's 4×4 sums: element i holds row i. All threads of the workgroup must call it.
-fn product(kind: u32, tile: Tile, thread: u32) -> array<vec4f, 4> {
-    let rows = product_rows(kind);
-    let columns = product_columns(kind);
-    var begin = 0u;
-    var end = product_terms(kind);
-    if kind == WEIGHT_GRAD {
-        begin = tile.part * PART_TERMS;
-        end = min(end, begin + PART_TERMS);
-    }
-    let tx = thread % TX;
-    let ty = thread / TX;
-    var sum0 = vec4f();
-    var sum1 = vec4f();
-    var sum2 = vec4f();
-    var sum3 = vec4f();
-    for (var start = begin; start < end; start += DEPTH) {
-        for (var i = thread; i < DEPTH * TY; i += TX * TY) {
-            let term = start + i / TY;
-            let row = tile.row + i % TY * 4u;
-            var values = vec4f();
-            for (var j = 0u; j < 4u; j++) {
-                values[j] = load_a(kind, tile.group, row + j, term, term < end && row + j < rows);
-            }
-            tile_a[i] = values;
-        }
-        for (var i = thread; i < DEPTH * TX; i += TX * TY) {
-            let term = start + i / TX;
-            let column = tile.column + i % TX * 4u;
-            var values = vec4f();
-            for (var j = 0u; j < 4u; j++) {
-                let inside = term < end && column + j < columns;
-                let value = load_b(kind, tile.group, min(term, end - 1u), min(column + j, columns - 1u));
-                values[j] = select(0.0, value, inside);
-            }
-            tile_b[i] = values;
-        }
-        workgroupBarrier();
-        // Terms behind the last are zeros, up to DEPTH. Four at a time, because whole unrolling takes long to compile.
-        let depth = min(DEPTH, end - start);
-        for (var term = 0u; term < depth; term += 4u) {
-            for (var i = 0u; i < 4u; i++) {
-                let a = tile_a[(term + i) * TY + ty];
-                let b = tile_b[(term + i) * TX + tx];
-                sum0 += a.x * b;
-                sum1 += a.y * b;
-                sum2 += a.z * b;
-                sum3 += a.w * b;
-            }
-        }
-        workgroupBarrier();
-    }
-    return array<vec4f, 4>(sum0, sum1, sum2, sum3);
-}
-
-fn output_index(kind: u32, tile: Tile, row: u32, column: u32) -> u32 {
-    switch kind {
-        case FORWARD: {
-            let n = column / (P * Q);
-            return ((n * GROUPS + tile.group) * GROUP_K + row) * P * Q + column % (P * Q);
-        }
-        case INPUT_GRAD: {
-            let n = column / (H * W);
-            return ((n * GROUPS + tile.group) * GROUP_C + row) * H * W + column % (H * W);
-        }
-        default: {
-            let k = (tile.part * GROUPS + tile.group) * GROUP_K + row;
-            return k * GROUP_C * R * S + column;
-        }
-    }
-}
-
-fn run_tile(kind: u32, number: u32, thread: u32) {
-    let tile = find_tile(kind, number);
-    if tile.group >= GROUPS {
-        return;
-    }
-    var result = product(kind, tile, thread);
-    let row = tile.row + thread / TX * 4u;
-    let column = tile.column + thread % TX * 4u;
-    for (var i = 0u; i < 4u; i++) {
-        for (var j = 0u; j < 4u; j++) {
-            if row + i < product_rows(kind) && column + j < product_columns(kind) {
-                output[output_index(kind, tile, row + i, column + j)] = result[i][j];
-            }
-        }
-    }
-}
-
-@compute @workgroup_size(TX * TY)
-fn forward(
-    @builtin(workgroup_id) group: vec3u,
-    @builtin(num_workgroups) groups: vec3u,
-    @builtin(local_invocation_index) thread: u32,
-) {
-    run_tile(FORWARD, group.x + group.y * groups.x, thread);
-}
-
-@compute @workgroup_size(TX * TY)
-fn input_grad(
-    @builtin(workgroup_id) group: vec3u,
-    @builtin(num_workgroups) groups: vec3u,
-    @builtin(local_invocation_index) thread: u32,
-) {
-    run_tile(INPUT_GRAD, group.x + group.y * groups.x, thread);
-}
-
-@compute @workgroup_size(TX * TY)
-fn weight_grad(
-    @builtin(workgroup_id) group: vec3u,
-    @builtin(num_workgroups) groups: vec3u,
-    @builtin(local_invocation_index) thread: u32,
-) {
-    run_tile(WEIGHT_GRAD, group.x + group.y * groups.x, thread);
-}
-
-@compute @workgroup_size(256)
-fn weight_grad_sum(
-    @builtin(workgroup_id) group: vec3u,
-    @builtin(num_workgroups) groups: vec3u,
-    @builtin(local_invocation_index) thread: u32,
-) {
-    let weights = GROUPS * GROUP_K * GROUP_C * R * S;
-    let index = (group.x + group.y * groups.x) * 256u + thread;
-    if index >= weights {
-        return;
-    }
-    var sum = 0.0;
-    for (var part = 0u; part < PARTS; part++) {
-        sum += parts[part * weights + index];
-    }
-    total[index] = sum;
 }
 
 @compute @workgroup_size(256)
@@ -313,7 +466,8 @@ fn forward_direct(
     for (var c = 0u; c < GROUP_C; c++) {
         for (var r = 0u; r < R; r++) {
             for (var s = 0u; s < S; s++) {
-                let x = image(n, k / GROUP_K * GROUP_C + c, p, q, r, s);
+                let h = p * STRIDE_H + r - PAD_H;
+                let x = load_image(n, k / GROUP_K * GROUP_C + c, h, q * STRIDE_W + s - PAD_W);
                 sum += second[weight_index(k, c, r * S + s)] * x;
             }
         }
@@ -361,21 +515,29 @@ fn weight_grad_direct(
         return;
     }
     let c = k / GROUP_K * GROUP_C + index / (R * S) % GROUP_C;
+    let r = index / S % R;
+    let s = index % S;
     var sum = 0.0;
     for (var position = thread; position < N * P * Q; position += 256u) {
         let n = position / (P * Q);
         let dy = second[(n * GROUPS * GROUP_K + k) * P * Q + position % (P * Q)];
-        sum += dy * image(n, c, position / Q % P, position % Q, index / S % R, index % S);
+        let h = position / Q % P * STRIDE_H + r - PAD_H;
+        sum += dy * load_image(n, c, h, position % Q * STRIDE_W + s - PAD_W);
     }
     sums[thread] = sum;
     workgroupBarrier();
-    for (var half = 128u; half > 0u; half /= 2u) {
-        if thread < half {
-            sums[thread] += sums[thread + half];
+    // 16 threads add 16 neighbours, the first adds those.
+    if thread < 16u {
+        for (var i = 1u; i < 16u; i++) {
+            sums[16u * thread] += sums[16u * thread + i];
         }
-        workgroupBarrier();
     }
+    workgroupBarrier();
     if thread == 0u {
-        output[index] = sums[0];
+        sum = 0.0;
+        for (var i = 0u; i < 16u; i++) {
+            sum += sums[16u * i];
+        }
+        output[index] = sum;
     }
 }

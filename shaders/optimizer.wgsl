@@ -11,25 +11,40 @@
 // Shapes: gradients [LEN]; norm [2]; schedule [3]: rate, correction1 = 1 − β₁ᵗ, correction2 = 1 − β₂ᵗ;
 // state [2, LEN] (θ, v) or [3, LEN] (θ, m, s); partials [CHUNKS, 2].
 // Workgroup: 256 threads. squares: one workgroup a chunk of CHUNK gradients, grid(CHUNKS); norm: one workgroup;
-// updates: one parameter a thread, grid(ceil(LEN / 256)).
-// Workgroup memory: two numbers a thread (2 KiB).
-// Determinism: a thread sums every 256th element in order, then a tree; the chunks' sums likewise.
+// updates: one parameter a thread, grid(ceil(LEN / 256)), or four where LEN and DECAYED are multiples of 4,
+// grid(ceil(LEN / 1024)).
+// Workgroup memory: two numbers a thread and 32 more (2.1 KiB).
+// Determinism: a thread sums every 256th element in order, and these are added in order; the chunks' sums likewise.
 
 override LEN: u32;
 
-var<workgroup> sums: array<vec2f, 256>;
+// What one thread updates; src/ops/vector.rs makes four parameters of it.
+alias Value = f32;
+const LANES = 1u;
 
-// The sum of all threads' values, in every thread.
+var<workgroup> sums: array<vec2f, 256>;
+var<workgroup> sixteen: array<vec2f, 16>;
+
+// The sum of all threads' values, in the first: 16 of them add 16 neighbours, the first adds those. Barriers cost more
+// than additions.
 fn total(thread: u32, value: vec2f) -> vec2f {
     sums[thread] = value;
     workgroupBarrier();
-    for (var width = 128u; width > 0u; width /= 2u) {
-        if thread < width {
-            sums[thread] += sums[thread + width];
+    if thread < 16u {
+        var sum = vec2f();
+        for (var i = 0u; i < 16u; i++) {
+            sum += sums[16u * thread + i];
         }
-        workgroupBarrier();
+        sixteen[thread] = sum;
     }
-    return sums[0];
+    workgroupBarrier();
+    var sum = vec2f();
+    if thread == 0u {
+        for (var i = 0u; i < 16u; i++) {
+            sum += sixteen[i];
+        }
+    }
+    return sum;
 }
 
 // ---- norm ----
@@ -100,40 +115,56 @@ override BETA2: f32 = 0.0;
 override EPSILON: f32 = 0.0;
 override DECOUPLED: bool = false;
 
-fn clip(g: f32, norm: f32) -> f32 {
-    return select(g, g * min(MAX_NORM / (norm + 1e-6), 1.0), CLIPS);
+fn clip(g: Value, norm: f32) -> Value {
+    return g * select(1.0, min(MAX_NORM / (norm + 1e-6), 1.0), CLIPS);
 }
 
 fn decay(i: u32) -> f32 {
-    return select(0.0, WEIGHT_DECAY, i < DECAYED);
+    return select(0.0, WEIGHT_DECAY, i < DECAYED / LANES);
 }
 
-// (θ, v) after the step.
-fn sgd_step(i: u32, old: vec2f, g: f32, norm: f32, rate: f32) -> vec2f {
-    let v = MOMENTUM * old.y + (clip(g, norm) + decay(i) * old.x);
-    return vec2f(old.x - rate * v, v);
+// What a step makes of a parameter and its momentum.
+struct Sgd {
+    theta: Value,
+    v: Value,
 }
 
-// (θ, m, s) after the step.
-fn adam_step(i: u32, old: vec3f, gradient: f32, norm: f32, rate: f32, corrections: vec2f) -> vec3f {
+fn sgd_step(i: u32, old: Sgd, g: Value, norm: f32, rate: f32) -> Sgd {
+    let v = MOMENTUM * old.v + (clip(g, norm) + decay(i) * old.theta);
+    return Sgd(old.theta - rate * v, v);
+}
+
+// What a step makes of a parameter and its moments.
+struct Adam {
+    theta: Value,
+    m: Value,
+    s: Value,
+}
+
+fn adam_step(i: u32, old: Adam, gradient: Value, norm: f32, rate: f32, corrections: vec2f) -> Adam {
     var g = clip(gradient, norm);
-    var theta = old.x;
+    var theta = old.theta;
     if DECOUPLED {
         theta *= 1.0 - rate * decay(i);
     } else {
         g += decay(i) * theta;
     }
-    let m = BETA1 * old.y + (1.0 - BETA1) * g;
-    let s = BETA2 * old.z + (1.0 - BETA2) * g * g;
+    let m = BETA1 * old.m + (1.0 - BETA1) * g;
+    let s = BETA2 * old.s + (1.0 - BETA2) * g * g;
     let step = rate * (m / corrections.x) / (sqrt(s / corrections.y) + EPSILON);
-    return vec3f(theta - step, m, s);
+    return Adam(theta - step, m, s);
 }
 
-@group(0) @binding(0) var<storage, read> state: array<f32>;               // [2 or 3, LEN]
-@group(0) @binding(1) var<storage, read> gradients: array<f32>;           // [LEN]
+// Values of one row of the state.
+fn row() -> u32 {
+    return LEN / LANES;
+}
+
+@group(0) @binding(0) var<storage, read> state: array<Value>;               // [2 or 3, LEN]
+@group(0) @binding(1) var<storage, read> gradients: array<Value>;           // [LEN]
 @group(0) @binding(2) var<storage, read> global_norm: array<f32>;         // [2]
 @group(0) @binding(3) var<storage, read> schedule: array<f32>;            // [3]
-@group(0) @binding(4) var<storage, read_write> new_state: array<f32>;     // [2 or 3, LEN]
+@group(0) @binding(4) var<storage, read_write> new_state: array<Value>;     // [2 or 3, LEN]
 
 @compute @workgroup_size(256)
 fn sgd(
@@ -142,15 +173,15 @@ fn sgd(
     @builtin(local_invocation_index) thread: u32,
 ) {
     let i = (group.x + group.y * groups.x) * 256u + thread;
-    if i >= LEN {
+    if i >= row() {
         return;
     }
-    var next = vec2f(state[i], state[LEN + i]);
+    var next = Sgd(state[i], state[row() + i]);
     if global_norm[1] == 0.0 {
         next = sgd_step(i, next, gradients[i], global_norm[0], schedule[0]);
     }
-    new_state[i] = next.x;
-    new_state[LEN + i] = next.y;
+    new_state[i] = next.theta;
+    new_state[row() + i] = next.v;
 }
 
 @compute @workgroup_size(256)
@@ -160,24 +191,24 @@ fn adam(
     @builtin(local_invocation_index) thread: u32,
 ) {
     let i = (group.x + group.y * groups.x) * 256u + thread;
-    if i >= LEN {
+    if i >= row() {
         return;
     }
-    var next = vec3f(state[i], state[LEN + i], state[2u * LEN + i]);
+    var next = Adam(state[i], state[row() + i], state[2u * row() + i]);
     if global_norm[1] == 0.0 {
         let corrections = vec2f(schedule[1], schedule[2]);
         next = adam_step(i, next, gradients[i], global_norm[0], schedule[0], corrections);
     }
-    new_state[i] = next.x;
-    new_state[LEN + i] = next.y;
-    new_state[2u * LEN + i] = next.z;
+    new_state[i] = next.theta;
+    new_state[row() + i] = next.m;
+    new_state[2u * row() + i] = next.s;
 }
 
 // The old state lies in the new one's memory.
-@group(0) @binding(0) var<storage, read> own_gradients: array<f32>;      // [LEN]
+@group(0) @binding(0) var<storage, read> own_gradients: array<Value>;      // [LEN]
 @group(0) @binding(1) var<storage, read> own_norm: array<f32>;           // [2]
 @group(0) @binding(2) var<storage, read> own_schedule: array<f32>;       // [3]
-@group(0) @binding(3) var<storage, read_write> own_state: array<f32>;    // [2 or 3, LEN]
+@group(0) @binding(3) var<storage, read_write> own_state: array<Value>;    // [2 or 3, LEN]
 
 @compute @workgroup_size(256)
 fn sgd_in_place(
@@ -186,13 +217,13 @@ fn sgd_in_place(
     @builtin(local_invocation_index) thread: u32,
 ) {
     let i = (group.x + group.y * groups.x) * 256u + thread;
-    if i >= LEN || own_norm[1] != 0.0 {
+    if i >= row() || own_norm[1] != 0.0 {
         return;
     }
-    let old = vec2f(own_state[i], own_state[LEN + i]);
+    let old = Sgd(own_state[i], own_state[row() + i]);
     let next = sgd_step(i, old, own_gradients[i], own_norm[0], own_schedule[0]);
-    own_state[i] = next.x;
-    own_state[LEN + i] = next.y;
+    own_state[i] = next.theta;
+    own_state[row() + i] = next.v;
 }
 
 @compute @workgroup_size(256)
@@ -202,13 +233,13 @@ fn adam_in_place(
     @builtin(local_invocation_index) thread: u32,
 ) {
     let i = (group.x + group.y * groups.x) * 256u + thread;
-    if i >= LEN || own_norm[1] != 0.0 {
+    if i >= row() || own_norm[1] != 0.0 {
         return;
     }
-    let old = vec3f(own_state[i], own_state[LEN + i], own_state[2u * LEN + i]);
+    let old = Adam(own_state[i], own_state[row() + i], own_state[2u * row() + i]);
     let corrections = vec2f(own_schedule[1], own_schedule[2]);
     let next = adam_step(i, old, own_gradients[i], own_norm[0], own_schedule[0], corrections);
-    own_state[i] = next.x;
-    own_state[LEN + i] = next.y;
-    own_state[2u * LEN + i] = next.z;
+    own_state[i] = next.theta;
+    own_state[row() + i] = next.m;
+    own_state[2u * row() + i] = next.s;
 }

@@ -2,11 +2,13 @@
 //
 //   max_pool           y[p, q]  = max over r < R, s < S of x[p·STRIDE_H + r, q·STRIDE_W + s]
 //   max_pool_grad      dx[i, j] = Σ over windows (p, q) whose first maximum is (i, j) of dy[p, q]
+//   max_pool_grad_side_by_side   the same where windows neither overlap nor leave gaps
 //   average_pool       y[p, q]  = Σ over r, s of x[...] / (R·S)
 //   average_pool_grad  dx[i, j] = Σ over windows (p, q) that hold (i, j) of dy[p, q] / (R·S)
 //
 // Shapes: x, dx [PLANES, H, W] with PLANES = N·C; y, dy [PLANES, P, Q]; window R×S. Windows may overlap.
-// Workgroup: 256 threads, one element of the output each; dispatch: grid(ceil(elements / 256)).
+// Workgroup: 256 threads, one element of the output each, dispatch: grid(ceil(elements / 256)); side_by_side: one
+// window each, or what is left of one at the end of a row or column: grid(ceil(PLANES·ceil(H/R)·ceil(W/S) / 256)).
 // Determinism: gradients are gathered by the element that receives them, windows in row-major order; no atomics.
 
 override PLANES: u32;
@@ -123,6 +125,46 @@ fn max_pool_grad(
         }
     }
     max_gradient[index] = sum;
+}
+
+// A window's elements get the whole of dy or nothing: x is read once, and neither x nor dy is searched for.
+@compute @workgroup_size(256)
+fn max_pool_grad_side_by_side(
+    @builtin(workgroup_id) group: vec3u,
+    @builtin(num_workgroups) groups: vec3u,
+    @builtin(local_invocation_index) thread: u32,
+) {
+    let index = (group.x + group.y * groups.x) * 256u + thread;
+    let across = (W + S - 1u) / S;
+    let down = (H + R - 1u) / R;
+    if index >= PLANES * down * across {
+        return;
+    }
+    let q = index % across;
+    let p = index / across % down;
+    let plane = index / (across * down);
+    let start = (plane * H + p * R) * W + q * S;
+    // Behind the last window nothing is the maximum.
+    let whole = p < P && q < Q;
+    var best = R * S;
+    var gradient = 0.0;
+    if whole {
+        best = 0u;
+        var maximum = x[start];
+        for (var i = 1u; i < R * S; i++) {
+            let value = x[start + i / S * W + i % S];
+            if value > maximum {
+                maximum = value;
+                best = i;
+            }
+        }
+        gradient = upstream[(plane * P + p) * Q + q];
+    }
+    for (var i = 0u; i < R * S; i++) {
+        if whole || (p * R + i / S < H && q * S + i % S < W) {
+            max_gradient[start + i / S * W + i % S] = select(0.0, gradient, i == best);
+        }
+    }
 }
 
 @group(0) @binding(0) var<storage, read> shares: array<f32>;                   // dy [PLANES, P, Q]

@@ -1,14 +1,19 @@
 // y = a + b, element by element.
 //
 // Shapes: a, b, y any one shape of LEN elements.
-// Workgroup: 256 threads, one element each; dispatch: grid(ceil(LEN / 256)).
+// Workgroup: 256 threads, one element each, grid(ceil(LEN / 256)); or four where LEN is a multiple of 4,
+// grid(ceil(LEN / 1024)).
 // Determinism: no element depends on another.
 
 override LEN: u32;
 
-@group(0) @binding(0) var<storage, read> a: array<f32>;        // [LEN]
-@group(0) @binding(1) var<storage, read> b: array<f32>;        // [LEN]
-@group(0) @binding(2) var<storage, read_write> y: array<f32>;  // [LEN]
+// What one invocation computes; src/ops/vector.rs makes four elements of it.
+alias Value = f32;
+const LANES = 1u;
+
+@group(0) @binding(0) var<storage, read> a: array<Value>;        // [LEN]
+@group(0) @binding(1) var<storage, read> b: array<Value>;        // [LEN]
+@group(0) @binding(2) var<storage, read_write> y: array<Value>;  // [LEN]
 
 @compute @workgroup_size(256)
 fn add(
@@ -17,14 +22,14 @@ fn add(
     @builtin(local_invocation_index) thread: u32,
 ) {
     let i = (group.x + group.y * groups.x) * 256u + thread;
-    if i < LEN {
+    if i < LEN / LANES {
         y[i] = a[i] + b[i];
     }
 }
 
 // a lies in y's memory.
-@group(0) @binding(0) var<storage, read> term: array<f32>;       // [LEN]
-@group(0) @binding(1) var<storage, read_write> sum: array<f32>;  // [LEN]
+@group(0) @binding(0) var<storage, read> term: array<Value>;       // [LEN]
+@group(0) @binding(1) var<storage, read_write> sum: array<Value>;  // [LEN]
 
 @compute @workgroup_size(256)
 fn add_in_place(
@@ -33,7 +38,7 @@ fn add_in_place(
     @builtin(local_invocation_index) thread: u32,
 ) {
     let i = (group.x + group.y * groups.x) * 256u + thread;
-    if i < LEN {
+    if i < LEN / LANES {
         sum[i] += term[i];
     }
 }

@@ -23,6 +23,7 @@ pub mod residual_add;
 pub mod source;
 pub mod split;
 pub mod stft;
+mod vector;
 pub mod view;
 
 use crate::graph::{self, GraphError, GraphOp, NodeId, Shape};

@@ -10,8 +10,9 @@ use proptest::prelude::*;
 
 use crate::harness::{Case, devices, normal, uniform};
 
-/// Planes and rows, primes, one channel, one sample, more than one chunk of a channel (4096) and more than one task of
-/// the CPU device (16384), more than one f32 block of a plane (8192).
+/// Planes and rows, primes, one channel, one sample, more than one task of the CPU device (16384), more than one f32 block
+/// of a plane (8192); on a GPU both sides of a channel by one invocation (16 elements, 128 of rows), by a workgroup of 64
+/// (1024), by one of 256 (2048), and in chunks; planes that divide into fours, and that do not.
 fn shapes() -> Vec<Shape> {
     vec![
         [3, 5, 7, 13].into(),
@@ -23,6 +24,10 @@ fn shapes() -> Vec<Shape> {
         [31, 17].into(),
         [67, 257].into(),
         [5, 1].into(),
+        [2, 3, 8].into(),
+        [128, 3].into(),
+        [2, 3, 1024].into(),
+        [3, 2, 683].into(),
     ]
 }
 
@@ -98,6 +103,18 @@ fn all_on_odd_shapes() {
     for shape in shapes() {
         check_all(&mut rng, &shape, 0.0, 0.3, &devices);
     }
+}
+
+/// Chunks of more than 1024 elements, and more of them than the 64 invocations that merge them.
+#[test]
+fn large_chunks() {
+    let devices = devices();
+    let mut rng = Rng::new(8);
+    let x = Shape::from([3, 5, 283, 307]);
+    check(BatchStats, vec![input(&mut rng, &x, 3.0)], false, &devices);
+    let dy = normal(&mut rng, x.clone(), 1.0);
+    let inputs = vec![input(&mut rng, &x, 0.0), statistics(&mut rng, &x, 0.0), dy.clone(), dy];
+    check(BatchNormSums { slope: Some(0.3) }, inputs, true, &devices);
 }
 
 /// The batch's own statistics and sums, chained as in a network, far from zero: mean 1000, standard deviation 1 to 3.

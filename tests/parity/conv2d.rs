@@ -123,6 +123,20 @@ fn long_sums() {
     check(Sizes { n: 3, c: 2, k: 5, image: [65, 67], ..PLAIN }, 42);
 }
 
+/// On both sides of the rules that choose tiles on a GPU: products of more than 2²⁴ multiplications with one, two and
+/// four columns a thread; a weight gradient with one and with two; kernels whose taps need several stages, and too many
+/// for the weight gradient's tiles.
+#[test]
+fn tiles() {
+    check(Sizes { n: 3, c: 17, k: 33, image: [37, 41], ..PLAIN }, 51);
+    check(Sizes { c: 23, k: 17, image: [67, 73], ..PLAIN }, 52);
+    check(Sizes { c: 2, k: 5, image: [5, 5], kernel: [61, 63], pad: [30, 31], ..PLAIN }, 53);
+    let [forward, ..] = cases(Sizes { c: 7, k: 17, image: [127, 131], ..PLAIN }, 54);
+    forward.check();
+    let [forward, ..] = cases(Sizes { c: 4, k: 17, image: [181, 191], ..PLAIN }, 55);
+    forward.check();
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 32, failure_persistence: None, ..ProptestConfig::default() })]
 

@@ -17,6 +17,27 @@ pub fn check(op: &str, kernel: &GpuKernel) {
     }
 }
 
+/// Threads of a launch's workgroup, and the bytes of workgroup memory that it uses.
+pub fn size(launch: &Launch) -> (u32, u32) {
+    let module = parse_str(launch.shader.source).unwrap();
+    let mut validator = Validator::new(ValidationFlags::all(), Capabilities::empty());
+    let info = validator.validate(&module).unwrap();
+    let constants = launch.constants.iter().map(|&(name, value)| (name.to_string(), value)).collect();
+    let chosen = Some((ShaderStage::Compute, launch.entry));
+    let (module, info) = process_overrides(&module, &info, chosen, &constants).unwrap();
+    let entry = module.entry_points.iter().position(|entry| entry.name == launch.entry).unwrap();
+    let used = info.get_entry_point(entry);
+    let memory = module
+        .global_variables
+        .iter()
+        .filter(|(handle, variable)| {
+            variable.space == wgpu::naga::AddressSpace::WorkGroup && !used[*handle].is_empty()
+        })
+        .map(|(_, variable)| module.types[variable.ty].inner.size(module.to_ctx()))
+        .sum();
+    (module.entry_points[entry].workgroup_size.iter().product(), memory)
+}
+
 fn check_module(what: &str, launch: &Launch, workspace: usize) {
     let module = parse_str(launch.shader.source).unwrap_or_else(|error| panic!("{what}: {error}"));
     let mut validator = Validator::new(ValidationFlags::all(), Capabilities::empty());

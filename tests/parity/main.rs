@@ -13,6 +13,7 @@ mod log_mel;
 mod loss;
 mod mask;
 mod mel;
+mod network;
 mod optimizer;
 mod pool;
 mod residual_add;

@@ -44,10 +44,18 @@ fn inputs(rng: &mut Rng, rows: usize, len: usize, norm: [f32; 2]) -> Vec<(Shape,
     vec![(shape, state), uniform(rng, [len], -2.0, 3.0), (Shape::from([2]), norm.to_vec()), schedule]
 }
 
+/// By fours on a GPU where the length and what decays divide.
 #[test]
 fn update() {
     let mut rng = Rng::new(9);
-    for (len, decayed, max_norm) in [(1, 1, 1.0), (7, 3, f32::INFINITY), (523, 257, 0.5), (263, 0, 100.0)] {
+    for (len, decayed, max_norm) in [
+        (1, 1, 1.0),
+        (7, 3, f32::INFINITY),
+        (523, 257, 0.5),
+        (263, 0, 100.0),
+        (1028, 516, 0.5),
+        (1028, 515, 0.5),
+    ] {
         let common = Common { max_norm, weight_decay: 0.1, decayed };
         for (op, rows) in updates(common) {
             for broken in [0.0, 2.0] {

@@ -1,22 +1,26 @@
-//! Dispatch of the leaky ReLU: one thread an element.
+//! Dispatch of the leaky ReLU: one thread an element, or four.
 
 use crate::ops::kernel::{Binding, GpuKernel, Io, Launch, Shader, grid};
+use crate::ops::vector::Maps;
 
-const SHADER: Shader =
-    Shader { name: "activation", source: include_str!("../../../shaders/activation.wgsl") };
+static SHADER: Maps = Maps::new(
+    Shader { name: "activation", source: include_str!("../../../shaders/activation.wgsl") },
+    "activation, by fours",
+);
 
 /// Invocations of a workgroup; the shader's.
 const WORKGROUP: usize = 256;
 
 fn launch(entry: &'static str, slope: f32, inputs: &[usize], io: &Io<'_>) -> GpuKernel {
     let count = io.output.elements();
+    let (shader, lanes) = SHADER.for_runs_of(count);
     let bindings = inputs.iter().map(|&i| Binding::Input(i)).chain([Binding::Output]).collect();
     let launch = Launch {
-        shader: SHADER,
+        shader,
         entry,
         constants: vec![("COUNT", count as f64), ("SLOPE", f64::from(slope))],
         bindings,
-        workgroups: grid(count.div_ceil(WORKGROUP)),
+        workgroups: grid(count.div_ceil(lanes * WORKGROUP)),
     };
     GpuKernel { launches: vec![launch], ..GpuKernel::default() }
 }

@@ -1,17 +1,29 @@
-//! Dispatch of batch normalisation: reductions over a channel in two launches, the rest one thread an element.
+//! Dispatch of batch normalisation: reductions over a channel in one or two launches, the rest one thread an element, or four
+//! of a plane.
 
 use super::{BatchNorm, BatchNormInputGrad, BatchNormSums, EPSILON, MergeStats, RunningStats};
 use crate::graph::Shape;
 use crate::ops::bias::channels;
 use crate::ops::kernel::{Binding, GpuKernel, Io, Launch, Shader, grid};
+use crate::ops::vector::Maps;
 
 const SHADER: Shader =
     Shader { name: "batch_norm", source: include_str!("../../../shaders/batch_norm.wgsl") };
+static MAPS: Maps = Maps::new(SHADER, "batch_norm, by fours");
 
 /// Invocations of a workgroup; the shader's.
 const WORKGROUP: usize = 256;
-/// Elements of a channel that one workgroup reduces, as long as there are no more chunks than one workgroup merges.
+/// Invocations of a workgroup that gives each a channel; the shader's.
+const FEW: usize = 64;
+/// Workgroups of a reduction that keep a large adapter busy.
+const BUSY: usize = 1024;
+/// Elements of a channel that one workgroup reduces: at most, and at least where that makes two chunks or more.
 const CHUNK: usize = 4096;
+const SMALL_CHUNK: usize = 1024;
+/// The most elements of a channel that one invocation reduces: of rows [N, C], whose channels lie side by side, and of
+/// others.
+const FEW_ROWS: usize = 128;
+const FEW_ELEMENTS: usize = 16;
 
 struct Sizes {
     channels: usize,
@@ -28,10 +40,15 @@ impl Sizes {
         Self { channels, size, count: n * size }
     }
 
-    /// Into how many chunks a channel is cut: one for every [`CHUNK`] elements, at most one for every invocation of
-    /// the workgroup that merges them.
-    fn chunks(&self) -> usize {
-        self.count.div_ceil(CHUNK).clamp(1, WORKGROUP)
+    /// Elements of a chunk, into which a channel is cut: fewer where that keeps the adapter busy.
+    fn chunk(&self) -> usize {
+        let chunk = (self.channels * self.count / BUSY).clamp(SMALL_CHUNK, CHUNK);
+        if self.count <= 2 * SMALL_CHUNK { self.count } else { chunk }
+    }
+
+    /// Whether channels are so short that one invocation each reduces them.
+    fn few(&self) -> bool {
+        self.count <= if self.size == 1 { FEW_ROWS } else { FEW_ELEMENTS }
     }
 
     /// `launch` with this tensor's sizes added to its constants.
@@ -40,7 +57,7 @@ impl Sizes {
         entry: &'static str,
         constants: &[(&'static str, f64)],
         bindings: Vec<Binding>,
-        invocations: usize,
+        workgroups: usize,
     ) -> Launch {
         let sizes = [("C", self.channels), ("SIZE", self.size), ("COUNT", self.count)];
         let sizes = sizes.map(|(name, size)| (name, size as f64));
@@ -49,34 +66,48 @@ impl Sizes {
             entry,
             constants: [&sizes, constants].concat(),
             bindings,
-            workgroups: grid(invocations.div_ceil(WORKGROUP)),
+            workgroups: grid(workgroups),
         }
     }
 
-    /// A workgroup a chunk and channel, then a workgroup a channel.
+    /// A workgroup a chunk and channel, then, if there are several chunks, a workgroup a channel; or an invocation a
+    /// channel.
     fn reduction(
         &self,
-        (partial, inputs): (&'static str, &[usize]),
+        ([few, partial], inputs): ([&'static str; 2], &[usize]),
         (merge, rest): (&'static str, &[usize]),
         constants: &[(&'static str, f64)],
     ) -> GpuKernel {
-        let chunks = self.chunks();
-        let constants = [constants, &[("CHUNKS", chunks as f64)]].concat();
-        let workspace = 2 * self.channels * chunks;
         let bind = |inputs: &[usize], last: &[Binding]| -> Vec<Binding> {
             inputs.iter().map(|&i| Binding::Input(i)).chain(last.iter().cloned()).collect()
         };
+        let whole = bind(inputs, &[Binding::Output]);
+        if self.few() {
+            let launch = self.launch(few, constants, whole, self.channels.div_ceil(FEW));
+            return GpuKernel { launches: vec![launch], ..GpuKernel::default() };
+        }
+        let chunk = self.chunk();
+        let chunks = self.count.div_ceil(chunk);
+        let width = |elements| ("WIDTH", if elements > SMALL_CHUNK { 256.0 } else { 64.0 });
+        let chunked = [("CHUNK", chunk as f64), ("CHUNKS", chunks as f64)];
+        let own = [constants, &chunked, &[width(chunk)]].concat();
+        if chunks == 1 {
+            let launch = self.launch(partial, &own, whole, self.channels);
+            return GpuKernel { launches: vec![launch], ..GpuKernel::default() };
+        }
+        let workspace = 2 * self.channels * chunks;
         let partials = Binding::Workspace(0..workspace);
         let first = bind(inputs, std::slice::from_ref(&partials));
         let second = bind(rest, &[partials, Binding::Output]);
+        let merging = [constants, &chunked, &[width(chunks)]].concat();
         let launches = vec![
-            self.launch(partial, &constants, first, WORKGROUP * self.channels * chunks),
-            self.launch(merge, &constants, second, WORKGROUP * self.channels),
+            self.launch(partial, &own, first, self.channels * chunks),
+            self.launch(merge, &merging, second, self.channels),
         ];
         GpuKernel { workspace, tables: Vec::new(), launches }
     }
 
-    /// A thread an element; `inputs` without the one that lies in the output.
+    /// A thread an element, or four of one plane; `inputs` without the one that lies in the output.
     fn map(
         &self,
         entry: &'static str,
@@ -84,7 +115,9 @@ impl Sizes {
         inputs: impl IntoIterator<Item = usize>,
     ) -> GpuKernel {
         let bindings = inputs.into_iter().map(Binding::Input).chain([Binding::Output]).collect();
-        let launch = self.launch(entry, constants, bindings, self.channels * self.count);
+        let (shader, lanes) = MAPS.for_runs_of(self.size);
+        let workgroups = (self.channels * self.count).div_ceil(lanes * WORKGROUP);
+        let launch = Launch { shader, ..self.launch(entry, constants, bindings, workgroups) };
         GpuKernel { launches: vec![launch], ..GpuKernel::default() }
     }
 }
@@ -96,13 +129,16 @@ fn slope(slope: Option<f32>) -> (&'static str, f64) {
 
 pub fn statistics(io: &Io<'_>) -> GpuKernel {
     let sizes = Sizes::new(io.inputs[0]);
-    sizes.reduction(("statistics", &[0]), ("merge_statistics", &[]), &[])
+    sizes.reduction((["few_statistics", "statistics"], &[0]), ("merge_statistics", &[]), &[])
 }
 
 pub fn sums(op: &BatchNormSums, io: &Io<'_>) -> GpuKernel {
     let sizes = Sizes::new(io.inputs[0]);
-    let partial: (_, &[usize]) =
-        if op.slope.is_some() { ("sums_masked", &[0, 1, 2, 3]) } else { ("sums", &[0, 1, 2]) };
+    let partial: (_, &[usize]) = if op.slope.is_some() {
+        (["few_sums_masked", "sums_masked"], &[0, 1, 2, 3])
+    } else {
+        (["few_sums", "sums"], &[0, 1, 2])
+    };
     sizes.reduction(partial, ("merge_sums", &[1]), &[slope(op.slope), ("EPSILON", EPSILON)])
 }
 

@@ -5,56 +5,136 @@ use crate::ops::kernel::{Binding, GpuKernel, Launch, Shader, grid};
 
 const SHADER: Shader = Shader { name: "conv2d", source: include_str!("../../../shaders/conv2d.wgsl") };
 
-/// Products of fewer rows go to the direct kernels: three quarters of a tile's smallest side would be empty.
+/// Products of fewer rows go to the direct kernels: more than a quarter of the smallest tile would be empty.
 const TILED_ROWS: usize = 4;
-/// Workgroups that keep a large adapter busy; where tiles are fewer, they are made smaller.
-const BUSY: usize = 256;
+/// Threads that keep a large adapter busy, 32 for each of 512 schedulers; where tiles make fewer, they are made smaller.
+const BUSY: usize = 16_384;
+/// Products of fewer multiplications are over in tens of microseconds on hardware, which a launch costs as well. They
+/// get the tiles with the fewest loads, which is what costs on a software adapter.
+const SMALL: usize = 1 << 24;
+/// Threads of a workgroup of forward and input_grad, at most.
+const WIDTH: usize = 64;
+/// Threads of a workgroup of weight_grad, at most.
+const WEIGHT_WIDTH: usize = 192;
+/// Elements of weights in workgroup memory: 12 KiB of the 16 that every adapter has.
+const WEIGHTS: usize = 3072;
+/// Channels of a stage: their part of the image stays near while all taps go over it. With one tap it does not matter.
+const CHANNELS: usize = 16;
+const CHANNELS_OF_ONE_TAP: usize = 64;
+/// Elements of workgroup memory, 16 KiB.
+const MEMORY: usize = 4096;
+/// Positions of a stage of weight_grad, at most.
+const PATCH: usize = 96;
 /// Terms of the sum in a part of the weight gradient, at least, so that parts outweigh their addition.
 const PART_TERMS: usize = 256;
-/// The shader's DEPTH; parts are multiples of it.
-const DEPTH: usize = 16;
+
+type Constants = Vec<(&'static str, usize)>;
 
 /// One of the three convolutions as a matrix product for each group.
 #[derive(Clone, Copy)]
 struct Product {
     rows: usize,
     columns: usize,
+    terms: usize,
     groups: usize,
 }
 
-/// Threads across and down a tile of 4·tx columns and 4·ty rows.
+impl Product {
+    fn is_small(self) -> bool {
+        self.rows * self.columns * self.terms * self.groups <= SMALL
+    }
+}
+
+/// What a workgroup computes: `rows` of `columns` columns for each of `width` threads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Tile {
-    tx: usize,
-    ty: usize,
+    rows: usize,
+    columns: usize,
+    width: usize,
 }
 
 impl Tile {
-    fn count(self, product: Product) -> usize {
-        product.groups * product.rows.div_ceil(4 * self.ty) * product.columns.div_ceil(4 * self.tx)
+    /// 16 rows, or 8 or 4 where the product has no more; as many threads as the columns need, in whole steps of
+    /// `step`, at most `most`.
+    fn new(product: Product, columns: usize, most: usize, step: usize) -> Self {
+        let rows = product.rows.next_power_of_two().clamp(4, 16);
+        let across = product.columns.div_ceil(columns * most).max(1);
+        let width = product.columns.div_ceil(columns * across).next_multiple_of(step).max(step);
+        Self { rows, columns, width }
     }
 
-    /// 64×64 for 256 threads, or flatter for few rows: 32×128, 16×128. Where that leaves the adapter idle, the
-    /// longer side is halved down to 32, then both to 16.
+    fn count(self, product: Product) -> usize {
+        product.groups
+            * product.rows.div_ceil(self.rows)
+            * product.columns.div_ceil(self.columns * self.width)
+    }
+
+    /// Of forward and input_grad: 16 rows of 4 columns, 64 multiplications for 8 loads; fewer columns where that
+    /// leaves the adapter idle.
     fn choose(product: Product) -> Self {
-        let ty = product.rows.div_ceil(4).next_power_of_two().clamp(4, 16);
-        let columns = product.columns.div_ceil(4).next_power_of_two().max(4);
-        let mut tile = Self { tx: (256 / ty).min(32).min(columns), ty };
-        while tile.count(product) < BUSY && tile.tx.max(tile.ty) > 8 {
-            if tile.tx >= tile.ty { tile.tx /= 2 } else { tile.ty /= 2 }
-        }
-        while tile.count(product) < BUSY && tile.tx.max(tile.ty) > 4 {
-            if tile.tx >= tile.ty { tile.tx /= 2 } else { tile.ty /= 2 }
-        }
-        tile
+        let tile = |columns| Self::new(product, columns, WIDTH, 8);
+        let busy = |tile: &Self| product.is_small() || tile.count(product) * tile.width >= BUSY;
+        [4, 2].into_iter().map(tile).find(busy).unwrap_or_else(|| tile(1))
+    }
+
+    /// Of the weight gradient, whose parts keep the adapter busy: more columns a thread where that leaves few threads
+    /// of a group of 32 without work.
+    fn of_weights(product: Product) -> Self {
+        let (columns, step) = match product.columns {
+            _ if product.is_small() => (4, 8),
+            ..=192 => (1, 32),
+            193..=384 => (2, 32),
+            _ => (4, 32),
+        };
+        Self::new(product, columns, WEIGHT_WIDTH, step)
+    }
+}
+
+/// A stage of the weight gradient: output positions, and the part of x that they read.
+#[derive(Clone, Copy, Debug)]
+struct Patch {
+    p: usize,
+    q: usize,
+    planes: usize,
+    plane: usize,
+}
+
+impl Patch {
+    fn new(d: &Dims, tile: Tile, [p, q]: [usize; 2]) -> Self {
+        let side = |size: usize, stride: usize, kernel: usize| (size - 1) * stride + kernel;
+        // A tile's columns may begin within a channel.
+        let planes = (tile.columns * tile.width - 1).div_ceil(d.r * d.s) + 1;
+        // Planes of odd size lie in different banks of the memory.
+        let plane = side(p, d.stride[0], d.r) * side(q, d.stride[1], d.s) | 1;
+        Self { p, q, planes: planes.min(d.group_c()), plane }
+    }
+
+    fn stages(self, d: &Dims) -> usize {
+        d.n * d.p.div_ceil(self.p) * d.q.div_ceil(self.q)
+    }
+
+    /// What a thread does in all stages of a sample, in about instructions: 18 for every element that is brought into
+    /// workgroup memory, 5 for every 4 multiplications.
+    fn cost(self, d: &Dims, tile: Tile) -> usize {
+        let (staged, positions) = (self.planes * self.plane, self.p * self.q);
+        let stage = 18 * (staged + positions * tile.rows) / tile.width + 100;
+        d.p.div_ceil(self.p) * d.q.div_ceil(self.q) * stage + d.p * d.q * tile.rows * tile.columns * 5 / 4
+    }
+
+    /// The cheapest that fits the memory, if any does.
+    fn choose(d: &Dims, tile: Tile) -> Option<Self> {
+        (1..=d.p.min(PATCH))
+            .flat_map(|p| (1..=d.q.min(PATCH / p)).map(move |q| [p, q]))
+            .map(|sides| Self::new(d, tile, sides))
+            .filter(|patch| patch.planes * patch.plane + patch.p * patch.q * tile.rows <= MEMORY)
+            .min_by_key(|patch| patch.cost(d, tile))
     }
 }
 
 fn launch(
     entry: &'static str,
     d: &Dims,
-    tile: Option<Tile>,
-    parts: [usize; 2],
+    own: Constants,
     bindings: Vec<Binding>,
     workgroups: usize,
 ) -> Launch {
@@ -73,12 +153,8 @@ fn launch(
         ("STRIDE_W", d.stride[1]),
         ("PAD_H", d.pad[0]),
         ("PAD_W", d.pad[1]),
-        ("PARTS", parts[0]),
-        ("PART_TERMS", parts[1]),
     ];
-    if let Some(Tile { tx, ty }) = tile {
-        constants.extend([("TX", tx), ("TY", ty)]);
-    }
+    constants.extend(own);
     Launch {
         shader: SHADER,
         entry,
@@ -88,61 +164,82 @@ fn launch(
     }
 }
 
+fn of_tile(Tile { rows, columns, width }: Tile) -> Constants {
+    vec![("ROWS", rows), ("COLUMNS", columns), ("WIDTH", width)]
+}
+
+fn alone(launch: Launch) -> GpuKernel {
+    GpuKernel { launches: vec![launch], ..GpuKernel::default() }
+}
+
 /// The kernel of a product that is computed at once: tiled, or direct with one thread an element.
 fn single(tiled: &'static str, direct: &'static str, d: &Dims, product: Product) -> GpuKernel {
     let bindings = vec![Binding::Input(0), Binding::Input(1), Binding::Output];
-    let launch = if product.rows < TILED_ROWS {
+    if product.rows < TILED_ROWS {
         let elements = product.groups * product.rows * product.columns;
-        launch(direct, d, None, [1, 1], bindings, elements.div_ceil(256))
-    } else {
-        let tile = Tile::choose(product);
-        launch(tiled, d, Some(tile), [1, 1], bindings, tile.count(product))
-    };
-    GpuKernel { launches: vec![launch], ..GpuKernel::default() }
+        return alone(launch(direct, d, vec![], bindings, elements.div_ceil(256)));
+    }
+    let tile = Tile::choose(product);
+    let taps = (d.r * d.s).min(WEIGHTS / tile.rows);
+    let near = if d.r * d.s == 1 { CHANNELS_OF_ONE_TAP } else { CHANNELS };
+    let channels = (WEIGHTS / (tile.rows * taps)).min(near).min(product.terms / (d.r * d.s));
+    let constants = [of_tile(tile), vec![("CHANNELS", channels), ("TAPS", taps)]].concat();
+    alone(launch(tiled, d, constants, bindings, tile.count(product)))
 }
 
 /// y of inputs (x, w).
 pub fn forward(d: &Dims) -> GpuKernel {
-    let product = Product { rows: d.group_k(), columns: d.n * d.p * d.q, groups: d.groups };
+    let product = Product {
+        rows: d.group_k(),
+        columns: d.n * d.p * d.q,
+        terms: d.group_c() * d.r * d.s,
+        groups: d.groups,
+    };
     single("forward", "forward_direct", d, product)
 }
 
 /// dx of inputs (w, dy).
 pub fn input_grad(d: &Dims) -> GpuKernel {
-    let product = Product { rows: d.group_c(), columns: d.n * d.h * d.w, groups: d.groups };
+    let product = Product {
+        rows: d.group_c(),
+        columns: d.n * d.h * d.w,
+        terms: d.group_k() * d.r * d.s,
+        groups: d.groups,
+    };
     single("input_grad", "input_grad_direct", d, product)
 }
 
 /// dw of inputs (x, dy). The sum is long and the result small, so the sum is split into parts until the adapter is
-/// busy; a second launch adds them.
+/// busy; a second launch adds them. Kernels of thousands of taps do not fit the memory and are computed directly.
 pub fn weight_grad(d: &Dims) -> GpuKernel {
-    let product = Product { rows: d.group_k(), columns: d.group_c() * d.r * d.s, groups: d.groups };
+    let product = Product {
+        rows: d.group_k(),
+        columns: d.group_c() * d.r * d.s,
+        terms: d.n * d.p * d.q,
+        groups: d.groups,
+    };
     let weights = d.k * product.columns;
-    let inputs = [Binding::Input(0), Binding::Input(1)];
-    if product.rows < TILED_ROWS {
-        let bindings = [&inputs[..], &[Binding::Output]].concat();
-        let launch = launch("weight_grad_direct", d, None, [1, 1], bindings, weights);
-        return GpuKernel { launches: vec![launch], ..GpuKernel::default() };
-    }
-    // Parts make the workgroups here, so tiles are as large as the result allows.
-    let ty = product.rows.div_ceil(4).next_power_of_two().clamp(4, 16);
-    let tile = Tile { tx: product.columns.div_ceil(4).next_power_of_two().clamp(4, 16), ty };
-    let terms = d.n * d.p * d.q;
-    let wanted = BUSY.div_ceil(tile.count(product)).min(terms.div_ceil(PART_TERMS));
-    let part_terms = terms.div_ceil(wanted).next_multiple_of(DEPTH);
-    let parts = terms.div_ceil(part_terms);
-    let sizes = [parts, part_terms];
-    let workgroups = parts * tile.count(product);
+    let bind = |last: Binding| vec![Binding::Input(0), Binding::Input(1), last];
+    let tile = Tile::of_weights(product);
+    let patch = Patch::choose(d, tile).filter(|_| product.rows >= TILED_ROWS);
+    let Some(patch) = patch else {
+        return alone(launch("weight_grad_direct", d, vec![], bind(Binding::Output), weights));
+    };
+    let tiles = tile.count(product).max(1);
+    let wanted = BUSY.div_ceil(tiles * tile.width).min(product.terms.div_ceil(PART_TERMS));
+    let part_stages = patch.stages(d).div_ceil(wanted.max(1)).max(1);
+    let parts = patch.stages(d).div_ceil(part_stages);
+    let split = vec![("PARTS", parts), ("PART_STAGES", part_stages)];
+    let Patch { p, q, planes, plane } = patch;
+    let sizes = vec![("PATCH_P", p), ("PATCH_Q", q), ("PLANES", planes), ("PLANE", plane)];
+    let constants = [of_tile(tile), sizes, split.clone()].concat();
     if parts == 1 {
-        let bindings = [&inputs[..], &[Binding::Output]].concat();
-        let launch = launch("weight_grad", d, Some(tile), sizes, bindings, workgroups);
-        return GpuKernel { launches: vec![launch], ..GpuKernel::default() };
+        return alone(launch("weight_grad", d, constants, bind(Binding::Output), tiles));
     }
     let workspace = Binding::Workspace(0..parts * weights);
-    let bindings = [&inputs[..], std::slice::from_ref(&workspace)].concat();
     let launches = vec![
-        launch("weight_grad", d, Some(tile), sizes, bindings, workgroups),
-        launch("weight_grad_sum", d, None, sizes, vec![workspace, Binding::Output], weights.div_ceil(256)),
+        launch("weight_grad", d, constants, bind(workspace.clone()), parts * tiles),
+        launch("weight_grad_sum", d, split, vec![workspace, Binding::Output], weights.div_ceil(256)),
     ];
     GpuKernel { workspace: parts * weights, launches, ..GpuKernel::default() }
 }

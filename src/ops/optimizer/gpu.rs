@@ -1,7 +1,9 @@
 use super::{Adam, Common, Sgd};
 use crate::ops::kernel::{Binding, GpuKernel, Io, Launch, Shader, grid};
+use crate::ops::vector::Maps;
 
 const SHADER: Shader = Shader { name: "optimizer", source: include_str!("../../../shaders/optimizer.wgsl") };
+static UPDATES: Maps = Maps::new(SHADER, "optimizer, by fours");
 
 /// Gradients that one workgroup sums the squares of.
 const CHUNK: usize = 4096;
@@ -34,12 +36,15 @@ fn update(entries: [&'static str; 2], common: Common, own: &[(&'static str, f64)
     ];
     constants.extend(own);
     let (entry, first) = if io.in_place { (entries[1], 1) } else { (entries[0], 0) };
+    // Four parameters of a thread decay alike.
+    let run = if common.decayed.min(len).is_multiple_of(4) { len } else { 1 };
+    let (shader, lanes) = UPDATES.for_runs_of(run);
     let launch = Launch {
-        shader: SHADER,
+        shader,
         entry,
         constants,
         bindings: (first..4).map(Binding::Input).chain([Binding::Output]).collect(),
-        workgroups: grid(len.div_ceil(256)),
+        workgroups: grid(len.div_ceil(256 * lanes)),
     };
     GpuKernel { launches: vec![launch], ..GpuKernel::default() }
 }

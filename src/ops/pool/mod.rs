@@ -143,7 +143,7 @@ impl Operation for MaxPoolGrad {
     }
 
     fn gpu(&self, io: &Io<'_>) -> GpuKernel {
-        gpu::kernel("max_pool_grad", self.0, io.output, io.inputs[1], io.output, 2)
+        gpu::max_pool_grad(self.0, io.output, io.inputs[1])
     }
 
     fn split(&self) -> Option<Split> {
