@@ -93,6 +93,9 @@ fn features(criterion: &mut Criterion) -> Outcome<()> {
         let output = graph.nodes().find(|(_, node)| node.op.name() == last).map(|(id, _)| id);
         let output = output.ok_or("the default network has no such feature")?;
         let program = plan(graph, &Request { outputs: vec![output], updates: vec![], fuse: true }, &Cpu)?;
+        if program.steps.len() != 1 {
+            return Err(format!("{name} was not fused into one step:\n{program}").into());
+        }
         let options = LoadOptions { poison: false, profile: true };
         let mut loaded = Cpu.load(Arc::new(program), options)?;
         let audio = uniform(1, graph.shape(inference.audio).elements(), -0.5, 0.5);
