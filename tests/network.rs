@@ -458,7 +458,7 @@ fn a_step_is_run_again_in_pieces() {
     assert_eq!(found, Diagnosis::NotRepeated);
     let loaded = device.loaded.into_inner().unwrap();
     let largest = *loaded.iter().max().unwrap();
-    assert!(loaded.len() > 3, "{loaded:?}");
+    assert!(loaded.len() > 2, "{loaded:?}");
     assert!(largest <= 2 * training_memory, "{loaded:?}, training {training_memory}");
     let net = training(&network(), false);
     let outputs = net.graph.nodes().map(|(id, _)| id).collect();

@@ -5,16 +5,15 @@
 //! one load, whatever hop and length are, and each sample was moved once, however many frames it is in.
 
 use super::PowerStft;
+use crate::ops::simd::vectorised;
 
-/// Columns that are moved together.
-const TILE: usize = 8;
-
-/// The widest vector that reads a row.
-const LANES: usize = 16;
+/// Columns that are moved together, and rows: a cache line of each. No vector that reads a row is wider.
+const TILE: usize = 16;
 
 #[derive(Debug)]
 pub struct Comb {
     stft: PowerStft,
+    arch: pulp::Arch,
     samples: usize,
     rows: usize,
     /// Columns of a row; what has no sample is zero.
@@ -23,8 +22,14 @@ pub struct Comb {
 
 impl Comb {
     pub fn new(stft: PowerStft, samples: usize) -> Self {
-        let columns = stft.frames(samples).max(LANES) + (stft.n_fft - 1) / stft.hop;
-        Self { stft, samples, rows: stft.hop.min(stft.n_fft), pitch: columns.next_multiple_of(TILE) }
+        let columns = stft.frames(samples).max(TILE) + (stft.n_fft - 1) / stft.hop;
+        Self {
+            stft,
+            arch: pulp::Arch::new(),
+            samples,
+            rows: stft.hop.min(stft.n_fft),
+            pitch: columns.next_multiple_of(TILE),
+        }
     }
 
     /// How many f32 it takes.
@@ -69,9 +74,42 @@ impl Comb {
                 Some(range) => &audio[range],
                 None => &workspace[i * self.rows..][..self.rows],
             });
-            for (r, row) in comb.chunks_exact_mut(self.pitch).enumerate() {
-                let to: &mut [f32; TILE] = (&mut row[first..first + TILE]).try_into().expect("a tile");
-                *to = columns.map(|column| column[r]);
+            vectorised(
+                self.arch,
+                #[inline(always)]
+                || self.lay(columns, &mut comb[first..]),
+            );
+        }
+    }
+
+    /// Lays columns side by side, from the beginning of each row of `comb` on.
+    #[inline(always)]
+    fn lay(&self, columns: [&[f32]; TILE], comb: &mut [f32]) {
+        let whole = self.rows / TILE;
+        for (c, rows) in comb.chunks_mut(TILE * self.pitch).take(whole).enumerate() {
+            let mut tile = [[0.0; TILE]; TILE];
+            for (to, column) in tile.iter_mut().zip(columns) {
+                *to = column.as_chunks::<TILE>().0[c];
+            }
+            for (j, row) in rows.chunks_mut(self.pitch).enumerate() {
+                for (to, from) in row[..TILE].iter_mut().zip(&tile) {
+                    *to = from[j];
+                }
+            }
+        }
+        for r in whole * TILE..self.rows {
+            for (to, column) in comb[r * self.pitch..][..TILE].iter_mut().zip(columns) {
+                *to = column[r];
+            }
+        }
+    }
+
+    /// Copies columns from the beginning of each row of `comb` on.
+    #[inline(always)]
+    fn pick(&self, comb: &[f32], columns: &mut [f32]) {
+        for (r, row) in comb.chunks(self.pitch).enumerate() {
+            for (column, &value) in columns.chunks_exact_mut(self.rows).zip(&row[..TILE]) {
+                column[r] = value;
             }
         }
     }
@@ -80,16 +118,53 @@ impl Comb {
     pub fn collect(&self, comb: &[f32], dx: &mut [f32], workspace: &mut [f32]) {
         dx.fill(0.0);
         for first in (0..self.pitch).step_by(TILE) {
-            for (r, row) in comb.chunks_exact(self.pitch).enumerate() {
-                for (i, &value) in row[first..first + TILE].iter().enumerate() {
-                    workspace[i * self.rows + r] = value;
-                }
-            }
+            vectorised(
+                self.arch,
+                #[inline(always)]
+                || self.pick(&comb[first..], workspace),
+            );
             for (i, column) in workspace.chunks_exact(self.rows).take(TILE).enumerate() {
                 if let Some(range) = self.inside(first + i) {
                     dx[range].iter_mut().zip(column).for_each(|(dx, value)| *dx += value);
                 } else {
                     self.sources(first + i).zip(column).for_each(|(to, value)| dx[to] += value);
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every sample of every frame stands where it should, and goes back to where it came from; what stands nowhere
+    /// is zero.
+    #[test]
+    fn samples_of_frames() {
+        for n_fft in [64, 128] {
+            for hop in [1, 5, 15, 16, 17, 33, 64, 100, 700] {
+                for (centred, extra) in [(true, 0), (true, 7), (true, 1733), (false, 0), (false, 301)] {
+                    let stft = PowerStft { n_fft, hop, centred };
+                    let samples = if centred { n_fft / 2 + 1 } else { n_fft } + extra;
+                    let comb = Comb::new(stft, samples);
+                    let audio: Vec<f32> = (1..=samples).map(|i| i as f32).collect();
+                    let (mut rows, mut workspace) =
+                        (vec![f32::NAN; comb.len()], vec![f32::NAN; comb.workspace()]);
+                    comb.fill(&audio, &mut rows, &mut workspace);
+                    assert!(rows.iter().all(|value| value.is_finite()));
+                    let (mut back, mut expected) = (vec![0.0; comb.len()], vec![0.0; samples]);
+                    for i in 0..n_fft {
+                        for t in 0..stft.frames(samples) {
+                            let (at, source) = (comb.position(i) + t, stft.source(t * hop + i, samples));
+                            assert_eq!(rows[at], audio[source], "{stft:?}: sample {i} of frame {t}");
+                            back[at] += (1 + i % 3) as f32;
+                            expected[source] += (1 + i % 3) as f32;
+                        }
+                    }
+                    let mut dx = vec![f32::NAN; samples];
+                    comb.collect(&back, &mut dx, &mut workspace);
+                    assert_eq!(dx, expected, "{stft:?}");
                 }
             }
         }
