@@ -80,7 +80,10 @@ fn main() {
         other => panic!("--figure {other}: train, infer, stft and log_mel are known"),
     };
 
+    let start = Instant::now();
     (0..WARM_UP).for_each(|_| run());
+    // It tunes anew in every process, and for minutes on a software adapter.
+    eprintln!("burn was ready after {:.1} s", start.elapsed().as_secs_f64());
     let mut ms: Vec<f64> = Vec::new();
     while ms.len() < RUNS || ms.iter().sum::<f64>() < 1e3 * seconds {
         let start = Instant::now();
