@@ -5,7 +5,7 @@
 //! one load, whatever hop and length are, and each sample was moved once, however many frames it is in.
 
 use super::PowerStft;
-use crate::ops::simd::vectorised;
+use crate::simd::{self, vectorised};
 
 /// Columns that are moved together, and rows: a cache line of each. No vector that reads a row is wider.
 const TILE: usize = 16;
@@ -25,7 +25,7 @@ impl Comb {
         let columns = stft.frames(samples).max(TILE) + (stft.n_fft - 1) / stft.hop;
         Self {
             stft,
-            arch: pulp::Arch::new(),
+            arch: simd::arch(),
             samples,
             rows: stft.hop.min(stft.n_fft),
             pitch: columns.next_multiple_of(TILE),
