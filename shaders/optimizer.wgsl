@@ -5,10 +5,10 @@
 //   adam            m' = BETA1·m + (1 − BETA1)·g';  s' = BETA2·s + (1 − BETA2)·g'²;
 //                   θ' = θ − rate·(m'/correction1) / (√(s'/correction2) + EPSILON);
 //                   DECOUPLED: g' = clip(g) and θ is first multiplied by 1 − rate·decay; else g' = clip(g) + decay·θ
-//   clip(g)         g·min(MAX_NORM/(norm + 10⁻⁶), 1), or g where not CLIPS
+//   clip(g)         g·unscale·min(MAX_NORM/(norm·unscale + 10⁻⁶), 1), or g·unscale where not CLIPS
 //   Where the norm counts gradients that are not finite, the state stays as it is.
 //
-// Shapes: gradients [LEN]; norm [2]; schedule [3]: rate, correction1 = 1 − β₁ᵗ, correction2 = 1 − β₂ᵗ;
+// Shapes: gradients [LEN]; norm [2]; schedule [4]: rate, correction1 = 1 − β₁ᵗ, correction2 = 1 − β₂ᵗ, unscale;
 // state [2, LEN] (θ, v) or [3, LEN] (θ, m, s); partials [CHUNKS, 2].
 // Workgroup: 256 threads. squares: one workgroup a chunk of CHUNK gradients, grid(CHUNKS); norm: one workgroup;
 // updates: one parameter a thread, grid(ceil(LEN / 256)).
@@ -100,8 +100,8 @@ override BETA2: f32 = 0.0;
 override EPSILON: f32 = 0.0;
 override DECOUPLED: bool = false;
 
-fn clip(g: f32, norm: f32) -> f32 {
-    return select(g, g * min(MAX_NORM / (norm + 1e-6), 1.0), CLIPS);
+fn clip(g: f32, norm: f32, unscale: f32) -> f32 {
+    return g * select(unscale, min(MAX_NORM / (norm * unscale + 1e-6), 1.0) * unscale, CLIPS);
 }
 
 fn decay(i: u32) -> f32 {
@@ -109,14 +109,15 @@ fn decay(i: u32) -> f32 {
 }
 
 // (θ, v) after the step.
-fn sgd_step(i: u32, old: vec2f, g: f32, norm: f32, rate: f32) -> vec2f {
-    let v = MOMENTUM * old.y + (clip(g, norm) + decay(i) * old.x);
-    return vec2f(old.x - rate * v, v);
+fn sgd_step(i: u32, old: vec2f, g: f32, norm: f32, schedule: vec4f) -> vec2f {
+    let v = MOMENTUM * old.y + (clip(g, norm, schedule.w) + decay(i) * old.x);
+    return vec2f(old.x - schedule.x * v, v);
 }
 
 // (θ, m, s) after the step.
-fn adam_step(i: u32, old: vec3f, gradient: f32, norm: f32, rate: f32, corrections: vec2f) -> vec3f {
-    var g = clip(gradient, norm);
+fn adam_step(i: u32, old: vec3f, gradient: f32, norm: f32, schedule: vec4f) -> vec3f {
+    var g = clip(gradient, norm, schedule.w);
+    let rate = schedule.x;
     var theta = old.x;
     if DECOUPLED {
         theta *= 1.0 - rate * decay(i);
@@ -125,14 +126,14 @@ fn adam_step(i: u32, old: vec3f, gradient: f32, norm: f32, rate: f32, correction
     }
     let m = BETA1 * old.y + (1.0 - BETA1) * g;
     let s = BETA2 * old.z + (1.0 - BETA2) * g * g;
-    let step = rate * (m / corrections.x) / (sqrt(s / corrections.y) + EPSILON);
+    let step = rate * (m / schedule.y) / (sqrt(s / schedule.z) + EPSILON);
     return vec3f(theta - step, m, s);
 }
 
 @group(0) @binding(0) var<storage, read> state: array<f32>;               // [2 or 3, LEN]
 @group(0) @binding(1) var<storage, read> gradients: array<f32>;           // [LEN]
 @group(0) @binding(2) var<storage, read> global_norm: array<f32>;         // [2]
-@group(0) @binding(3) var<storage, read> schedule: array<f32>;            // [3]
+@group(0) @binding(3) var<storage, read> schedule: array<vec4f>;          // [1]: 4 numbers
 @group(0) @binding(4) var<storage, read_write> new_state: array<f32>;     // [2 or 3, LEN]
 
 @compute @workgroup_size(256)
@@ -165,8 +166,7 @@ fn adam(
     }
     var next = vec3f(state[i], state[LEN + i], state[2u * LEN + i]);
     if global_norm[1] == 0.0 {
-        let corrections = vec2f(schedule[1], schedule[2]);
-        next = adam_step(i, next, gradients[i], global_norm[0], schedule[0], corrections);
+        next = adam_step(i, next, gradients[i], global_norm[0], schedule[0]);
     }
     new_state[i] = next.x;
     new_state[LEN + i] = next.y;
@@ -176,7 +176,7 @@ fn adam(
 // The old state lies in the new one's memory.
 @group(0) @binding(0) var<storage, read> own_gradients: array<f32>;      // [LEN]
 @group(0) @binding(1) var<storage, read> own_norm: array<f32>;           // [2]
-@group(0) @binding(2) var<storage, read> own_schedule: array<f32>;       // [3]
+@group(0) @binding(2) var<storage, read> own_schedule: array<vec4f>;     // [1]: 4 numbers
 @group(0) @binding(3) var<storage, read_write> own_state: array<f32>;    // [2 or 3, LEN]
 
 @compute @workgroup_size(256)
@@ -206,8 +206,7 @@ fn adam_in_place(
         return;
     }
     let old = vec3f(own_state[i], own_state[LEN + i], own_state[2u * LEN + i]);
-    let corrections = vec2f(own_schedule[1], own_schedule[2]);
-    let next = adam_step(i, old, own_gradients[i], own_norm[0], own_schedule[0], corrections);
+    let next = adam_step(i, old, own_gradients[i], own_norm[0], own_schedule[0]);
     own_state[i] = next.x;
     own_state[LEN + i] = next.y;
     own_state[2u * LEN + i] = next.z;

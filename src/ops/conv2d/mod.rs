@@ -3,13 +3,15 @@
 mod cpu;
 mod cpu_weight_grad;
 mod gpu;
+pub(crate) mod gpu_mixed;
 mod planes;
 mod reference;
 mod rows;
 
-use super::kernel::{CpuKernel, GpuKernel, Io, Operand, Real};
+use super::kernel::{CpuKernel, GpuKernel, Io, Mixed, Operand, Real};
 use super::{Backward, Operation, arity};
 use crate::graph::{GraphError, NodeId, Shape};
+use gpu_mixed::Kind;
 
 /// x [N, C, H, W], w [K, C/groups, R, S] → y [N, K, H', W'] with
 /// `y[n, k, p, q] = Σ_{c, r, s} w[k, c, r, s] · x[n, g·C/groups + c, p·stride₀ + r − pad₀, q·stride₁ + s − pad₁]`,
@@ -202,6 +204,11 @@ impl Operation for Conv2d {
         self.dims(io.inputs[0], io.inputs[1]).map_or_else(|_| GpuKernel::default(), |d| gpu::forward(&d))
     }
 
+    fn gpu_mixed(&self, io: &Io<'_>, mixed: Mixed) -> GpuKernel {
+        let d = self.dims(io.inputs[0], io.inputs[1]).ok();
+        d.and_then(|d| gpu_mixed::kernel(Kind::Forward, &d, mixed)).unwrap_or_else(|| self.gpu(io))
+    }
+
     fn operations(&self, io: &Io<'_>) -> u64 {
         self.dims(io.inputs[0], io.inputs[1]).map_or(0, |d| d.operations())
     }
@@ -239,6 +246,11 @@ impl Operation for Conv2dInputGrad {
         self.dims(io.inputs[0], io.inputs[1]).map_or_else(|_| GpuKernel::default(), |d| gpu::input_grad(&d))
     }
 
+    fn gpu_mixed(&self, io: &Io<'_>, mixed: Mixed) -> GpuKernel {
+        let d = self.dims(io.inputs[0], io.inputs[1]).ok();
+        d.and_then(|d| gpu_mixed::kernel(Kind::InputGrad, &d, mixed)).unwrap_or_else(|| self.gpu(io))
+    }
+
     fn operations(&self, io: &Io<'_>) -> u64 {
         self.dims(io.inputs[0], io.inputs[1]).map_or(0, |d| d.operations())
     }
@@ -274,6 +286,11 @@ impl Operation for Conv2dWeightGrad {
 
     fn gpu(&self, io: &Io<'_>) -> GpuKernel {
         self.dims(io.inputs[0], io.inputs[1]).map_or_else(|_| GpuKernel::default(), |d| gpu::weight_grad(&d))
+    }
+
+    fn gpu_mixed(&self, io: &Io<'_>, mixed: Mixed) -> GpuKernel {
+        let d = self.dims(io.inputs[0], io.inputs[1]).ok();
+        d.and_then(|d| gpu_mixed::kernel(Kind::WeightGrad, &d, mixed)).unwrap_or_else(|| self.gpu(io))
     }
 
     fn operations(&self, io: &Io<'_>) -> u64 {

@@ -2,8 +2,9 @@
 
 mod cpu;
 mod gpu;
+mod gpu_mixed;
 
-use super::kernel::{CpuKernel, GpuKernel, Io, Operand, Real};
+use super::kernel::{CpuKernel, GpuKernel, Io, Mixed, Operand, Real};
 use super::{Backward, Operation, arity};
 use crate::graph::{GraphError, NodeId, Shape};
 
@@ -113,6 +114,11 @@ impl Operation for Matmul {
     fn gpu(&self, io: &Io<'_>) -> GpuKernel {
         let sizes = self.sizes(io.inputs[0], io.inputs[1]);
         sizes.map_or_else(|_| GpuKernel::default(), |sizes| gpu::product(self.form, sizes))
+    }
+
+    fn gpu_mixed(&self, io: &Io<'_>, mixed: Mixed) -> GpuKernel {
+        let sizes = self.sizes(io.inputs[0], io.inputs[1]).ok();
+        sizes.and_then(|sizes| gpu_mixed::product(self.form, sizes, mixed)).unwrap_or_else(|| self.gpu(io))
     }
 
     fn operations(&self, io: &Io<'_>) -> u64 {
