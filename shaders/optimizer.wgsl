@@ -5,10 +5,10 @@
 //   adam            m' = BETA1·m + (1 − BETA1)·g';  s' = BETA2·s + (1 − BETA2)·g'²;
 //                   θ' = θ − rate·(m'/correction1) / (√(s'/correction2) + EPSILON);
 //                   DECOUPLED: g' = clip(g) and θ is first multiplied by 1 − rate·decay; else g' = clip(g) + decay·θ
-//   clip(g)         g·min(MAX_NORM/(norm + 10⁻⁶), 1), or g where not CLIPS
+//   clip(g)         g·unscale·min(MAX_NORM/(norm·unscale + 10⁻⁶), 1), or g·unscale where not CLIPS
 //   Where the norm counts gradients that are not finite, the state stays as it is.
 //
-// Shapes: gradients [LEN]; norm [2]; schedule [3]: rate, correction1 = 1 − β₁ᵗ, correction2 = 1 − β₂ᵗ;
+// Shapes: gradients [LEN]; norm [2]; schedule [4]: rate, correction1 = 1 − β₁ᵗ, correction2 = 1 − β₂ᵗ, unscale;
 // state [2, LEN] (θ, v) or [3, LEN] (θ, m, s); partials [CHUNKS, 2].
 // Workgroup: 256 threads. squares: one workgroup a chunk of CHUNK gradients, grid(CHUNKS); norm: one workgroup;
 // updates: one parameter a thread, grid(ceil(LEN / 256)), or four where LEN and DECAYED are multiples of 4,
@@ -115,8 +115,8 @@ override BETA2: f32 = 0.0;
 override EPSILON: f32 = 0.0;
 override DECOUPLED: bool = false;
 
-fn clip(g: Value, norm: f32) -> Value {
-    return g * select(1.0, min(MAX_NORM / (norm + 1e-6), 1.0), CLIPS);
+fn clip(g: Value, norm: f32, unscale: f32) -> Value {
+    return g * select(unscale, min(MAX_NORM / (norm * unscale + 1e-6), 1.0) * unscale, CLIPS);
 }
 
 fn decay(i: u32) -> f32 {
@@ -129,9 +129,9 @@ struct Sgd {
     v: Value,
 }
 
-fn sgd_step(i: u32, old: Sgd, g: Value, norm: f32, rate: f32) -> Sgd {
-    let v = MOMENTUM * old.v + (clip(g, norm) + decay(i) * old.theta);
-    return Sgd(old.theta - rate * v, v);
+fn sgd_step(i: u32, old: Sgd, g: Value, norm: f32, schedule: vec4f) -> Sgd {
+    let v = MOMENTUM * old.v + (clip(g, norm, schedule.w) + decay(i) * old.theta);
+    return Sgd(old.theta - schedule.x * v, v);
 }
 
 // What a step makes of a parameter and its moments.
@@ -141,8 +141,9 @@ struct Adam {
     s: Value,
 }
 
-fn adam_step(i: u32, old: Adam, gradient: Value, norm: f32, rate: f32, corrections: vec2f) -> Adam {
-    var g = clip(gradient, norm);
+fn adam_step(i: u32, old: Adam, gradient: Value, norm: f32, schedule: vec4f) -> Adam {
+    var g = clip(gradient, norm, schedule.w);
+    let rate = schedule.x;
     var theta = old.theta;
     if DECOUPLED {
         theta *= 1.0 - rate * decay(i);
@@ -151,7 +152,7 @@ fn adam_step(i: u32, old: Adam, gradient: Value, norm: f32, rate: f32, correctio
     }
     let m = BETA1 * old.m + (1.0 - BETA1) * g;
     let s = BETA2 * old.s + (1.0 - BETA2) * g * g;
-    let step = rate * (m / corrections.x) / (sqrt(s / corrections.y) + EPSILON);
+    let step = rate * (m / schedule.y) / (sqrt(s / schedule.z) + EPSILON);
     return Adam(theta - step, m, s);
 }
 
@@ -163,7 +164,7 @@ fn row() -> u32 {
 @group(0) @binding(0) var<storage, read> state: array<Value>;               // [2 or 3, LEN]
 @group(0) @binding(1) var<storage, read> gradients: array<Value>;           // [LEN]
 @group(0) @binding(2) var<storage, read> global_norm: array<f32>;         // [2]
-@group(0) @binding(3) var<storage, read> schedule: array<f32>;            // [3]
+@group(0) @binding(3) var<storage, read> schedule: array<vec4f>;            // [1]: 4 numbers
 @group(0) @binding(4) var<storage, read_write> new_state: array<Value>;     // [2 or 3, LEN]
 
 @compute @workgroup_size(256)
@@ -196,8 +197,7 @@ fn adam(
     }
     var next = Adam(state[i], state[row() + i], state[2u * row() + i]);
     if global_norm[1] == 0.0 {
-        let corrections = vec2f(schedule[1], schedule[2]);
-        next = adam_step(i, next, gradients[i], global_norm[0], schedule[0], corrections);
+        next = adam_step(i, next, gradients[i], global_norm[0], schedule[0]);
     }
     new_state[i] = next.theta;
     new_state[row() + i] = next.m;
@@ -207,7 +207,7 @@ fn adam(
 // The old state lies in the new one's memory.
 @group(0) @binding(0) var<storage, read> own_gradients: array<Value>;      // [LEN]
 @group(0) @binding(1) var<storage, read> own_norm: array<f32>;           // [2]
-@group(0) @binding(2) var<storage, read> own_schedule: array<f32>;       // [3]
+@group(0) @binding(2) var<storage, read> own_schedule: array<vec4f>;       // [1]: 4 numbers
 @group(0) @binding(3) var<storage, read_write> own_state: array<Value>;    // [2 or 3, LEN]
 
 @compute @workgroup_size(256)
@@ -237,8 +237,7 @@ fn adam_in_place(
         return;
     }
     let old = Adam(own_state[i], own_state[row() + i], own_state[2u * row() + i]);
-    let corrections = vec2f(own_schedule[1], own_schedule[2]);
-    let next = adam_step(i, old, own_gradients[i], own_norm[0], own_schedule[0], corrections);
+    let next = adam_step(i, old, own_gradients[i], own_norm[0], own_schedule[0]);
     own_state[i] = next.theta;
     own_state[row() + i] = next.m;
     own_state[2u * row() + i] = next.s;

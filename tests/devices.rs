@@ -49,7 +49,7 @@ fn network() -> Result<Network, GraphError> {
     let weights = input(&mut g, "class_weights", &[K])?;
     let one = input(&mut g, "one", &[1])?;
     let counter = input(&mut g, "counter", &[2])?;
-    let schedule = input(&mut g, "schedule", &[3])?;
+    let schedule = input(&mut g, "schedule", &[4])?;
     let state = g.add_named("state", Variable { shape: Shape::from([3, P]) }.into(), &[])?;
     let view = |g: &mut Graph, offset| g.add(View { offset, shape: Shape::from([K]) }.into(), &[state]);
     let (first, second) = (view(&mut g, 0)?, view(&mut g, SECOND)?);
@@ -94,7 +94,7 @@ fn train(device: &dyn Device, options: LoadOptions) -> Result<Run, Box<dyn std::
         executable.write(network.labels, &labels)?;
         executable.write(network.counter, &[3.0, step as f32])?;
         let corrections = [1.0 - 0.9f32.powi(step), 1.0 - 0.999f32.powi(step)];
-        executable.write(network.schedule, &[0.05, corrections[0], corrections[1]])?;
+        executable.write(network.schedule, &[0.05, corrections[0], corrections[1], 1.0])?;
         executable.run()?;
         if executable.pending() > 2 {
             losses.push(executable.outputs()?[0][0]);
@@ -181,7 +181,7 @@ fn foreign_nodes_and_lengths_are_refused() {
         let request = Request { updates: vec![], ..network.request.clone() };
         let program = Arc::new(plan(&network.graph, &request, device).unwrap());
         let mut executable = device.load(program, LoadOptions::default()).unwrap();
-        let error = executable.write(network.schedule, &[0.0; 3]).unwrap_err();
+        let error = executable.write(network.schedule, &[0.0; 4]).unwrap_err();
         assert!(matches!(error, DeviceError::NotVisible { .. }), "{error}");
         let error = executable.write(network.labels, &[0.0]).unwrap_err();
         assert_eq!(error, DeviceError::Length { node: "labels".into(), wanted: N * K, given: 1 });

@@ -7,7 +7,9 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 use genre_recognizer::audio::Song;
-use genre_recognizer::device::{Device, DeviceError, Executable, LoadOptions, cpu::Cpu, reference};
+use genre_recognizer::device::{
+    Device, DeviceError, Executable, LoadOptions, Precision, cpu::Cpu, reference,
+};
 use genre_recognizer::graph::{GraphOp, NodeId};
 use genre_recognizer::model::{
     Explanation, Features, ModelConfig, Network, OptimizerConfig, Training, TrainingConfig, Weights,
@@ -61,7 +63,7 @@ fn leaves(network: &Network, net: &Training) -> HashMap<NodeId, Vec<f32>> {
         (net.labels, labels),
         (net.class_weights, vec![1.0; GENRES]),
         (net.loss_gradient, vec![1.0]),
-        (net.schedule, OptimizerConfig::default().schedule(0.01, 1).to_vec()),
+        (net.schedule, OptimizerConfig::default().schedule(0.01, 1, 1.0).to_vec()),
         (net.state, state),
     ]);
     for running in &net.running {
@@ -363,6 +365,10 @@ impl Device for Small {
             return Err(DeviceError::OutOfMemory { adapter, what, program: program.memory() });
         }
         Cpu.load(program, options)
+    }
+
+    fn at(&self, precision: Precision) -> Result<Arc<dyn Device>, DeviceError> {
+        Cpu.at(precision)
     }
 }
 

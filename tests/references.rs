@@ -304,7 +304,7 @@ fn two_steps(op: impl Into<Op>, rows: usize) -> [Vec<f64>; 2] {
         let gradients = tensor([3], gradients);
         let norm = run(GlobalNorm, &[&gradients]);
         let correction = |beta: f32| 1.0 - f64::from(beta).powi(step);
-        let schedule = tensor([3], [0.01, correction(0.9), correction(0.999)]);
+        let schedule = tensor([4], [0.01, correction(0.9), correction(0.999), 1.0]);
         state = run(op.clone(), &[&state, &gradients, &norm, &schedule]);
         state.1[..3].to_vec()
     })
@@ -345,15 +345,18 @@ fn only_the_first_parameters_decay() {
 fn gradients_are_clipped_by_their_global_norm() {
     let gradients = tensor([3], [3.0, -4.0, 12.0]);
     assert_eq!(run(GlobalNorm, &[&gradients]), tensor([2], [13.0, 0.0]));
-    let clip = |max_norm: f32, norm: f64| Common { max_norm, ..COMMON }.clip(norm);
+    let clip = |max_norm: f32, norm: f64| Common { max_norm, ..COMMON }.clip(norm, 1.0);
     assert_close(&[clip(2.0, 13.0)], &[2.0 / 13.000001]);
+    // The gradients of a loss that was multiplied by 8 are divided by it.
+    assert_close(&[Common { max_norm: 2.0, ..COMMON }.clip(8.0 * 13.0, 0.125)], &[0.125 * 2.0 / 13.000001]);
+    assert_eq!(Common { max_norm: f32::INFINITY, ..COMMON }.clip(8.0 * 13.0, 0.125), 0.125);
     assert_eq!([clip(20.0, 13.0), clip(f32::INFINITY, 13.0), clip(2.0, 0.0)], [1.0; 3]);
 }
 
 #[test]
 fn gradients_that_are_not_finite_leave_the_state() {
     let state = [1.0, -2.0, 0.5, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6];
-    let schedule = tensor([3], [0.01, 0.1, 0.001]);
+    let schedule = tensor([4], [0.01, 0.1, 0.001, 1.0]);
     for broken in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
         let gradients = tensor([3], [1.0, broken, broken]);
         let norm = run(GlobalNorm, &[&gradients]);

@@ -12,7 +12,7 @@ use std::time::Duration;
 use genre_recognizer::audio::Song;
 use genre_recognizer::dataset::{Augmentation, Batch, BatchPlan, Batches, Dataset, Entry, Library, split};
 use genre_recognizer::device::cpu::Cpu;
-use genre_recognizer::device::{Device, LoadOptions};
+use genre_recognizer::device::{Device, DeviceError, LoadOptions, Precision};
 use genre_recognizer::model::{
     Convolution, CrossValidation, Features, FileError, Model, ModelConfig, Network, OptimizerKind,
 };
@@ -21,8 +21,8 @@ use genre_recognizer::recognize::argmax;
 use genre_recognizer::rng::Rng;
 use genre_recognizer::score::Decision;
 use genre_recognizer::train::{
-    Balance, Checkpoint, Diagnosis, Ending, Epoch, Event, History, Keep, Outcome, Plateau, RunConfig,
-    RunFolder, ScheduleKind, Setup, TrainError, TrainOptions, train,
+    Balance, Checkpoint, Diagnosis, Ending, Epoch, Event, History, Keep, LossScale, Outcome, Plateau,
+    RunConfig, RunFolder, ScheduleKind, Setup, TrainError, TrainOptions, train,
 };
 use tempfile::{TempDir, tempdir};
 
@@ -162,7 +162,8 @@ fn follow(
     for (r, data) in training.running.iter().zip(&running) {
         loaded.write(r.node, data).unwrap();
     }
-    loaded.write(training.loss_gradient, &[1.0]).unwrap();
+    let scale = if device.precision() == Precision::Mixed { LossScale::FIRST } else { 1.0 };
+    loaded.write(training.loss_gradient, &[scale]).unwrap();
     loaded.write(training.class_weights, &[1.0; GENRES.len()]).unwrap();
     let per_epoch = batch_plan(config).batches_per_epoch(SONGS * GENRES.len());
     let rates = config.training.rates((config.training.epochs * per_epoch) as u64);
@@ -172,7 +173,7 @@ fn follow(
         loaded.write(training.audio, &batch.audio).unwrap();
         loaded.write(training.labels, &batch.labels).unwrap();
         let schedule =
-            options.optimizer.schedule(rates.rate(step as u64, &History::default()), step as u64 + 1);
+            options.optimizer.schedule(rates.rate(step as u64, &History::default()), step as u64 + 1, scale);
         loaded.write(training.schedule, &schedule).unwrap();
         if let Some(counter) = training.counter {
             loaded.write(counter, &[config.training.seed as f32, step as f32]).unwrap();
@@ -733,4 +734,158 @@ fn class_weights_make_up_for_the_number_of_songs() {
     assert_eq!(weights, [7.0 / 12.0, 7.0 / 6.0, 7.0 / 3.0]);
     // A genre without songs is not divided by; the mean over the songs is 1.
     assert_eq!(config.training.class_weights(&library.dataset, &songs[..6]), [0.75, 1.5, 1.0]);
+}
+
+fn mixed() -> RunConfig {
+    let mut config = tiny();
+    config.training.precision = Precision::Mixed;
+    config
+}
+
+#[test]
+fn mixed_precision_follows_f32() {
+    let Some(gpu) = common::mixed_gpu() else { return };
+    let mut config = mixed();
+    config.training.epochs = 200;
+    let batches = batches(&config, 12);
+    let (plain, _, _) = follow(&Cpu, &config, &batches, true);
+    let (first, _, state) = follow(gpu.as_ref(), &config, &batches, true);
+    let mut furthest = 0f32;
+    for (step, (a, b)) in first.iter().zip(&plain).enumerate() {
+        furthest = furthest.max((a - b).abs() / b.abs());
+        assert!((a - b).abs() <= 5e-3 * b.abs(), "step {step}: {a} in mixed precision, {b} in f32");
+    }
+    assert!(furthest > 1e-5, "nothing was rounded: {furthest:e}");
+    let (second, _, again) = follow(gpu.as_ref(), &config, &batches, true);
+    assert!(first == second && state == again, "two runs in mixed precision differ");
+}
+
+/// As a file has it; the next step's scale.
+fn scaled(scale: f32) -> Option<LossScale> {
+    let json = serde_json::json!({ "scale": scale, "good": 0, "skipped": 0, "recent": [] });
+    Some(serde_json::from_value(json).unwrap())
+}
+
+/// Trains on; what became of it, and every skipped step with its scale.
+fn run_on(setup: Setup, steps: usize) -> (Result<Outcome, TrainError>, Vec<(u64, f32)>) {
+    let stop = AtomicBool::new(steps == 0);
+    let (mut taken, mut skipped) = (0, Vec::new());
+    let mut observe = |event: Event<'_>| {
+        taken += usize::from(matches!(event, Event::Step { .. }));
+        if let Event::Skipped { step, scale } = event {
+            skipped.push((step, scale));
+        }
+        stop.store(taken >= steps, Ordering::Relaxed);
+    };
+    let outcome = train(setup, &mut observe, &stop);
+    (outcome, skipped)
+}
+
+/// Copies of a run's folder that was begun and stopped before its first step, whose loss has another scale.
+fn begun(config: &RunConfig, gpu: &Arc<dyn Device>, change: &dyn Fn(&mut Checkpoint)) -> TempDir {
+    let folder = tempdir().unwrap();
+    run(Setup { device: gpu.clone(), ..setup(config, folder.path(), None) }, 0).unwrap();
+    let path = folder.path().join("checkpoint.safetensors");
+    let mut checkpoint = Checkpoint::load(&path).unwrap();
+    change(&mut checkpoint);
+    checkpoint.save(&path).unwrap();
+    folder
+}
+
+#[test]
+fn steps_that_overflow_are_skipped_and_a_stopped_run_goes_on_to_the_same_bytes() {
+    let Some(gpu) = common::mixed_gpu() else { return };
+    let mut config = mixed();
+    config.training.epochs = 10;
+    config.training.validate_every = 10;
+    let resume = |folder: &Path, steps| {
+        let checkpoint = Checkpoint::load(&folder.join("checkpoint.safetensors")).unwrap();
+        run_on(Setup { device: gpu.clone(), ..setup(&config, folder, Some(checkpoint)) }, steps)
+    };
+    // So large that the gradients of the logits, some 10^6, are beyond f16.
+    let largest = |checkpoint: &mut Checkpoint| checkpoint.progress.loss_scale = scaled(LossScale::LARGEST);
+    let whole = begun(&config, &gpu, &largest);
+    let (outcome, skipped) = resume(whole.path(), usize::MAX);
+    assert_eq!(outcome.unwrap().ending, Ending::Finished);
+    let [(1, first), (2, second), (3, third), ..] = skipped[..] else { panic!("{skipped:?}") };
+    // The second step began before the first's end was known.
+    assert_eq!([first, second, third], [LossScale::LARGEST, LossScale::LARGEST, LossScale::LARGEST / 2.0]);
+    assert!(
+        skipped.windows(2).all(|pair| pair[1].1 == pair[0].1 || pair[1].1 == pair[0].1 / 2.0),
+        "{skipped:?}"
+    );
+    let end = Checkpoint::load(&whole.path().join("checkpoint.safetensors")).unwrap();
+    let steps = end.progress.step;
+    assert!(skipped.len() < steps as usize - 2, "{} of {steps} steps were skipped", skipped.len());
+    let scale = end.progress.loss_scale.unwrap();
+    assert!(scale.scale() <= skipped.last().unwrap().1 / 2.0 && scale.skipped() >= skipped.len() as u64 - 1);
+
+    // Stopped while outcomes are pending that do not count yet, and again later.
+    let parts = begun(&config, &gpu, &largest);
+    let before = Checkpoint::load(&parts.path().join("checkpoint.safetensors")).unwrap();
+    let (outcome, mut again) = resume(parts.path(), 1);
+    assert_eq!(outcome.unwrap().ending, Ending::Stopped);
+    let after = Checkpoint::load(&parts.path().join("checkpoint.safetensors")).unwrap();
+    assert!(after.progress.step == 1 && after.state == before.state, "a skipped step changed the state");
+    assert!(after.running != before.running && after.progress.loss > 0.0);
+    for steps in [1, 2, usize::MAX] {
+        let (outcome, skipped) = resume(parts.path(), steps);
+        assert_eq!(outcome.unwrap().ending == Ending::Finished, steps == usize::MAX);
+        again.extend(skipped);
+    }
+    assert_eq!(again, skipped);
+    assert_same_files(whole.path(), parts.path(), "a run in mixed precision that was stopped");
+}
+
+#[test]
+fn what_a_smaller_scale_does_not_help_is_an_error() {
+    let Some(gpu) = common::mixed_gpu() else { return };
+    let config = mixed();
+    let network = Network::new(config.model.clone(), GENRES.len()).unwrap();
+    let layout = network.training(&config.training.graph()).unwrap().layout;
+    let fill = |checkpoint: &mut Checkpoint, name: &str, value: f32| {
+        let weight = layout.parameters.iter().find(|p| p.name == name).unwrap();
+        checkpoint.state.data[weight.offset..][..weight.shape.elements()].fill(value);
+    };
+    let fails = |change: &dyn Fn(&mut Checkpoint)| {
+        let folder = begun(&config, &gpu, change);
+        let checkpoint = Checkpoint::load(&folder.path().join("checkpoint.safetensors")).unwrap();
+        let (outcome, skipped) = run_on(
+            Setup { device: gpu.clone(), ..setup(&config, folder.path(), Some(checkpoint)) },
+            usize::MAX,
+        );
+        (outcome.err().unwrap(), skipped)
+    };
+    // Weights beyond f16 in a layer whose product is f32 forward, because it has few rows, and f16 backward.
+    let (error, skipped) = fails(&|checkpoint| {
+        fill(checkpoint, "head.weight", 1e5);
+        checkpoint.progress.loss_scale = scaled(2.0);
+    });
+    assert_eq!(skipped, [(1, 2.0), (2, 2.0)]);
+    let message = error.to_string();
+    assert!(matches!(error, TrainError::NotFinite { step: 3, mixed: true, .. }), "{message}");
+    assert!(message.contains("or with --precision f32") && message.contains("matmul"), "{message}");
+    // Beyond f16 forward: the loss has no scale.
+    let (error, skipped) = fails(&|checkpoint| fill(checkpoint, "block1.conv1.conv.weight", 1e5));
+    let message = error.to_string();
+    let TrainError::NotFinite { step: 1, found, mixed: true, .. } = error else { panic!("{message}") };
+    let Diagnosis::Result { name, op: "conv2d", .. } = found else { panic!("{message}") };
+    assert_eq!((name.as_str(), skipped.len()), ("block1.conv1.conv", 0));
+    // A scale that no training has, and none.
+    for scale in [scaled(3.0), scaled(1e30), None] {
+        let (error, _) = fails(&|checkpoint| checkpoint.progress.loss_scale.clone_from(&scale));
+        assert!(matches!(error, TrainError::File(FileError::Damaged { .. })), "{scale:?}: {error}");
+    }
+}
+
+#[test]
+fn mixed_precision_is_refused_where_it_is_not() {
+    let folder = tempdir().unwrap();
+    let error = run(setup(&mixed(), folder.path(), None), 1).err().unwrap();
+    assert!(matches!(error, TrainError::Device(DeviceError::NoMixedPrecision { .. })), "{error}");
+    let message = error.to_string();
+    for part in ["CPU, ", "f16", "--precision f32", "--device gpu"] {
+        assert!(message.contains(part), "{message}");
+    }
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
 }

@@ -61,7 +61,7 @@ impl Workload {
         start(loaded.as_mut(), &training.running)?;
         loaded.write(training.loss_gradient, &[1.0])?;
         loaded.write(training.class_weights, &[1.0; GENRES])?;
-        loaded.write(training.schedule, &config.optimizer.schedule(1e-3, 1))?;
+        loaded.write(training.schedule, &config.optimizer.schedule(1e-3, 1, 1.0))?;
         if let Some(counter) = training.counter {
             loaded.write(counter, &[1.0, 1.0])?;
         }

@@ -7,6 +7,7 @@ use clap::Args;
 use super::CliError;
 use crate::audio::Normalise;
 use crate::dataset::{Augmentation, Cache};
+use crate::device::Precision;
 use crate::model::{Convolution, Features, ModelConfig, OptimizerKind};
 use crate::train::{Balance, Keep, Preset, RunConfig, ScheduleKind, TrainOptions};
 
@@ -158,6 +159,10 @@ pub struct TrainingFlags {
     /// Where genres have different numbers of songs: none, weights (in the loss) or sampling [default: none]
     #[arg(long, value_parser = named::<Balance>, value_name = "HOW")]
     balance: Option<Balance>,
+    /// Of matrix products and convolutions: f32, or mixed (rounded to f16, summed in f32), which takes a GPU that has
+    /// 16-bit floats [default: f32]
+    #[arg(long, value_parser = named::<Precision>, value_name = "f32|mixed")]
+    precision: Option<Precision>,
     #[command(flatten)]
     augmentation: AugmentationFlags,
 }
@@ -298,7 +303,7 @@ impl ValidationFlags {
 impl TrainingFlags {
     pub fn apply(&self, training: &mut TrainOptions) {
         put!(self => training; epochs, batch, frames_per_song, optimizer, learning_rate, schedule, weight_decay, momentum,
-            clip, label_smoothing, patience, balance);
+            clip, label_smoothing, patience, balance, precision);
         self.augmentation.apply(&mut training.augmentation);
     }
 }

@@ -68,7 +68,8 @@ fn devices() -> String {
     text += &format!("  cpu: {cpu}\n");
     let adapters = device::gpu::adapters();
     for adapter in &adapters {
-        text += &format!("  gpu: {adapter}\n");
+        let mixed = if adapter.mixed.is_some() { "" } else { "no " };
+        text += &format!("  gpu: {adapter}, {mixed}mixed precision\n");
     }
     if adapters.is_empty() {
         text += "  gpu: none found\n";

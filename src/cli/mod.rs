@@ -13,11 +13,12 @@ mod train;
 
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
-use crate::device;
-use crate::train::TrainError;
+use crate::device::{self, Device};
+use crate::train::{TrainError, TrainOptions};
 
 /// Where training runs are kept.
 const RUNS: &str = "runs";
@@ -148,12 +149,17 @@ pub fn main() -> ExitCode {
 }
 
 /// Opens the chosen device and says which it is.
-fn open(choice: DeviceChoice) -> Result<std::sync::Arc<dyn device::Device>, CliError> {
+fn open(choice: DeviceChoice) -> Result<Arc<dyn Device>, CliError> {
     let (device, note) = device::open(choice.into())?;
     if let Some(note) = note {
         say(&note);
     }
     Ok(device)
+}
+
+/// Opens the device that a training is to run on.
+fn open_for(training: &TrainOptions, choice: DeviceChoice) -> Result<Arc<dyn Device>, CliError> {
+    Ok(open(choice)?.at(training.precision)?)
 }
 
 /// Says where decoded songs could not be kept.

@@ -8,7 +8,7 @@ use clap::Args;
 use super::flags::{CacheFlags, NetworkFlags, TrainingFlags, ValidationFlags, configure};
 use super::progress::Progress;
 use super::run_report::Trained;
-use super::{CliError, DeviceChoice, End, RUNS, counted, open, print, quoted, say, warn_of_trouble};
+use super::{CliError, DeviceChoice, End, RUNS, counted, open_for, print, quoted, say, warn_of_trouble};
 use crate::dataset::{self, Cache, DEMO, Dataset, DatasetError, Library, Problem, Split, demo};
 use crate::model::CrossValidation;
 use crate::score::Decision;
@@ -73,7 +73,7 @@ impl Train {
     pub fn run(&self) -> Result<End, CliError> {
         let (config, run, resume) = if self.resume { self.resumed()? } else { self.fresh()? };
         let cited = self.cited(&config)?;
-        let device = open(self.device)?;
+        let device = open_for(&config.training, self.device)?;
         say(&format!("device: {}", device.describe()));
         let (data, demo) = songs(&config.dataset)?;
         let (stop, begun) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
@@ -378,6 +378,12 @@ impl Observer {
                 );
                 if let Some(bar) = &self.bar {
                     bar.at(epoch * self.per_epoch + batch, self.epochs * self.per_epoch, &message);
+                }
+            }
+            Event::Skipped { step, scale } => {
+                let line = format!("step {step} skipped: gradients overflowed with a loss scale of {scale}");
+                if let Some(bar) = &self.bar {
+                    bar.line(&line);
                 }
             }
             Event::Step { .. } | Event::Validating => {}

@@ -20,6 +20,12 @@ pub enum DeviceError {
         "{adapter} cannot be opened: {reason}; update its driver, or use the processor with --device cpu"
     )]
     NotOpened { adapter: String, reason: String },
+    /// Mixed precision was asked for, and the device does not have it.
+    #[error(
+        "{device} has no mixed precision: it lacks {lacks}; use --precision f32, or --device gpu with an adapter that has \
+         16-bit floats (`info` lists them)"
+    )]
+    NoMixedPrecision { device: String, lacks: &'static str },
     /// The operation is not written for this device.
     #[error("`{step}`: {op} has no kernel for this device")]
     NoKernel { step: String, op: &'static str },

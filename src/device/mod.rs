@@ -3,10 +3,12 @@
 pub mod cpu;
 mod error;
 pub mod gpu;
+mod precision;
 pub mod reference;
 mod select;
 
 pub use error::DeviceError;
+pub use precision::Precision;
 pub use select::{Choice, open};
 
 use std::sync::Arc;
@@ -34,6 +36,17 @@ pub trait Device: Target + Send + Sync {
     /// # Errors
     /// [`DeviceError`] where memory or a limit of the device is exceeded.
     fn load(&self, program: Arc<Program>, options: LoadOptions) -> Result<Box<dyn Executable>, DeviceError>;
+
+    /// The precision that plans are made and programs are loaded for.
+    fn precision(&self) -> Precision {
+        Precision::F32
+    }
+
+    /// This device at another precision.
+    ///
+    /// # Errors
+    /// [`DeviceError::NoMixedPrecision`] where it does not have it, and what opening it brings.
+    fn at(&self, precision: Precision) -> Result<Arc<dyn Device>, DeviceError>;
 }
 
 /// A program in a device's memory, with its state.

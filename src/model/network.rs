@@ -50,7 +50,7 @@ pub struct Training {
     /// Inputs [N, H] and [N, W], where there are masks: what the rows (frequencies) and the columns (times) of the
     /// normalised features are multiplied by, 0 for their mean and 1 to leave them; see [`Network::feature_size`].
     pub masks: Option<[NodeId; 2]>,
-    /// Input \[3\]; see [`OptimizerConfig::schedule`].
+    /// Input \[4\]; see [`OptimizerConfig::schedule`].
     pub schedule: NodeId,
     /// Variable [rows, P]: parameters and moments.
     pub state: NodeId,
@@ -58,9 +58,9 @@ pub struct Training {
     pub loss: NodeId,
     /// Output [N, genres].
     pub logits: NodeId,
-    /// Output \[2\]: the gradients' norm and how many are not finite.
+    /// Output \[2\]: the norm of the gradients, those of the scaled loss, and how many are not finite.
     pub norm: NodeId,
-    /// Input \[1\]: the gradient to the loss, 1.
+    /// Input \[1\]: the gradient to the loss: the loss's scale, which is 1 in f32.
     pub loss_gradient: NodeId,
     /// \[P\]: the gradients in the layout of the parameters.
     pub gradients: NodeId,
@@ -131,7 +131,7 @@ impl Network {
         let gradients = graph.gradients(loss, seed, &body.views)?;
         let packed = pack(graph, &body.layout, &gradients)?;
         let norm = graph.add_named("gradient_norm", GlobalNorm.into(), &[packed])?;
-        let schedule = graph.add_named("schedule", input([3]), &[])?;
+        let schedule = graph.add_named("schedule", input([4]), &[])?;
         let step = training.optimizer.op(&body.layout);
         let next = graph.add_named("optimizer", step, &[body.state, packed, norm, schedule])?;
         let mut updates = vec![(body.state, next)];

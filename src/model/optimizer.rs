@@ -66,9 +66,10 @@ impl OptimizerConfig {
         }
     }
 
-    /// What the optimizer's `schedule` input holds at a step (counted from 1).
-    pub fn schedule(&self, rate: f32, step: u64) -> [f32; 3] {
-        let correction = |beta: f32| (1.0 - f64::from(beta).powf(step as f64)) as f32;
-        [rate, correction(Self::BETAS.0), correction(Self::BETAS.1)]
+    /// What the optimizer's `schedule` input holds at an update (counted from 1) by the gradients of a loss that is
+    /// multiplied by `scale`, which is 1 or another power of two.
+    pub fn schedule(&self, rate: f32, update: u64, scale: f32) -> [f32; 4] {
+        let correction = |beta: f32| (1.0 - f64::from(beta).powf(update as f64)) as f32;
+        [rate, correction(Self::BETAS.0), correction(Self::BETAS.1), scale.recip()]
     }
 }

@@ -130,3 +130,19 @@ pub struct GpuKernel {
     pub tables: Vec<Arc<[f32]>>,
     pub launches: Vec<Launch>,
 }
+
+/// How an adapter computes products in mixed precision; see [`Operation::gpu_mixed`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mixed {
+    /// Where the adapter has matrix units: how they are used. Elsewhere vectors of f16 are.
+    pub cooperative: Option<Cooperative>,
+}
+
+/// Matrix units that multiply square matrices of f16 and add the product to one of f32, a subgroup of threads together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cooperative {
+    /// Rows and columns of a matrix: 8 or 16.
+    pub side: usize,
+    /// The fewest and the most threads of a subgroup; powers of two.
+    pub subgroup: [usize; 2],
+}

@@ -27,7 +27,7 @@ mod vector;
 pub mod view;
 
 use crate::graph::{self, GraphError, GraphOp, NodeId, Shape};
-use kernel::{CpuKernel, GpuKernel, Io, Operand, Real};
+use kernel::{CpuKernel, GpuKernel, Io, Mixed, Operand, Real};
 use split::Split;
 
 /// A graph of this module's operations.
@@ -64,6 +64,13 @@ pub trait Operation: Clone + std::fmt::Debug + Send + Sync + 'static {
 
     /// The kernel of the GPU device.
     fn gpu(&self, io: &Io<'_>) -> GpuKernel;
+
+    /// The kernel of the GPU device in mixed precision: for sums of products, operands rounded to f16 and sums in f32.
+    /// Whatever else there is, is computed in f32.
+    fn gpu_mixed(&self, io: &Io<'_>, mixed: Mixed) -> GpuKernel {
+        let _ = mixed;
+        self.gpu(io)
+    }
 
     /// The input whose memory the CPU kernel may use for its output (see [`Io::in_place`]).
     fn cpu_in_place(&self) -> Option<usize> {
@@ -193,6 +200,11 @@ impl Op {
     /// See [`Operation::gpu`].
     pub fn gpu(&self, io: &Io<'_>) -> GpuKernel {
         each!(self, op => op.gpu(io))
+    }
+
+    /// See [`Operation::gpu_mixed`].
+    pub fn gpu_mixed(&self, io: &Io<'_>, mixed: Mixed) -> GpuKernel {
+        each!(self, op => op.gpu_mixed(io, mixed))
     }
 
     /// See [`Operation::cpu_in_place`].

@@ -4,7 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use super::TrainError;
 use super::history::History;
+use super::loss_scale::LossScale;
 use super::options::RunConfig;
+use crate::device::Precision;
 use crate::model::{FileError, Tensor, Weights, tensors};
 
 const FORMAT: u32 = 1;
@@ -22,6 +24,17 @@ pub struct Progress {
     pub loss: f64,
     pub right: u64,
     pub history: History,
+    /// In mixed precision.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub loss_scale: Option<LossScale>,
+}
+
+impl Progress {
+    /// Where a training of this precision begins.
+    pub fn new(precision: Precision) -> Self {
+        let loss_scale = (precision == Precision::Mixed).then(LossScale::default);
+        Self { loss_scale, ..Self::default() }
+    }
 }
 
 /// Everything that a training needs to go on as if it had not stopped. Random numbers are functions of seed and
@@ -95,5 +108,19 @@ impl Checkpoint {
         }
         let reason = format!("step {step} is not batch {batch} of epoch {epoch}");
         Err(FileError::damaged(path, "checkpoint", &reason))
+    }
+
+    /// Checks that there is a loss scale where the precision wants one, and that at most `wait` outcomes do not yet
+    /// count for it.
+    ///
+    /// # Errors
+    /// [`FileError::Damaged`].
+    pub fn check_scale(&self, path: &Path, wait: usize) -> Result<(), FileError> {
+        let fits = match (&self.progress.loss_scale, self.config.training.precision) {
+            (Some(scale), Precision::Mixed) => scale.fits(self.progress.step, wait),
+            (scale, precision) => scale.is_none() && precision == Precision::F32,
+        };
+        let reason = "its loss scale is not one of a training of its precision";
+        if fits { Ok(()) } else { Err(FileError::damaged(path, "checkpoint", reason)) }
     }
 }

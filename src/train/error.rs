@@ -54,9 +54,10 @@ pub enum TrainError {
     #[error(
         "step {step}: the loss or its gradients are not finite (loss {loss}); training stops, and what was saved before \
          stays. The step was run again{}: {found}. The batch was made of: {}. Start again with a lower --learning-rate, \
-         or set --clip 1",
+         or set --clip 1{}",
         if *.moved { ", though with weights that have moved on since" } else { "" },
-        printable(&songs.join(", "))
+        printable(&songs.join(", ")),
+        if *.mixed { ", or with --precision f32" } else { "" }
     )]
     NotFinite {
         step: u64,
@@ -66,6 +67,8 @@ pub enum TrainError {
         found: Diagnosis,
         /// Whether the weights were updated between the step and the look for what is not finite.
         moved: bool,
+        /// Whether the precision was mixed.
+        mixed: bool,
     },
     #[error(
         "step {step} is the last before a checkpoint, and {found}; training stops, and what was saved before stays. The \

@@ -6,6 +6,7 @@ use super::TrainError;
 use super::history::Keep;
 use super::schedule::{Plateau, Schedule, ScheduleKind};
 use crate::dataset::{self, Augmentation, Dataset, Sampling, Split};
+use crate::device::Precision;
 use crate::files;
 use crate::model::{ModelConfig, OptimizerConfig, OptimizerKind, TrainingConfig};
 
@@ -47,6 +48,8 @@ pub struct TrainOptions {
     pub label_smoothing: f32,
     /// What is done where genres have different numbers of songs.
     pub balance: Balance,
+    /// Of matrix products and convolutions.
+    pub precision: Precision,
     /// How training frames are changed.
     pub augmentation: Augmentation,
 }
@@ -86,6 +89,7 @@ impl Default for TrainOptions {
             clip: 5.0,
             label_smoothing: 0.05,
             balance: Balance::None,
+            precision: Precision::F32,
             augmentation: Augmentation::default(),
         }
     }

@@ -42,6 +42,9 @@ pub enum Event<'a> {
     /// A step was begun: its number in the epoch from 1, the epoch from 0, and the mean loss and accuracy of the epoch's
     /// finished steps, once there are any.
     Step { epoch: usize, batch: usize, so_far: Option<(f64, f64)>, rate: f32, frames_per_second: f64 },
+    /// In mixed precision: this step, counted from 1, changed no weights, because its gradients overflowed at this scale of
+    /// the loss; the scale is halved.
+    Skipped { step: u64, scale: f32 },
     /// Validation of an epoch begins.
     Validating,
     /// An epoch has ended; whether its model is the one that the run keeps, so far.

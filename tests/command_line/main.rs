@@ -467,6 +467,8 @@ fn flags_out_of_range_are_refused() {
         ("--dense-layers 99", "0 to 16"),
         ("--units 0", "1 to 4096"),
         ("--device tpu", "--device"),
+        ("--precision f16", "mixed"),
+        ("--precision mixed --device cpu", "--precision f32"),
         ("--config missing.toml", "missing.toml"),
         ("--config unknown.toml", "unknown.toml: line 3"),
         ("--config type.toml", "type.toml: line 2"),

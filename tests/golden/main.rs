@@ -64,7 +64,7 @@ impl Golden {
             (net.class_weights, self.get("class_weights").to_vec()),
             (net.counter.unwrap(), self.get("counter").to_vec()),
             (net.loss_gradient, vec![1.0]),
-            (net.schedule, vec![1e-3, 1.0 - f64::from(beta1), 1.0 - f64::from(beta2)]),
+            (net.schedule, vec![1e-3, 1.0 - f64::from(beta1), 1.0 - f64::from(beta2), 1.0]),
             (net.state, state),
         ]);
         for running in &net.running {

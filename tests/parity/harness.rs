@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use genre_recognizer::device::{Device, LoadOptions, cpu::Cpu, reference};
 use genre_recognizer::graph::{GraphOp, NodeId, Shape};
-use genre_recognizer::ops::kernel::Io;
+use genre_recognizer::ops::kernel::{Cooperative, Io, Mixed};
 use genre_recognizer::ops::residual_add::Add;
 use genre_recognizer::ops::source::{Input, Variable};
 use genre_recognizer::ops::{Graph, Op};
@@ -87,11 +87,16 @@ impl Case {
         for in_place in [Some(false), self.op.gpu_in_place().map(|_| true)].into_iter().flatten() {
             let io = Io { inputs: &shapes, output: &output, in_place };
             launches::check(&format!("{:?}", self.op), &self.op.gpu(&io));
+            let units = |side, subgroup| Some(Cooperative { side, subgroup });
+            for cooperative in [None, units(8, [32, 32]), units(16, [32, 32]), units(16, [32, 64])] {
+                let mixed = Mixed { cooperative };
+                launches::check(&format!("{:?}, {mixed:?}", self.op), &self.op.gpu_mixed(&io, mixed));
+            }
         }
     }
 
     /// The graph, its inputs, the zeros that are added to them, and its output.
-    fn graph(&self, in_the_middle: bool) -> (Graph, Vec<NodeId>, Vec<NodeId>, NodeId) {
+    pub fn graph(&self, in_the_middle: bool) -> (Graph, Vec<NodeId>, Vec<NodeId>, NodeId) {
         let mut graph = Graph::new();
         let (mut inputs, mut operands, mut zeros) = (Vec::new(), Vec::new(), Vec::new());
         for (shape, _) in &self.inputs {
@@ -114,7 +119,7 @@ impl Case {
         (graph, inputs, zeros, output)
     }
 
-    fn run(
+    pub fn run(
         &self,
         device: &dyn Device,
         graph: &Graph,
@@ -145,7 +150,7 @@ impl Case {
         first
     }
 
-    fn compare(&self, device: &str, expected: &[f64], actual: &[f32]) {
+    pub fn compare(&self, device: &str, expected: &[f64], actual: &[f32]) {
         assert_eq!(expected.len(), actual.len());
         let count = expected.len() as f64;
         let power = expected.iter().map(|r| r * r).sum::<f64>() / count;

@@ -20,7 +20,7 @@ pub fn check(op: &str, kernel: &GpuKernel) {
 /// Threads of a launch's workgroup, and the bytes of workgroup memory that it uses.
 pub fn size(launch: &Launch) -> (u32, u32) {
     let module = parse_str(launch.shader.source).unwrap();
-    let mut validator = Validator::new(ValidationFlags::all(), Capabilities::empty());
+    let mut validator = Validator::new(ValidationFlags::all(), capabilities(launch.shader.source));
     let info = validator.validate(&module).unwrap();
     let constants = launch.constants.iter().map(|&(name, value)| (name.to_string(), value)).collect();
     let chosen = Some((ShaderStage::Compute, launch.entry));
@@ -38,9 +38,18 @@ pub fn size(launch: &Launch) -> (u32, u32) {
     (module.entry_points[entry].workgroup_size.iter().product(), memory)
 }
 
+/// What a shader may use besides what every adapter has, by what it enables.
+fn capabilities(source: &str) -> Capabilities {
+    let mut allowed = Capabilities::empty();
+    allowed.set(Capabilities::SHADER_FLOAT16, source.contains("enable f16;"));
+    let matrices = source.contains("enable wgpu_cooperative_matrix;");
+    allowed.set(Capabilities::COOPERATIVE_MATRIX | Capabilities::SUBGROUP, matrices);
+    allowed
+}
+
 fn check_module(what: &str, launch: &Launch, workspace: usize) {
     let module = parse_str(launch.shader.source).unwrap_or_else(|error| panic!("{what}: {error}"));
-    let mut validator = Validator::new(ValidationFlags::all(), Capabilities::empty());
+    let mut validator = Validator::new(ValidationFlags::all(), capabilities(launch.shader.source));
     let info = validator.validate(&module).unwrap_or_else(|error| panic!("{what}: {error:?}"));
     let entry = module.entry_points.iter().position(|entry| entry.name == launch.entry);
     let entry = entry.unwrap_or_else(|| panic!("{what}: there is no such entry point"));

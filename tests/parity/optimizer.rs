@@ -36,12 +36,20 @@ fn updates(common: Common) -> [(Op, usize); 3] {
     ]
 }
 
-/// State, gradients, norm, schedule; the state's last row is a second moment, so no value of it may be negative.
-fn inputs(rng: &mut Rng, rows: usize, len: usize, norm: [f32; 2]) -> Vec<(Shape, Vec<f32>)> {
+/// State, gradients of a loss of this scale, norm, schedule; the state's last row is a second moment, so no value of it may
+/// be negative.
+fn inputs(
+    rng: &mut Rng,
+    rows: usize,
+    len: usize,
+    [norm, broken]: [f32; 2],
+    scale: f32,
+) -> Vec<(Shape, Vec<f32>)> {
     let (shape, mut state) = normal(rng, [rows, len], 1.0);
     state[2.min(rows) * len..].iter_mut().for_each(|v| *v *= *v);
-    let schedule = (Shape::from([3]), vec![0.03, 0.271, 0.002_997]);
-    vec![(shape, state), uniform(rng, [len], -2.0, 3.0), (Shape::from([2]), norm.to_vec()), schedule]
+    let schedule = (Shape::from([4]), vec![0.03, 0.271, 0.002_997, scale.recip()]);
+    let norm = vec![scale * norm, broken];
+    vec![(shape, state), uniform(rng, [len], -2.0 * scale, 3.0 * scale), (Shape::from([2]), norm), schedule]
 }
 
 /// By fours on a GPU where the length and what decays divide.
@@ -58,8 +66,8 @@ fn update() {
     ] {
         let common = Common { max_norm, weight_decay: 0.1, decayed };
         for (op, rows) in updates(common) {
-            for broken in [0.0, 2.0] {
-                let inputs = inputs(&mut rng, rows, len, [7.5, broken]);
+            for (broken, scale) in [(0.0, 1.0), (2.0, 1.0), (0.0, 4096.0)] {
+                let inputs = inputs(&mut rng, rows, len, [7.5, broken], scale);
                 Case { op: op.clone(), inputs, reduction: 4, backward: true }.check();
             }
         }

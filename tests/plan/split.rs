@@ -369,7 +369,7 @@ fn training(network: &Network, batch: usize, seed: u64) -> (Training, Values) {
         (training.labels, labels),
         (training.class_weights, vec![1.0, 0.5, 2.0, 1.0]),
         (training.loss_gradient, vec![1.0]),
-        (training.schedule, optimizer.schedule(0.01, 1).to_vec()),
+        (training.schedule, optimizer.schedule(0.01, 1, 1.0).to_vec()),
         (training.counter.unwrap(), vec![3.0, 7.0]),
         (rows, factors(seed + 2, h)),
         (columns, factors(seed + 3, w)),

@@ -10,7 +10,7 @@ use super::{Evaluate, show};
 use crate::cli::flags::configure;
 use crate::cli::progress::Progress;
 use crate::cli::train::{catch_interrupt, load, name, on_dataset, songs, unknown_artists};
-use crate::cli::{CliError, End, Format, RUNS, counted, open, print, say};
+use crate::cli::{CliError, End, Format, RUNS, counted, open_for, print, say};
 use crate::dataset::Library;
 use crate::files;
 use crate::train::{Event, FoldEvent, Folds, FoldsSetup, Settings, Which, cross_validate};
@@ -26,7 +26,7 @@ impl Evaluate {
         let mut seeds = if self.seeds.is_empty() { vec![config.training.seed] } else { self.seeds.clone() };
         let mut seen = HashSet::new();
         seeds.retain(|&seed| seen.insert(seed));
-        let device = open(self.device)?;
+        let device = open_for(&config.training, self.device)?;
         say(&format!("device: {}", device.describe()));
         let (data, demo) = songs(&config.dataset)?;
         let (stop, begun) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::{Device, DeviceError, Executable, LoadOptions, scratch, visible};
+use super::{Device, DeviceError, Executable, LoadOptions, Precision, scratch, visible};
 use crate::graph::NodeId;
 use crate::ops::Op;
 use crate::ops::kernel::{CpuRun, Io};
@@ -69,6 +69,16 @@ impl Device for Cpu {
             options,
             finished: VecDeque::new(),
         }))
+    }
+
+    fn at(&self, precision: Precision) -> Result<Arc<dyn Device>, DeviceError> {
+        match precision {
+            Precision::F32 => Ok(Arc::new(*self)),
+            Precision::Mixed => Err(DeviceError::NoMixedPrecision {
+                device: self.describe(),
+                lacks: "f16 kernels; the processor computes in f32 only",
+            }),
+        }
     }
 }
 

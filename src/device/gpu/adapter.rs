@@ -2,7 +2,9 @@
 
 use std::fmt;
 
+use super::mixed;
 use crate::device::DeviceError;
+use crate::ops::kernel::Mixed;
 
 /// A graphics adapter as `info` lists it.
 #[derive(Clone, Debug, PartialEq)]
@@ -16,6 +18,8 @@ pub struct Adapter {
     pub kind: &'static str,
     /// Whether it computes on hardware of its own, not on the processor.
     pub hardware: bool,
+    /// How it computes products in mixed precision, where it can.
+    pub mixed: Option<Mixed>,
 }
 
 impl fmt::Display for Adapter {
@@ -29,7 +33,8 @@ impl fmt::Display for Adapter {
 }
 
 impl Adapter {
-    fn new(info: &wgpu::AdapterInfo) -> Self {
+    fn new(handle: &wgpu::Adapter) -> Self {
+        let info = handle.get_info();
         let kind = match info.device_type {
             wgpu::DeviceType::DiscreteGpu => "discrete GPU",
             wgpu::DeviceType::IntegratedGpu => "integrated GPU",
@@ -43,6 +48,7 @@ impl Adapter {
             driver: format!("{} {}", info.driver, info.driver_info).trim().to_string(),
             kind,
             hardware: info.device_type != wgpu::DeviceType::Cpu,
+            mixed: mixed::offered(handle),
         }
     }
 }
@@ -75,7 +81,7 @@ pub fn enumerate() -> Vec<(Adapter, wgpu::Adapter)> {
         wgpu::DeviceType::Other => 3,
         wgpu::DeviceType::Cpu => 4,
     });
-    found.into_iter().map(|(info, adapter)| (Adapter::new(&info), adapter)).collect()
+    found.into_iter().map(|(_, adapter)| (Adapter::new(&adapter), adapter)).collect()
 }
 
 /// The best adapter.

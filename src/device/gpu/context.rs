@@ -5,7 +5,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::adapter::Adapter;
-use crate::device::DeviceError;
+use super::{mixed, trusted};
+use crate::device::{DeviceError, Precision};
+use crate::ops::kernel::Mixed;
 
 /// How long one run may take. Software adapters need many seconds for a large batch.
 pub const PATIENCE: Duration = Duration::from_secs(300);
@@ -19,6 +21,8 @@ pub struct Context {
     pub limits: wgpu::Limits,
     /// Whether kernels can be timed.
     pub timestamps: bool,
+    /// How products are computed in mixed precision, where the adapter was opened for it.
+    pub mixed: Option<Mixed>,
     /// What went wrong outside any call; the adapter is not used again after it.
     fault: Fault,
 }
@@ -35,17 +39,35 @@ fn limits(adapter: &wgpu::Adapter) -> wgpu::Limits {
 }
 
 impl Context {
-    pub fn open((adapter, handle): (Adapter, wgpu::Adapter)) -> Result<Self, DeviceError> {
+    /// Opens an adapter, and with it the features that the precision needs, so that f32 runs on the adapter as it is.
+    pub fn open(
+        (adapter, handle): (Adapter, wgpu::Adapter),
+        precision: Precision,
+    ) -> Result<Self, DeviceError> {
         let limits = limits(&handle);
         let timestamps = handle.features().contains(wgpu::Features::TIMESTAMP_QUERY);
+        let mixed = match precision {
+            Precision::F32 => None,
+            Precision::Mixed if adapter.mixed.is_none() => {
+                let lacks = "16-bit floats in shaders (SHADER_F16)";
+                return Err(DeviceError::NoMixedPrecision { device: adapter.to_string(), lacks });
+            }
+            Precision::Mixed => adapter.mixed,
+        };
+        let mut required_features = handle.features() & wgpu::Features::TIMESTAMP_QUERY;
+        let mut experimental_features = wgpu::ExperimentalFeatures::disabled();
+        if let Some(Mixed { cooperative }) = mixed {
+            required_features |= wgpu::Features::SHADER_F16;
+            if cooperative.is_some() {
+                required_features |= mixed::COOPERATIVE;
+                experimental_features = trusted::experimental_features();
+            }
+        }
         let descriptor = wgpu::DeviceDescriptor {
             label: Some("genre-recognizer"),
-            required_features: if timestamps {
-                wgpu::Features::TIMESTAMP_QUERY
-            } else {
-                wgpu::Features::empty()
-            },
+            required_features,
             required_limits: limits.clone(),
+            experimental_features,
             ..Default::default()
         };
         let (device, queue) = pollster::block_on(handle.request_device(&descriptor)).map_err(|error| {
@@ -64,7 +86,7 @@ impl Context {
         device.on_uncaptured_error(Arc::new(move |error| {
             set(&seen, translate(&name, "a command", 0, &error));
         }));
-        Ok(Self { device, queue, adapter, limits, timestamps, fault })
+        Ok(Self { device, queue, adapter, limits, timestamps, mixed, fault })
     }
 
     /// What went wrong outside any call, if anything did.

@@ -1,7 +1,8 @@
 //! A program on an adapter: buffers, bind groups, and one submission a run.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError};
 
+use super::Gpu;
 use super::context::Context;
 use super::limits;
 use super::pipelines::{Pipeline, Pipelines};
@@ -41,12 +42,8 @@ fn bytes(elements: usize) -> u64 {
 }
 
 impl Loaded {
-    pub fn new(
-        context: Arc<Context>,
-        pipelines: &Mutex<Pipelines>,
-        program: Arc<Program>,
-        options: LoadOptions,
-    ) -> Result<Self, DeviceError> {
+    pub fn new(gpu: &Gpu, program: Arc<Program>, options: LoadOptions) -> Result<Self, DeviceError> {
+        let context = gpu.context.clone();
         limits::check(&context, &program)?;
         let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST;
         let memory = program.memory();
@@ -73,8 +70,8 @@ impl Loaded {
         }
         let program = loaded.program.clone();
         for step in &program.steps {
-            let mut pipelines = pipelines.lock().unwrap_or_else(PoisonError::into_inner);
-            let commands = loaded.prepare(&mut pipelines, step)?;
+            let mut pipelines = gpu.pipelines.lock().unwrap_or_else(PoisonError::into_inner);
+            let commands = loaded.prepare(gpu, &mut pipelines, step)?;
             loaded.steps.push(commands);
         }
         Ok(loaded)
@@ -87,11 +84,16 @@ impl Loaded {
         Ok(buffer)
     }
 
-    fn prepare(&mut self, pipelines: &mut Pipelines, step: &Step) -> Result<Vec<Command>, DeviceError> {
+    fn prepare(
+        &mut self,
+        gpu: &Gpu,
+        pipelines: &mut Pipelines,
+        step: &Step,
+    ) -> Result<Vec<Command>, DeviceError> {
         let Work::Run { op, workspace, .. } = &step.work else {
             return Ok(vec![Command::Copy { from: step.inputs[0].1, to: step.output.1 }]);
         };
-        let kernel = step.with_io(|io| op.gpu(io));
+        let kernel = step.with_io(|io| gpu.kernel(op, io));
         if kernel.launches.is_empty() {
             return Err(DeviceError::NoKernel { step: step.name.clone(), op: op.name() });
         }

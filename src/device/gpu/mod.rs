@@ -4,11 +4,13 @@ mod adapter;
 mod context;
 mod executable;
 mod limits;
+mod mixed;
 mod pipelines;
 mod profile;
 mod readback;
 #[cfg(test)]
 mod shaders;
+mod trusted;
 
 use std::sync::{Arc, Mutex};
 
@@ -18,9 +20,9 @@ use executable::Loaded;
 use limits::Bounds;
 use pipelines::Pipelines;
 
-use super::{Device, DeviceError, Executable, LoadOptions};
+use super::{Device, DeviceError, Executable, LoadOptions, Precision};
 use crate::ops::Op;
-use crate::ops::kernel::Io;
+use crate::ops::kernel::{Cooperative, GpuKernel, Io, Mixed};
 use crate::plan::{Limits, Program, Target};
 
 /// Storage bindings begin at multiples of 256 bytes.
@@ -31,6 +33,8 @@ const ALIGNMENT: usize = 64;
 pub struct Gpu {
     context: Arc<Context>,
     pipelines: Arc<Mutex<Pipelines>>,
+    /// Whether products are computed in mixed precision, and how.
+    mixed: Option<Mixed>,
 }
 
 impl Gpu {
@@ -39,8 +43,21 @@ impl Gpu {
     /// # Errors
     /// [`DeviceError::NoAdapter`] and [`DeviceError::NotOpened`].
     pub fn open() -> Result<Self, DeviceError> {
-        let context = Arc::new(Context::open(adapter::best()?)?);
-        Ok(Self { context, pipelines: Arc::default() })
+        Self::open_at(Precision::F32)
+    }
+
+    /// Opens the best adapter, as [`Gpu::open`], for a precision.
+    ///
+    /// # Errors
+    /// Besides, [`DeviceError::NoMixedPrecision`] where it has no 16-bit floats.
+    pub fn open_at(precision: Precision) -> Result<Self, DeviceError> {
+        let context = Arc::new(Context::open(adapter::best()?, precision)?);
+        Ok(Self { mixed: context.mixed, context, pipelines: Arc::default() })
+    }
+
+    /// The kernel of an operation at this device's precision.
+    fn kernel(&self, op: &Op, io: &Io<'_>) -> GpuKernel {
+        self.mixed.map_or_else(|| op.gpu(io), |mixed| op.gpu_mixed(io, mixed))
     }
 
     /// The adapter in use.
@@ -56,11 +73,11 @@ pub fn adapters() -> Vec<Adapter> {
 
 impl Target for Gpu {
     fn workspace(&self, op: &Op, io: &Io<'_>) -> usize {
-        op.gpu(io).workspace
+        self.kernel(op, io).workspace
     }
 
     fn tables(&self, op: &Op, io: &Io<'_>) -> usize {
-        op.gpu(io).tables.iter().map(|table| table.len()).sum()
+        self.kernel(op, io).tables.iter().map(|table| table.len()).sum()
     }
 
     fn in_place(&self, op: &Op) -> Option<usize> {
@@ -81,10 +98,32 @@ impl Target for Gpu {
 
 impl Device for Gpu {
     fn describe(&self) -> String {
-        self.context.adapter.to_string()
+        let adapter = &self.context.adapter;
+        match self.mixed {
+            None => adapter.to_string(),
+            Some(Mixed { cooperative: None }) => format!("{adapter}, mixed precision"),
+            Some(Mixed { cooperative: Some(Cooperative { side, .. }) }) => {
+                format!("{adapter}, mixed precision on {side}×{side} matrix units")
+            }
+        }
     }
 
     fn load(&self, program: Arc<Program>, options: LoadOptions) -> Result<Box<dyn Executable>, DeviceError> {
-        Ok(Box::new(Loaded::new(self.context.clone(), &self.pipelines, program, options)?))
+        Ok(Box::new(Loaded::new(self, program, options)?))
+    }
+
+    fn precision(&self) -> Precision {
+        if self.mixed.is_some() { Precision::Mixed } else { Precision::F32 }
+    }
+
+    fn at(&self, precision: Precision) -> Result<Arc<dyn Device>, DeviceError> {
+        Ok(Arc::new(match precision {
+            Precision::F32 => Self { mixed: None, ..self.clone() },
+            Precision::Mixed if self.context.mixed.is_some() => {
+                Self { mixed: self.context.mixed, ..self.clone() }
+            }
+            // An adapter that was opened without the features cannot be given them.
+            Precision::Mixed => Self::open_at(precision)?,
+        }))
     }
 }

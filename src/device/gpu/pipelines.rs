@@ -3,8 +3,9 @@
 use std::collections::HashMap;
 
 use super::context::Context;
+use super::trusted::shader_module;
 use crate::device::DeviceError;
-use crate::ops::kernel::{Binding, Launch, Shader};
+use crate::ops::kernel::{Binding, Launch};
 
 #[derive(PartialEq, Eq, Hash)]
 struct Key {
@@ -96,22 +97,4 @@ fn layouts(device: &wgpu::Device, access: &[bool]) -> (wgpu::BindGroupLayout, wg
         immediate_size: 0,
     });
     (bindings, pipeline)
-}
-
-/// Checked in debug builds and tests. In release builds without run-time checks, which cost up to a third of the
-/// speed of kernels that work on tiles in workgroup memory.
-#[allow(unsafe_code)]
-fn shader_module(device: &wgpu::Device, shader: Shader) -> wgpu::ShaderModule {
-    let descriptor = wgpu::ShaderModuleDescriptor {
-        label: Some(shader.name),
-        source: wgpu::ShaderSource::Wgsl(shader.source.into()),
-    };
-    if cfg!(debug_assertions) {
-        device.create_shader_module(descriptor)
-    } else {
-        // SAFETY: the source is one of this crate's own files (`Shader` borrows for 'static, and kernels take it with
-        // `include_str!`), whose loops are bounded by constants and whose indices are proven in range by the same
-        // kernels' parity tests with checked modules, on shapes across tile borders.
-        unsafe { device.create_shader_module_trusted(descriptor, wgpu::ShaderRuntimeChecks::unchecked()) }
-    }
 }

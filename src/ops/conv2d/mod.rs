@@ -3,15 +3,17 @@
 mod cpu;
 mod cpu_weight_grad;
 mod gpu;
+pub(crate) mod gpu_mixed;
 mod planes;
 mod reference;
 mod rows;
 mod winograd;
 
-use super::kernel::{CpuKernel, GpuKernel, Io, Operand, Real};
+use super::kernel::{CpuKernel, GpuKernel, Io, Mixed, Operand, Real};
 use super::split::Split;
 use super::{Backward, Operation, arity};
 use crate::graph::{GraphError, NodeId, Shape};
+use gpu_mixed::Kind;
 
 /// x [N, C, H, W], w [K, C/groups, R, S] → y [N, K, H', W'] with
 /// `y[n, k, p, q] = Σ_{c, r, s} w[k, c, r, s] · x[n, g·C/groups + c, p·stride₀ + r − pad₀, q·stride₁ + s − pad₁]`,
@@ -208,6 +210,11 @@ impl Operation for Conv2d {
         Split::rows(&[0])
     }
 
+    fn gpu_mixed(&self, io: &Io<'_>, mixed: Mixed) -> GpuKernel {
+        let d = self.dims(io.inputs[0], io.inputs[1]).ok();
+        d.and_then(|d| gpu_mixed::kernel(Kind::Forward, &d, mixed)).unwrap_or_else(|| self.gpu(io))
+    }
+
     fn operations(&self, io: &Io<'_>) -> u64 {
         self.dims(io.inputs[0], io.inputs[1]).map_or(0, |d| d.operations())
     }
@@ -247,6 +254,11 @@ impl Operation for Conv2dInputGrad {
 
     fn split(&self) -> Option<Split> {
         Split::rows(&[1])
+    }
+
+    fn gpu_mixed(&self, io: &Io<'_>, mixed: Mixed) -> GpuKernel {
+        let d = self.dims(io.inputs[0], io.inputs[1]).ok();
+        d.and_then(|d| gpu_mixed::kernel(Kind::InputGrad, &d, mixed)).unwrap_or_else(|| self.gpu(io))
     }
 
     fn operations(&self, io: &Io<'_>) -> u64 {
@@ -290,6 +302,11 @@ impl Operation for Conv2dWeightGrad {
 
     fn split(&self) -> Option<Split> {
         Split::sum(&[0, 1])
+    }
+
+    fn gpu_mixed(&self, io: &Io<'_>, mixed: Mixed) -> GpuKernel {
+        let d = self.dims(io.inputs[0], io.inputs[1]).ok();
+        d.and_then(|d| gpu_mixed::kernel(Kind::WeightGrad, &d, mixed)).unwrap_or_else(|| self.gpu(io))
     }
 
     fn operations(&self, io: &Io<'_>) -> u64 {

@@ -2,8 +2,9 @@
 
 mod cpu;
 mod gpu;
+mod gpu_mixed;
 
-use super::kernel::{CpuKernel, GpuKernel, Io, Operand, Real};
+use super::kernel::{CpuKernel, GpuKernel, Io, Mixed, Operand, Real};
 use super::split::Split;
 use super::{Backward, Operation, arity};
 use crate::graph::{GraphError, NodeId, Shape};
@@ -122,6 +123,11 @@ impl Operation for Matmul {
             Form::Plain | Form::TransposeB => Split::rows(&[0]),
             Form::TransposeA => Split::sum(&[0, 1]),
         }
+    }
+
+    fn gpu_mixed(&self, io: &Io<'_>, mixed: Mixed) -> GpuKernel {
+        let sizes = self.sizes(io.inputs[0], io.inputs[1]).ok();
+        sizes.and_then(|sizes| gpu_mixed::product(self.form, sizes, mixed)).unwrap_or_else(|| self.gpu(io))
     }
 
     fn operations(&self, io: &Io<'_>) -> u64 {

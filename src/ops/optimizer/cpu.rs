@@ -38,14 +38,14 @@ fn decay(common: &Common, i: usize) -> f32 {
 pub fn sgd(op: Sgd, io: &Io<'_>) -> CpuKernel {
     let in_place = io.in_place;
     CpuKernel::new(move |inputs, state, _| {
-        let (gradients, norm, rate) = (inputs[1], inputs[2], inputs[3][0]);
+        let (gradients, norm, rate, unscale) = (inputs[1], inputs[2], inputs[3][0], inputs[3][3]);
         if !in_place {
             state.copy_from_slice(inputs[0]);
         }
         if norm[1] != 0.0 {
             return;
         }
-        let clip = op.common.clip(norm[0]);
+        let clip = op.common.clip(norm[0], unscale);
         let (theta, velocity) = state.split_at_mut(gradients.len());
         let rows = theta.par_chunks_mut(TASK).zip(velocity.par_chunks_mut(TASK));
         rows.zip(gradients.par_chunks(TASK)).enumerate().for_each(
@@ -76,7 +76,7 @@ pub fn adam(op: Adam, io: &Io<'_>) -> CpuKernel {
             return;
         }
         let (rate, correction1, correction2) = (schedule[0], schedule[1], schedule[2]);
-        let clip = op.common.clip(norm[0]);
+        let clip = op.common.clip(norm[0], schedule[3]);
         let (theta, moments) = state.split_at_mut(gradients.len());
         let (first, second) = moments.split_at_mut(gradients.len());
         let moments = first.par_chunks_mut(TASK).zip(second.par_chunks_mut(TASK));

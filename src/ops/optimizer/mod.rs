@@ -27,8 +27,9 @@ pub struct Common {
 
 /// Stochastic gradient descent with momentum.
 ///
-/// (state [2, P]: parameters θ and velocity v; gradients \[P\]; norm \[2\]; schedule \[3\]: learning rate, –, –) →
+/// (state [2, P]: parameters θ and velocity v; gradients \[P\]; norm \[2\]; schedule \[4\]: learning rate, –, –, unscale) →
 /// new state: `g' = clip(g) + weight_decay·θ`, `v' = momentum·v + g'`, `θ' = θ − rate·v'`.
+/// Gradients and their norm are first multiplied by `unscale`: 1, or what undoes a scaled loss.
 /// Where a gradient is not finite, the state stays as it is.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Sgd {
@@ -39,7 +40,7 @@ pub struct Sgd {
 /// Adam (Kingma and Ba 2015), or with `decoupled` weight decay AdamW (Loshchilov and Hutter 2019).
 ///
 /// (state [3, P]: parameters θ, first moment m, second moment s; gradients \[P\]; norm \[2\];
-/// schedule \[3\]: learning rate, 1 − β₁ᵗ, 1 − β₂ᵗ) → new state: `m' = β₁·m + (1 − β₁)·g'`,
+/// schedule \[4\]: learning rate, 1 − β₁ᵗ, 1 − β₂ᵗ, unscale as of [`Sgd`]) → new state: `m' = β₁·m + (1 − β₁)·g'`,
 /// `s' = β₂·s + (1 − β₂)·g'²`, `θ' = θ − rate·(m'/(1 − β₁ᵗ))/(√(s'/(1 − β₂ᵗ)) + ε)`. Decoupled, θ is first
 /// multiplied by `1 − rate·weight_decay`; else `g' = clip(g) + weight_decay·θ`.
 /// Where a gradient is not finite, the state stays as it is.
@@ -53,12 +54,12 @@ pub struct Adam {
 }
 
 impl Common {
-    /// The factor of the gradients, from their norm; as PyTorch's `clip_grad_norm_`.
-    pub fn clip<T: Real>(&self, norm: T) -> T {
+    /// The factor of the gradients, from their norm (as PyTorch's `clip_grad_norm_`) and what both are to be multiplied by.
+    pub fn clip<T: Real>(&self, norm: T, unscale: T) -> T {
         if self.max_norm.is_finite() {
-            (T::of(f64::from(self.max_norm)) / (norm + T::of(1e-6))).min(T::one())
+            (T::of(f64::from(self.max_norm)) / (norm * unscale + T::of(1e-6))).min(T::one()) * unscale
         } else {
-            T::one()
+            unscale
         }
     }
 }
@@ -69,8 +70,8 @@ fn update_shape(inputs: &[&Shape], rows: usize) -> Result<Shape, String> {
     if **state != [rows, p] {
         return Err(format!("the state of {p} parameters must be [{rows}, {p}], not {state}"));
     }
-    if **norm != [2] || **schedule != [3] {
-        return Err(format!("norm [2] and schedule [3] are wanted, not {norm} and {schedule}"));
+    if **norm != [2] || **schedule != [4] {
+        return Err(format!("norm [2] and schedule [4] are wanted, not {norm} and {schedule}"));
     }
     Ok(state.clone())
 }

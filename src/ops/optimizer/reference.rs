@@ -11,7 +11,7 @@ fn gradients<'a, T: Real>(
     coupled: bool,
 ) -> Option<impl Fn(usize) -> T + 'a> {
     let (state, gradients, norm) = (inputs[0].data, inputs[1].data, inputs[2].data);
-    let clip = common.clip(norm[0]);
+    let clip = common.clip(norm[0], inputs[3].data[3]);
     let decay = T::of(f64::from(common.weight_decay));
     (norm[1] == T::zero()).then_some(move |i| {
         let g = gradients[i] * clip;

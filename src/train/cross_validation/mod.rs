@@ -26,7 +26,7 @@ use super::options::RunConfig;
 use super::session::{Ending, Event, Setup};
 use super::{RunFolder, TrainError, train};
 use crate::dataset::{Library, Split};
-use crate::device::Device;
+use crate::device::{Device, Precision};
 use crate::model::Model;
 use crate::recognize::Recognizer;
 
@@ -154,7 +154,8 @@ fn network(
     }
     let seconds = started.elapsed().as_secs_f64();
     let model = Model::load(&outcome.best)?;
-    let mut recognizer = Recognizer::new(&model.network()?, setup.device.as_ref(), BATCH)?;
+    let device = setup.device.at(Precision::F32)?;
+    let mut recognizer = Recognizer::new(&model.network()?, device.as_ref(), BATCH)?;
     recognizer.set_weights(&model.weights)?;
     let songs = split.validation.len();
     let mut progress = |done| observe(which, FoldEvent::Testing { done, songs });

@@ -9,7 +9,7 @@ use super::super::checkpoint::Checkpoint;
 use super::super::diagnosis::{in_running, in_state};
 use super::super::history::Epoch;
 use super::super::session::Metrics;
-use super::Trainer;
+use super::{AHEAD, Trainer};
 use crate::dataset::{Library, Split};
 use crate::files;
 use crate::model::{FORMAT, Model, ModelCard, Provenance, Tensor, Weights};
@@ -56,6 +56,7 @@ impl Trainer {
         }
         let epochs = self.setup.config.training.epochs;
         checkpoint.check(&path, epochs, self.plan.batches_per_epoch(self.setup.split.train.len()))?;
+        checkpoint.check_scale(&path, AHEAD)?;
         if !checkpoint.progress.history.0.is_empty() {
             // Missed now rather than after the last epoch.
             Model::load(&self.setup.run.best())?;
@@ -170,7 +171,7 @@ impl Trainer {
             seconds: elapsed.as_secs_f64(),
             seconds_waiting: self.waited.as_secs_f64(),
             model: path,
-            device: self.setup.device.describe(),
+            device: self.device.describe(),
         };
         let path = self.setup.run.metrics();
         let fail = |source| TrainError::Io { path: path.clone(), action: "writing", source };

@@ -13,12 +13,13 @@ use super::checkpoint::Progress;
 use super::diagnosis::{Diagnosis, diagnose};
 use super::evaluation::{Evaluation, evaluate};
 use super::history::Keep;
+use super::loss_scale::LossScale;
 use super::profile::Profile;
 use super::schedule::Schedule;
 use super::session::{Ending, Event, Outcome, Setup};
 use super::{TrainError, history};
 use crate::dataset::{Batch, BatchPlan, Batches, DatasetError};
-use crate::device::{Executable, LoadOptions};
+use crate::device::{Device, Executable, LoadOptions, Precision};
 use crate::model::{ModelError, Network, OptimizerConfig, Training};
 use crate::plan::{Program, plan};
 use crate::recognize::{Recognizer, argmax};
@@ -48,6 +49,8 @@ pub fn train(
 
 struct Trainer {
     setup: Setup,
+    /// The setup's device at the precision of the training.
+    device: Arc<dyn Device>,
     network: Network,
     training: Training,
     program: Arc<Program>,
@@ -57,8 +60,8 @@ struct Trainer {
     rates: Schedule,
     optimizer: OptimizerConfig,
     progress: Progress,
-    /// Batches whose outputs have not come back yet.
-    under_way: Vec<Batch>,
+    /// Batches whose outputs have not come back yet, with the scales of their losses.
+    under_way: Vec<(Batch, f32)>,
     /// The songs of the batch whose outputs came back last.
     last: Vec<usize>,
     digest: String,
@@ -81,12 +84,15 @@ impl Trainer {
         let genres = setup.library.dataset.genres.len();
         let network = Network::new(setup.config.model.clone(), genres)?;
         let training = network.training(&options.graph())?;
-        let device = setup.device.as_ref();
-        let program = plan(&training.graph, &training.request(true), device).map_err(ModelError::from)?;
+        let device = setup.device.at(options.precision)?;
+        let program =
+            plan(&training.graph, &training.request(true), device.as_ref()).map_err(ModelError::from)?;
         let program = Arc::new(program);
         let load = LoadOptions { profile: setup.profile, poison: false };
         let loaded = device.load(program.clone(), load)?;
-        let recognizer = Recognizer::new(&network, device, VALIDATION_BATCH)?;
+        // As the model will be used.
+        let plain = device.at(Precision::F32)?;
+        let recognizer = Recognizer::new(&network, plain.as_ref(), VALIDATION_BATCH)?;
         let batches = BatchPlan {
             batch_size: options.batch,
             framing: network.config.framing(),
@@ -103,12 +109,13 @@ impl Trainer {
             optimizer: options.graph().optimizer,
             digest: files::digest(&setup.library, &setup.split),
             plan: batches,
+            device,
             network,
             training,
             program,
             loaded,
             recognizer,
-            progress: Progress::default(),
+            progress: Progress::new(options.precision),
             under_way: Vec::new(),
             last: Vec::new(),
             best: None,
@@ -153,32 +160,24 @@ impl Trainer {
                 let batch = batch.map_err(DatasetError::from)?;
                 let start = Instant::now();
                 self.start_step(batch)?;
-                while self.loaded.pending() >= AHEAD {
-                    self.finish_step(&batches)?;
-                }
+                self.finish_steps(AHEAD - 1, &batches, observe)?;
                 self.busy += start.elapsed();
                 observe(self.step_event());
             }
             if self.progress.batch == per_epoch {
                 let start = Instant::now();
-                while self.loaded.pending() > 0 {
-                    self.finish_step(&batches)?;
-                }
+                self.finish_steps(0, &batches, observe)?;
                 self.busy += start.elapsed();
                 observe(Event::Validating);
                 self.end_epoch(observe)?;
                 saved = Instant::now();
             } else if saved.elapsed() > self.setup.checkpoint_every {
-                while self.loaded.pending() > 0 {
-                    self.finish_step(&batches)?;
-                }
+                self.finish_steps(0, &batches, observe)?;
                 self.save()?;
                 saved = Instant::now();
             }
         }
-        while self.loaded.pending() > 0 {
-            self.finish_step(&batches)?;
-        }
+        self.finish_steps(0, &batches, observe)?;
         if ending == Ending::Stopped {
             self.save()?;
         }
@@ -197,23 +196,33 @@ impl Trainer {
     }
 
     fn start_step(&mut self, batch: Batch) -> Result<(), TrainError> {
-        self.write(&batch, self.progress.step)?;
+        let pending = self.under_way.len();
+        if let Some(scale) = &mut self.progress.loss_scale {
+            scale.settle(AHEAD - 1 - pending);
+        }
+        let scale = self.progress.loss_scale.as_ref().map_or(1.0, LossScale::scale);
+        self.write(&batch, self.progress.step, scale)?;
         self.loaded.run()?;
-        self.under_way.push(batch);
+        self.under_way.push((batch, scale));
         self.progress.step += 1;
         self.progress.batch += 1;
         Ok(())
     }
 
-    /// Writes the inputs of a step, counted from 0.
-    fn write(&mut self, batch: &Batch, step: u64) -> Result<(), TrainError> {
+    /// Writes the inputs of a step, counted from 0, whose loss has this scale.
+    fn write(&mut self, batch: &Batch, step: u64, scale: f32) -> Result<(), TrainError> {
         self.loaded.write(self.training.audio, &batch.audio)?;
         self.loaded.write(self.training.labels, &batch.labels)?;
         for (node, factors) in self.training.masks.iter().flatten().zip(&batch.masks) {
             self.loaded.write(*node, factors)?;
         }
-        let schedule = self.optimizer.schedule(self.rates.rate(step, &self.progress.history), step + 1);
-        self.loaded.write(self.training.schedule, &schedule)?;
+        let skipped = self.progress.loss_scale.as_ref().map_or(0, LossScale::skipped);
+        let rate = self.rates.rate(step, &self.progress.history);
+        self.loaded
+            .write(self.training.schedule, &self.optimizer.schedule(rate, step + 1 - skipped, scale))?;
+        if self.progress.loss_scale.is_some() {
+            self.loaded.write(self.training.loss_gradient, &[scale])?;
+        }
         if let Some(counter) = self.training.counter {
             let low = |value: u64| (value % (1 << 24)) as f32;
             self.loaded.write(counter, &[low(self.setup.config.training.seed), low(step)])?;
@@ -221,16 +230,41 @@ impl Trainer {
         Ok(())
     }
 
+    /// Takes the outputs of the earliest steps until only so many are under way.
+    fn finish_steps(
+        &mut self,
+        under_way: usize,
+        batches: &Batches,
+        observe: &mut dyn FnMut(Event<'_>),
+    ) -> Result<(), TrainError> {
+        while self.loaded.pending() > under_way {
+            self.finish_step(batches, observe)?;
+        }
+        Ok(())
+    }
+
     /// Takes the outputs of the earliest step under way.
-    fn finish_step(&mut self, batches: &Batches) -> Result<(), TrainError> {
+    fn finish_step(
+        &mut self,
+        batches: &Batches,
+        observe: &mut dyn FnMut(Event<'_>),
+    ) -> Result<(), TrainError> {
         let outputs = self.loaded.outputs()?;
-        let batch = self.under_way.remove(0);
+        let (batch, scale) = self.under_way.remove(0);
         let [loss, logits, norm] = outputs.as_slice() else {
             return Err(crate::device::DeviceError::NothingPending.into());
         };
-        if norm[1] != 0.0 || !loss[0].is_finite() {
-            let (loss, moved) = (loss[0], norm[1] == 0.0);
-            return Err(self.not_finite(&batch, loss, moved));
+        let overflowed = norm[1] != 0.0;
+        // The loss itself is not scaled: where it is not finite, a smaller scale would not help. Then running statistics
+        // may be spoilt too, which a skipped step's are not: they follow from a forward pass that is finite.
+        if !loss[0].is_finite() || overflowed && !LossScale::to_blame(scale) {
+            return Err(self.not_finite(&batch, scale, loss[0], !overflowed));
+        }
+        if let Some(noted) = &mut self.progress.loss_scale {
+            noted.note(scale, overflowed);
+        }
+        if overflowed {
+            observe(Event::Skipped { step: self.progress.step - self.under_way.len() as u64, scale });
         }
         self.progress.loss += f64::from(loss[0]);
         let genre = |&song: &usize| self.setup.library.dataset.songs[song].genre;
@@ -244,18 +278,19 @@ impl Trainer {
     }
 
     /// The error of the step whose outputs were taken last, with what running it again tells.
-    fn not_finite(&mut self, batch: &Batch, loss: f32, mut moved: bool) -> TrainError {
+    fn not_finite(&mut self, batch: &Batch, scale: f32, loss: f32, mut moved: bool) -> TrainError {
         let step = self.progress.step - self.under_way.len() as u64;
         // Steps begun since have moved the weights on, unless their gradients were not finite either.
         while let Ok(outputs) = self.loaded.outputs() {
             moved |= outputs.get(2).is_some_and(|norm| norm[1] == 0.0);
         }
         let songs: Vec<String> = batch.songs.iter().map(|&song| self.name(song).to_string()).collect();
-        let found = match self.write(batch, step - 1) {
-            Ok(()) => diagnose(self.setup.device.as_ref(), &self.training, self.loaded.as_mut(), &songs),
+        let found = match self.write(batch, step - 1, scale) {
+            Ok(()) => diagnose(self.device.as_ref(), &self.training, self.loaded.as_mut(), &songs),
             Err(error) => Diagnosis::Failed { reason: error.to_string() },
         };
-        TrainError::NotFinite { step, loss, songs: self.names(&batch.songs), found, moved }
+        let (songs, mixed) = (self.names(&batch.songs), self.progress.loss_scale.is_some());
+        TrainError::NotFinite { step, loss, songs, found, moved, mixed }
     }
 
     fn name(&self, song: usize) -> &str {
