@@ -105,7 +105,7 @@ impl Patch {
         // A tile's columns may begin within a channel.
         let planes = (tile.columns * tile.width - 1).div_ceil(d.r * d.s) + 1;
         // Planes of odd size lie in different banks of the memory.
-        let plane = side(p, d.stride[0], d.r) * side(q, d.stride[1], d.s) | 1;
+        let plane = (side(p, d.stride[0], d.r) * side(q, d.stride[1], d.s)) | 1;
         Self { p, q, planes: planes.min(d.group_c()), plane }
     }
 
