@@ -1,6 +1,6 @@
 use pulp::{Simd, WithSimd};
 
-use crate::simd::dispatch;
+use crate::simd::{dispatch, mul_add};
 
 /// Columns of a register tile: 4×6 accumulators of 32 registers, 2×6 of 16.
 const TILE_COLUMNS: usize = 6;
@@ -83,7 +83,7 @@ impl Dot<'_> {
             for t in 0..TILE_COLUMNS {
                 let column = b[t][j];
                 for i in 0..M {
-                    sums[i][t] = simd.mul_add_e_f32s(factors[i], column, sums[i][t]);
+                    sums[i][t] = mul_add(simd, factors[i], column, sums[i][t]);
                 }
             }
         }

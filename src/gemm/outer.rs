@@ -1,6 +1,6 @@
 use pulp::{Simd, WithSimd};
 
-use crate::simd::dispatch;
+use crate::simd::{dispatch, mul_add};
 
 /// Shifts of every row of B.
 pub const SHIFTS: usize = 3;
@@ -104,7 +104,7 @@ impl Outer<'_> {
                 for s in 0..SHIFTS {
                     let factor = simd.splat_f32s(b[i][j + s]);
                     for n in 0..N {
-                        tile[i][s][n] = simd.mul_add_e_f32s(factor, columns[n], tile[i][s][n]);
+                        tile[i][s][n] = mul_add(simd, factor, columns[n], tile[i][s][n]);
                     }
                 }
             }

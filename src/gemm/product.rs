@@ -1,7 +1,7 @@
 use pulp::{Simd, WithSimd};
 
 use super::TILE_VECTORS;
-use crate::simd::dispatch;
+use crate::simd::{dispatch, mul_add};
 
 /// `c[m, j] = Σ_t a[m, t] · b[offsets[t] + j]` for `rows` rows and `columns` columns.
 #[derive(Debug)]
@@ -81,7 +81,7 @@ fn tile_sums<S: Simd, const M: usize>(
         for i in 0..M {
             let factor = simd.splat_f32s(a[i]);
             for v in 0..TILE_VECTORS {
-                sums[i][v] = simd.mul_add_e_f32s(factor, row[v], sums[i][v]);
+                sums[i][v] = mul_add(simd, factor, row[v], sums[i][v]);
             }
         }
     }

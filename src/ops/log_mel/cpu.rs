@@ -9,6 +9,7 @@ use crate::ops::kernel::CpuKernel;
 use crate::ops::log::ln;
 use crate::ops::mel::Band;
 use crate::ops::stft::{Block, Complex, Point, Spectra, Visit, share, store};
+use crate::simd::mul_add;
 
 /// Makes the features [H, T] of a signal.
 struct Features<'a> {
@@ -35,7 +36,7 @@ impl Visit for Features<'_> {
         for (row, band) in S::as_mut_simd_f32s(rows).0.iter_mut().zip(self.bands) {
             *row = simd.splat_f32s(0.0);
             for (&power, &weight) in power[band.start..].iter().zip(&band.weights) {
-                *row = simd.mul_add_e_f32s(simd.splat_f32s(weight), power, *row);
+                *row = mul_add(simd, simd.splat_f32s(weight), power, *row);
             }
         }
         if let Some(floor) = self.floor {

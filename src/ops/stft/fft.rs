@@ -8,6 +8,7 @@
 
 use std::f64::consts::TAU;
 
+use crate::simd::{mul_add, negate_mul_add};
 use pulp::Simd;
 
 /// A complex number for each signal: real parts, imaginary parts.
@@ -81,8 +82,8 @@ impl<S: Simd> Complex<S> {
     pub fn turned(self, [re, im]: Point<S>, (cos, sin): Turn) -> Point<S> {
         let (cos, sin) = (self.0.splat_f32s(cos), self.0.splat_f32s(sin));
         [
-            self.0.negate_mul_add_e_f32s(im, sin, self.0.mul_f32s(re, cos)),
-            self.0.mul_add_e_f32s(im, cos, self.0.mul_f32s(re, sin)),
+            negate_mul_add(self.0, im, sin, self.0.mul_f32s(re, cos)),
+            mul_add(self.0, im, cos, self.0.mul_f32s(re, sin)),
         ]
     }
 
@@ -91,8 +92,8 @@ impl<S: Simd> Complex<S> {
     pub fn turned_back(self, [re, im]: Point<S>, (cos, sin): Turn) -> Point<S> {
         let (cos, sin) = (self.0.splat_f32s(cos), self.0.splat_f32s(sin));
         [
-            self.0.mul_add_e_f32s(im, sin, self.0.mul_f32s(re, cos)),
-            self.0.negate_mul_add_e_f32s(re, sin, self.0.mul_f32s(im, cos)),
+            mul_add(self.0, im, sin, self.0.mul_f32s(re, cos)),
+            negate_mul_add(self.0, re, sin, self.0.mul_f32s(im, cos)),
         ]
     }
 
@@ -103,7 +104,7 @@ impl<S: Simd> Complex<S> {
 
     #[inline(always)]
     pub fn power(self, a: Point<S>) -> S::f32s {
-        self.0.mul_add_e_f32s(a[0], a[0], self.0.mul_f32s(a[1], a[1]))
+        mul_add(self.0, a[0], a[0], self.0.mul_f32s(a[1], a[1]))
     }
 
     /// The transform of four points, in bit-reversed order.

@@ -10,6 +10,7 @@ use super::PowerStft;
 use super::comb::Comb;
 use super::fft::{Complex, Fft, Point, Turn, turn};
 use super::lanes::{Block, Lanes, blocks};
+use crate::simd::mul_add;
 
 /// Bytes of a cache line, at which the points begin.
 const LINE: usize = 64;
@@ -162,7 +163,7 @@ impl Spectra {
                 for (&(position, window), &value) in teeth[i].iter().zip(point) {
                     let to = &mut S::as_mut_simd_f32s(&mut comb[position as usize..]).0[0];
                     // The table holds half the window.
-                    *to = simd.mul_add_e_f32s(simd.splat_f32s(2.0 * window), value, *to);
+                    *to = mul_add(simd, simd.splat_f32s(2.0 * window), value, *to);
                 }
             }
         }

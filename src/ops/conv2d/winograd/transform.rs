@@ -10,6 +10,7 @@ use pulp::{Simd, WithSimd};
 
 use super::super::rows;
 use super::{POINTS, ROWS, TAPS, Tiling};
+use crate::simd::mul_add;
 
 const A: f32 = 0.75;
 const B: f32 = 1.5;
@@ -48,7 +49,7 @@ pub fn tap_gradients(sums: [f32; POINTS]) -> [f32; TAPS] {
 /// `x·y + z`.
 #[inline(always)]
 fn fma<S: Simd>(simd: S, x: f32, y: S::f32s, z: S::f32s) -> S::f32s {
-    simd.mul_add_e_f32s(simd.splat_f32s(x), y, z)
+    mul_add(simd, simd.splat_f32s(x), y, z)
 }
 
 /// Bᵀ·d.

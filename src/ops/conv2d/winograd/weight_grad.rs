@@ -15,8 +15,8 @@ use crate::gemm::{Outer, SHIFTS, Tiles, shift_outer};
 use crate::ops::kernel::CpuKernel;
 use crate::simd::dispatch;
 
-/// Transformed elements of x and dy that are summed at once: half a second-level cache.
-const SUMMED: usize = 1 << 17;
+/// Transformed elements of x and dy that are summed at once: a second-level cache.
+const SUMMED: usize = 1 << 18;
 /// Elements that all parts of the sum may take, at most, and parts.
 const PARTS_LEN: usize = 1 << 21;
 const PARTS: usize = 16;
@@ -47,7 +47,9 @@ pub fn weight_grad(d: &Dims) -> Option<CpuKernel> {
     let each = POINTS * tiling.len() * (d.c + d.k);
     tiling.together = (SUMMED / each).clamp(1, d.n);
     let part_len = POINTS * SHIFTS * d.c * d.k;
+    // A power of two, so that threads get as many.
     let parts = (PARTS_LEN / part_len).clamp(1, PARTS).min(d.n.div_ceil(tiling.together));
+    let parts = 1 << parts.ilog2();
     let samples = d.n.div_ceil(parts);
     tiling.together = samples.div_ceil(samples.div_ceil(tiling.together));
     let parts = d.n.div_ceil(samples);
