@@ -2,13 +2,14 @@ use std::ops::Range;
 
 use pulp::{Simd, WithSimd};
 
+use super::super::Dims;
 use super::transform;
-use super::weight_grad::WeightGrad;
-use super::{POINTS, ROWS};
+use super::{POINTS, ROWS, Tiling};
 
 /// A·dy of one vector of output channels of some samples, \[POINTS, samples · places, lanes\].
 pub struct Gradient<'a> {
-    pub of: &'a WeightGrad,
+    pub d: &'a Dims,
+    pub tiling: &'a Tiling,
     pub dy: &'a [f32],
     pub samples: Range<usize>,
     pub block: usize,
@@ -22,8 +23,7 @@ impl WithSimd for Gradient<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Self { of, dy, samples, block, transposed, to } = self;
-        let (d, tiling) = (&of.d, &of.tiling);
+        let Self { d, tiling, dy, samples, block, transposed, to } = self;
         let (map, width, pitch) = (d.p * d.q, d.q, tiling.pitch);
         let to = S::as_mut_simd_f32s(to).0;
         let point_len = to.len() / POINTS;

@@ -26,12 +26,12 @@ const POSITIONS: usize = 640;
 /// Channels of x in a piece of work.
 const CHANNELS: usize = 8;
 
-pub(super) struct WeightGrad {
-    pub(super) d: Dims,
-    pub(super) tiling: Tiling,
+struct WeightGrad {
+    d: Dims,
+    tiling: Tiling,
     zeros: Vec<f32>,
     /// Output channels in a vector, and vectors of them.
-    pub(super) lanes: usize,
+    lanes: usize,
     blocks: usize,
     /// Samples in a part of the sum, and parts.
     samples: usize,
@@ -111,7 +111,15 @@ impl WeightGrad {
             let here = first..samples.end.min(first + tiling.together);
             dispatch(Input { tiling, image: x, samples: here.clone(), zeros: &self.zeros, to: image });
             for (block, to) in gradient.chunks_exact_mut(self.block()).enumerate() {
-                dispatch(Gradient { of: self, dy, samples: here.clone(), block, transposed: run, to });
+                dispatch(Gradient {
+                    d: &self.d,
+                    tiling,
+                    dy,
+                    samples: here.clone(),
+                    block,
+                    transposed: run,
+                    to,
+                });
             }
             let point_len = self.block() / POINTS;
             for (piece, sums) in sums.chunks_mut(CHANNELS * self.row()).enumerate() {
