@@ -328,8 +328,8 @@ fn slices_are_computed_in_place() {
 }
 
 /// The default network, shrunk: short frames, features of 16×21.
-fn network() -> Network {
-    let config = ModelConfig {
+fn shrunk() -> ModelConfig {
+    ModelConfig {
         sample_rate: 4000,
         frame_seconds: 0.25,
         n_fft: 256,
@@ -342,8 +342,18 @@ fn network() -> Network {
         dense: vec![8],
         dropout: 0.2,
         ..ModelConfig::default()
-    };
-    Network::new(config, 4).unwrap()
+    }
+}
+
+fn network() -> Network {
+    Network::new(shrunk(), 4).unwrap()
+}
+
+/// The same without kinks. Batch statistics that are merged differ from whole ones by a rounding, and where an activation
+/// lies that near to 0, or to its neighbour in a pooling window, the gradient takes another way at the kink: about one draw
+/// in fifty has such an element, and then nothing bounds what it changes.
+fn smooth_network() -> Network {
+    Network::new(ModelConfig { slope: 0.9999, pool: 1, ..shrunk() }, 4).unwrap()
 }
 
 fn normal(seed: u64, len: usize) -> Vec<f32> {
@@ -412,7 +422,13 @@ const KINDS: [&str; 10] = [
 
 /// Loss, logits, gradients, and what two steps make of parameters, moments and running statistics. Returns how many more
 /// steps each kind of operation takes in slices.
-fn check_training(network: &Network, batch: usize, seed: u64, target: &Small) -> [(&'static str, usize); 10] {
+fn check_training(
+    network: &Network,
+    batch: usize,
+    seed: u64,
+    target: &Small,
+    tolerance: f32,
+) -> [(&'static str, usize); 10] {
     let (training, given) = training(network, batch, seed);
     let mut request = training.request(true);
     request.outputs.push(training.gradients);
@@ -424,7 +440,7 @@ fn check_training(network: &Network, batch: usize, seed: u64, target: &Small) ->
     let whole = run(&whole, &request, target, &given);
     assert!(split.iter().flatten().any(|&v| v != 0.0));
     let what = format!("batch {batch}, {} on {}", target.limits.binding, target.device.describe());
-    assert_close(&what, &split, &whole, 2e-4);
+    assert_close(&what, &split, &whole, tolerance);
     counts
 }
 
@@ -439,7 +455,7 @@ fn a_training_step_in_slices() {
             if batch == 37 && !on_cpu {
                 continue; // kernels for one batch are enough to compile
             }
-            for (op, more) in check_training(&network, batch, 1, &target) {
+            for (op, more) in check_training(&network, batch, 1, &target, 2e-4) {
                 assert!(more > 0, "{op} was not split");
             }
         }
@@ -500,12 +516,13 @@ proptest! {
     /// Limits and batches drawn at random, on the CPU, where a case costs no pipelines.
     #[test]
     fn training_in_random_slices(batch in 16usize..48, share in 0.0..1.0, aligned: bool, seed in 0u64..1000) {
-        let network = network();
+        let network = smooth_network();
         let (graph, _) = training(&network, batch, seed);
         let [most, least] = largest(&graph.graph, &graph.request(true));
         prop_assume!(least < most - 1);
         let binding = least + ((most - 1 - least) as f64 * share) as usize;
-        check_training(&network, batch, seed, &Small::new(&cpu(), if aligned { 64 } else { 1 }, binding));
+        let target = Small::new(&cpu(), if aligned { 64 } else { 1 }, binding);
+        check_training(&network, batch, seed, &target, 2e-5);
     }
 }
 
