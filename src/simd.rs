@@ -2,8 +2,7 @@
 //!
 //! The widest that the processor has, unless the environment variable `GENRE_RECOGNIZER_SIMD` names a narrower one:
 //! `avx2` (with FMA; x86-64 only) or `portable` (arrays that the compiler vectorises for the oldest processor). It is there
-//! so that every path can be tested and timed on one machine; a name that is unknown, or that the processor lacks, changes
-//! nothing.
+//! so that every path can be tested and timed on one machine.
 
 use std::any::TypeId;
 use std::sync::OnceLock;
@@ -13,18 +12,47 @@ use pulp::{Arch, Simd, WithSimd};
 /// Names [`arch`]'s choice.
 pub const VARIABLE: &str = "GENRE_RECOGNIZER_SIMD";
 
-/// The instruction set in use.
+/// The instruction set in use; the widest where there is a [`fault`].
 pub fn arch() -> Arch {
     static ARCH: OnceLock<Arch> = OnceLock::new();
-    *ARCH.get_or_init(|| {
-        let named = std::env::var(VARIABLE).unwrap_or_default();
-        match named.as_str() {
-            "portable" => Arch::Scalar,
-            #[cfg(target_arch = "x86_64")]
-            "avx2" => pulp::x86::V3::try_new().map_or_else(Arch::new, Arch::V3),
-            _ => Arch::new(),
-        }
-    })
+    *ARCH.get_or_init(widest_or_chosen)
+}
+
+#[cold]
+fn widest_or_chosen() -> Arch {
+    chosen(&wanted()).unwrap_or_default()
+}
+
+/// The name of the instruction set in use.
+pub fn name() -> &'static str {
+    match arch() {
+        #[cfg(target_arch = "x86_64")]
+        Arch::V4(_) => "AVX-512",
+        #[cfg(target_arch = "x86_64")]
+        Arch::V3(_) => "AVX2",
+        #[cfg(target_arch = "aarch64")]
+        Arch::Neon(_) => "NEON",
+        _ => "portable",
+    }
+}
+
+/// What [`VARIABLE`] names, where that is no instruction set that this processor has.
+pub fn fault() -> Option<String> {
+    Some(wanted()).filter(|name| chosen(name).is_none())
+}
+
+fn wanted() -> String {
+    std::env::var_os(VARIABLE).unwrap_or_default().to_string_lossy().into_owned()
+}
+
+fn chosen(name: &str) -> Option<Arch> {
+    match name {
+        "" => Some(Arch::new()),
+        "portable" => Some(Arch::Scalar),
+        #[cfg(target_arch = "x86_64")]
+        "avx2" => pulp::x86::V3::try_new().map(Arch::V3),
+        _ => None,
+    }
 }
 
 /// Runs `work` with the instruction set in use; without one that is known, with arrays of 128 bits, which the compiler's

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::CliError;
+use super::{CliError, quoted};
 use crate::audio::Normalise;
 use crate::dataset::{Augmentation, Cache};
 use crate::device::Precision;
@@ -215,6 +215,15 @@ pub struct CacheFlags {
 }
 
 impl CacheFlags {
+    /// These flags as they should be typed again.
+    pub fn repeated(&self) -> String {
+        match &self.cache {
+            _ if self.no_cache => " --no-cache".to_string(),
+            Some(folder) => format!(" --cache {}", quoted(folder)),
+            None => String::new(),
+        }
+    }
+
     /// The cache that is asked for; none where the system has no folder for it.
     pub fn open(&self) -> Option<Cache> {
         if self.no_cache {
@@ -281,7 +290,7 @@ fn sizes(
         (Some(list), None) => Some(list.to_vec()),
         (Some(list), Some(count)) if list.len() == count => Some(list.to_vec()),
         (Some(list), Some(count)) => {
-            return Err(CliError::Other(format!(
+            return Err(CliError::Usage(format!(
                 "{list_flag} names {} layers, but {count_flag} is {count}; give one of them",
                 list.len()
             )));
@@ -327,7 +336,8 @@ pub fn configure(
     let mut config = read.unwrap_or_else(|| network.preset.unwrap_or_default().config());
     network.apply(&mut config.model)?;
     training(&mut config.training);
-    config.model.check()?;
-    config.training.check()?;
+    let wrong = |error: &dyn std::fmt::Display| CliError::Usage(error.to_string());
+    config.model.check().map_err(|error| wrong(&error))?;
+    config.training.check().map_err(|error| wrong(&error))?;
     Ok(config)
 }

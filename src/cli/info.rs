@@ -20,8 +20,8 @@ pub struct Info {
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Number of genres of a network that is not trained yet
-    #[arg(long, value_name = "N", default_value_t = 30)]
-    genres: usize,
+    #[arg(long, value_name = "N", default_value_t = 30, value_parser = clap::value_parser!(u32).range(2..=10000))]
+    genres: u32,
     /// Frames a batch, for the memory
     #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u32).range(2..=65536))]
     batch: u32,
@@ -44,7 +44,10 @@ impl Info {
         let model = self.model.as_deref().map(Model::load).transpose()?;
         let network = match &model {
             Some(model) => model.network()?,
-            None => Network::new(configure(self.config.as_ref(), &self.network, |_| {})?.model, self.genres)?,
+            None => Network::new(
+                configure(self.config.as_ref(), &self.network, |_| {})?.model,
+                self.genres as usize,
+            )?,
         };
         if self.dot {
             print(&network.inference(1)?.graph.to_dot())?;

@@ -42,7 +42,7 @@ Examples:
   genre-recognizer dataset download --dry-run   songs of thirty genres, through yt-dlp
   genre-recognizer info --model model.safetensors
 
-Exit codes: 0 success; 1 an error, or files that could not be recognised; 2 a wrong command line;
+Exit codes: 0 success; 1 an error, or files that could not be recognised; 2 a wrong command line or setting;
 130 stopped by Ctrl-C (training can be resumed).";
 
 // Described where they stand: a word here would hide the longer one there from `--help`.
@@ -96,8 +96,17 @@ enum CliError {
     Download(#[from] crate::dataset::download::DownloadError),
     #[error(transparent)]
     Demo(#[from] crate::dataset::demo::DemoError),
+    /// The command line is wrong, or a setting of it.
+    #[error("{0}")]
+    Usage(String),
     #[error("{0}")]
     Other(String),
+}
+
+impl CliError {
+    fn code(&self) -> u8 {
+        if matches!(self, Self::Usage(_)) { 2 } else { 1 }
+    }
 }
 
 macro_rules! through_training {
@@ -143,7 +152,7 @@ pub fn main() -> ExitCode {
         Ok(End::Interrupted) => ExitCode::from(130),
         Err(error) => {
             say(&format!("error: {error}"));
-            ExitCode::from(1)
+            ExitCode::from(error.code())
         }
     }
 }

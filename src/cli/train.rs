@@ -109,7 +109,10 @@ impl Train {
         }
         let outcome = outcome?;
         let seconds = started.elapsed().as_secs_f64();
-        let end = report(&outcome, &run, &library, &split.validation)?;
+        if outcome.ending == Ending::Stopped {
+            self.say_how_to_go_on(&run);
+        }
+        let end = report(&outcome, &library, &split.validation)?;
         let metrics = outcome.metrics.as_ref();
         let trained = Trained {
             config: &config,
@@ -141,14 +144,32 @@ impl Train {
     fn checkpoint_every(&self) -> Result<Duration, CliError> {
         Duration::try_from_secs_f64(self.checkpoint_minutes * 60.0).map_err(|_| {
             let minutes = self.checkpoint_minutes;
-            CliError::Other(format!("--checkpoint-minutes is {minutes}, but it must be at least 0"))
+            CliError::Usage(format!("--checkpoint-minutes is {minutes}, but it must be at least 0"))
         })
+    }
+
+    /// Says where everything is and the command that resumes it: with the flags that are not among a run's settings.
+    fn say_how_to_go_on(&self, run: &RunFolder) {
+        say(&format!("stopped; everything is saved in {}", run.checkpoint().display()));
+        let mut command = format!("{} train --resume --run {}", program(), quoted(&run.0));
+        let device = match self.device {
+            DeviceChoice::Auto => None,
+            DeviceChoice::Gpu => Some(Path::new("gpu")),
+            DeviceChoice::Cpu => Some(Path::new("cpu")),
+        };
+        for (flag, value) in [("--device", device), ("--cross-validation", self.cross_validation.as_deref())]
+        {
+            if let Some(value) = value {
+                command += &format!(" {flag} {}", quoted(value));
+            }
+        }
+        say(&format!("to go on: {command}{}", self.cache.repeated()));
     }
 
     /// What `--cross-validation` names.
     fn cited(&self, config: &RunConfig) -> Result<Option<(CrossValidation, Decision)>, CliError> {
         if self.cross_validation.is_some() && config.training.validates() {
-            return Err(CliError::Other(
+            return Err(CliError::Usage(
                 "--cross-validation is for a model trained on all songs; give --validation 0 too".to_string(),
             ));
         }
@@ -183,7 +204,7 @@ impl Train {
         self.network.apply(&mut config.model)?;
         self.settings(&mut config.training);
         if config != checkpoint.config || self.network.has_preset() {
-            return Err(CliError::Other(format!(
+            return Err(CliError::Usage(format!(
                 "{}: a resumed run keeps the settings that it was begun with; leave out the flags that change them, \
                  or start a new run",
                 run.0.display()
@@ -408,20 +429,17 @@ impl Observer {
     }
 }
 
-fn report(
-    outcome: &Outcome,
-    run: &RunFolder,
-    library: &Library,
-    validation: &[usize],
-) -> Result<End, CliError> {
+/// The command that this program was started with.
+fn program() -> String {
+    let program = std::env::args_os().next().unwrap_or_else(|| "genre-recognizer".into());
+    quoted(Path::new(&program))
+}
+
+fn report(outcome: &Outcome, library: &Library, validation: &[usize]) -> Result<End, CliError> {
     if let Some(profile) = &outcome.profile {
         say(&profile.to_string());
     }
-    let program = std::env::args_os().next().unwrap_or_else(|| "genre-recognizer".into());
-    let program = quoted(Path::new(&program));
     if outcome.ending == Ending::Stopped {
-        say(&format!("stopped; everything is saved in {}", run.checkpoint().display()));
-        say(&format!("to go on: {program} train --resume --run {}", quoted(&run.0)));
         return Ok(End::Interrupted);
     }
     if let Some(metrics) = &outcome.metrics {
@@ -447,7 +465,12 @@ fn report(
     let right = validation.iter().zip(recognised).find(|&(&song, &g)| library.dataset.songs[song].genre == g);
     if let Some(&song) = right.map(|(song, _)| song).or(validation.first()) {
         let song = &library.dataset.songs[song].path;
-        print(&format!("try it: {program} predict --model {} {}\n", quoted(&outcome.best), quoted(song)))?;
+        print(&format!(
+            "try it: {} predict --model {} {}\n",
+            program(),
+            quoted(&outcome.best),
+            quoted(song)
+        ))?;
     }
     Ok(End::Success)
 }

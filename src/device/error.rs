@@ -20,10 +20,17 @@ pub enum DeviceError {
         "{adapter} cannot be opened: {reason}; update its driver, or use the processor with --device cpu"
     )]
     NotOpened { adapter: String, reason: String },
+    /// The environment asks for an instruction set that is unknown, or that the processor lacks.
+    #[error(
+        "{} is \"{}\", which this processor does not have: leave it out, or set it to avx2 (on x86-64) or portable",
+        crate::simd::VARIABLE,
+        crate::files::printable(name)
+    )]
+    InstructionSet { name: String },
     /// Mixed precision was asked for, and the device does not have it.
     #[error(
-        "{device} has no mixed precision: it lacks {lacks}; use --precision f32, or --device gpu with an adapter that has \
-         16-bit floats (`info` lists them)"
+        "{device} has no mixed precision: it lacks {lacks}; use --device gpu where `info` lists an adapter that has it, or \
+         start a run with --precision f32"
     )]
     NoMixedPrecision { device: String, lacks: &'static str },
     /// The operation is not written for this device.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::cpu::Cpu;
 use super::gpu::{self, Gpu};
 use super::{Device, DeviceError};
+use crate::simd;
 
 /// What was asked for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -21,13 +22,14 @@ pub enum Choice {
 /// Opens a device. With [`Choice::Auto`], the text says in one line why it is not a GPU, where it is not.
 ///
 /// # Errors
-/// [`DeviceError::NoAdapter`] and [`DeviceError::NotOpened`] with [`Choice::Gpu`].
+/// [`DeviceError::NoAdapter`] and [`DeviceError::NotOpened`] with [`Choice::Gpu`]; [`DeviceError::InstructionSet`] where it
+/// is the processor.
 pub fn open(choice: Choice) -> Result<(Arc<dyn Device>, Option<String>), DeviceError> {
     let cpu = |why: String| -> Result<(Arc<dyn Device>, Option<String>), DeviceError> {
-        Ok((Arc::new(Cpu), Some(format!("using the processor: {why}"))))
+        Ok((processor()?, Some(format!("using the processor: {why}"))))
     };
     match choice {
-        Choice::Cpu => Ok((Arc::new(Cpu), None)),
+        Choice::Cpu => Ok((processor()?, None)),
         Choice::Gpu => Ok((Arc::new(Gpu::open()?), None)),
         Choice::Auto => match gpu::adapters().first() {
             None => cpu("no GPU adapter was found".into()),
@@ -39,5 +41,12 @@ pub fn open(choice: Choice) -> Result<(Arc<dyn Device>, Option<String>), DeviceE
                 Err(error) => cpu(error.to_string()),
             },
         },
+    }
+}
+
+fn processor() -> Result<Arc<dyn Device>, DeviceError> {
+    match simd::fault() {
+        Some(name) => Err(DeviceError::InstructionSet { name }),
+        None => Ok(Arc::new(Cpu)),
     }
 }

@@ -267,8 +267,9 @@ impl RunConfig {
             source,
         })?;
         toml::from_str(&text).map_err(|error| {
-            let line = error.span().map_or(1, |span| 1 + text[..span.start].matches('\n').count());
-            let reason = format!("line {line}: {}", error.message().replace('\n', " "));
+            let before = error.span().map_or(0, |span| text[..span.start].matches('\n').count());
+            let line = files::printable(text.lines().nth(before).unwrap_or_default().trim());
+            let reason = format!("line {}, `{line}`: {}", before + 1, error.message().replace('\n', " "));
             TrainError::Config { path: path.into(), reason }
         })
     }

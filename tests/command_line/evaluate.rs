@@ -346,7 +346,7 @@ fn an_interrupted_cross_validation_goes_on() {
     let whole = run(folder.path(), &format!("{command} --run whole --format csv")).ends(0);
     assert_eq!(table(&whole.out).1.iter().filter(|row| &row[0] == "7" && &row[1] == "6").count(), 6);
 
-    let ran = interrupted(folder.path(), &command, "network 1/4: seed 5, fold 4: ").ends(130);
+    let ran = interrupted(&mut program(folder.path(), &command), "network 1/4: seed 5, fold 4: ").ends(130);
     assert!(ran.err.contains("saved in runs/music-folds-1; the same command goes on"), "{}", ran.err);
     assert!(ran.out.is_empty() && !folder.path().join("runs/music-folds-1/evaluation.json").exists());
     // predict does not mistake a fold's network for a model.

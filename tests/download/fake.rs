@@ -319,14 +319,14 @@ fn wrong_input_is_refused_with_its_line() {
         assert!(ran.err.contains(words), "{}", ran.err);
     }
     place.write("g.txt", "rock\na/b\n");
-    for (flags, words) in [
-        (&["--genres", "g.txt"][..], "the genre \"a/b\""),
-        (&["--genre", "polka"], "\"polka\" is not among the genres"),
-        (&["--source", "radio"], "no source \"radio\"; the sources are charts"),
-        (&["--addresses", "g.txt"], "g.txt: line 1"),
-        (&["--manifest", "none.csv"], "none.csv: cannot be read"),
+    for (flags, code, words) in [
+        (&["--genres", "g.txt"][..], 1, "the genre \"a/b\""),
+        (&["--genre", "polka"], 2, "\"polka\" is not among the genres"),
+        (&["--source", "radio"], 2, "no source \"radio\"; the sources are charts"),
+        (&["--addresses", "g.txt"], 1, "g.txt: line 1"),
+        (&["--manifest", "none.csv"], 1, "none.csv: cannot be read"),
     ] {
-        let ran = run(&place, flags).ends(1);
+        let ran = run(&place, flags).ends(code);
         assert!(ran.err.contains(words), "{}", ran.err);
     }
     for flags in [

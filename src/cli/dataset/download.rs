@@ -173,14 +173,14 @@ impl Download {
                     self.source.iter().find(|name| !addresses.names().contains(&name.as_str()))
                 {
                     let names = addresses.names().join(", ");
-                    return Err(CliError::Other(format!("no source \"{unknown}\"; the sources are {names}")));
+                    return Err(CliError::Usage(format!("no source \"{unknown}\"; the sources are {names}")));
                 }
                 Plan::top(&genres, self.top.unwrap_or(50).into(), &addresses, &self.source)?
             }
         };
         if let Some(unknown) = self.genre.iter().find(|name| !plan.targets.iter().any(|t| t.genre == **name))
         {
-            return Err(CliError::Other(format!(
+            return Err(CliError::Usage(format!(
                 "\"{unknown}\" is not among the genres; --dry-run lists them"
             )));
         }

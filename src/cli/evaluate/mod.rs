@@ -96,7 +96,7 @@ impl Evaluate {
         match self.folds {
             Some(folds) => self.cross_validate(folds),
             None if self.network != NetworkFlags::default() || self.training != TrainingFlags::default() => {
-                Err(CliError::Other(
+                Err(CliError::Usage(
                     "flags of a network and of its training go with --folds; without it a model is judged, which has its \
                      own"
                     .to_string(),

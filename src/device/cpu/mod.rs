@@ -1,14 +1,18 @@
 //! The CPU device: prepared kernels, run one after another, each on all threads.
 
+mod buffer;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Instant;
 
+use self::buffer::Buffer;
 use super::{Device, DeviceError, Executable, LoadOptions, Precision, scratch, visible};
 use crate::graph::NodeId;
 use crate::ops::Op;
 use crate::ops::kernel::{CpuRun, Io};
 use crate::plan::{Place, Program, Target, Work};
+use crate::simd;
 
 /// The machine's processor.
 #[derive(Clone, Copy, Debug, Default)]
@@ -30,22 +34,20 @@ impl Target for Cpu {
 
 impl Cpu {
     /// Zeros, or an error where the system has not so much memory.
-    fn allocate(&self, len: usize, program: &Program) -> Result<Vec<f32>, DeviceError> {
-        let mut buffer = Vec::new();
-        let exhausted = |_| DeviceError::OutOfMemory {
+    fn allocate(&self, len: usize, program: &Program) -> Result<Buffer, DeviceError> {
+        Buffer::zeros(len).map_err(|_| DeviceError::OutOfMemory {
             adapter: self.describe(),
             what: format!("a buffer of {} bytes", 4 * len as u64),
             program: program.memory(),
-        };
-        buffer.try_reserve_exact(len).map_err(exhausted)?;
-        buffer.resize(len, 0.0);
-        Ok(buffer)
+        })
     }
 }
 
 impl Device for Cpu {
     fn describe(&self) -> String {
-        format!("CPU, {} threads", rayon::current_num_threads())
+        let threads = rayon::current_num_threads();
+        let plural = if threads == 1 { "" } else { "s" };
+        format!("CPU, {threads} thread{plural}, {}", simd::name())
     }
 
     fn load(&self, program: Arc<Program>, options: LoadOptions) -> Result<Box<dyn Executable>, DeviceError> {
@@ -86,7 +88,7 @@ struct Loaded {
     program: Arc<Program>,
     options: LoadOptions,
     kernels: Vec<Option<CpuRun>>,
-    buffers: Vec<Vec<f32>>,
+    buffers: Vec<Buffer>,
     seconds: Vec<f64>,
     finished: VecDeque<Vec<Vec<f32>>>,
 }
@@ -105,8 +107,8 @@ impl Loaded {
         let output = &mut target[to.offset..][..to.len];
         match (&step.work, &self.kernels[index]) {
             (Work::Run { in_place, workspace, .. }, Some(kernel)) => {
-                let mut scratch =
-                    workspace.map_or(Vec::new(), |place| std::mem::take(&mut self.buffers[place.buffer]));
+                let mut scratch = workspace
+                    .map_or(Buffer::default(), |place| std::mem::take(&mut self.buffers[place.buffer]));
                 let inputs: Vec<&[f32]> = step
                     .inputs
                     .iter()
