@@ -1,4 +1,5 @@
-//! From files to features: decoding, resampling, loading a song as the program does, STFT and log-mel spectrograms.
+//! From files to features: decoding, resampling, loading a song as the program does, training batches, STFT and log-mel
+//! spectrograms.
 //!
 //! The song is 20 s of synthesised stereo, written as WAV and FLAC to a temporary folder (its file stays in the
 //! system's cache, so disks are not measured). Elements are samples: of one channel, 44 100 or 48 000 a second.
@@ -10,12 +11,14 @@ mod audio {
 }
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use common::workload::{Figure, Workload};
 use common::{Outcome, network, uniform};
 use criterion::{Criterion, SamplingMode, Throughput};
 use genre_recognizer::audio::{AudioSpec, decode, load, resample, write_wav};
+use genre_recognizer::dataset::{Augmentation, BatchPlan, Batches, Library, scan};
 use genre_recognizer::device::cpu::Cpu;
 
 /// Samples a channel of the song: 215 blocks of FLAC, about 20 s.
@@ -26,6 +29,7 @@ fn main() -> Outcome<()> {
     let mut criterion = common::criterion(Duration::from_millis(1500));
     let folder = tempfile::tempdir()?;
     files(&mut criterion, folder.path())?;
+    batches(&mut criterion, folder.path())?;
     features(&mut criterion)?;
     criterion.final_summary();
     Ok(())
@@ -75,6 +79,32 @@ fn files(criterion: &mut Criterion, folder: &Path) -> Outcome<()> {
     // Decode, mix to mono, resample, normalise.
     for (name, path) in [("load_flac_44100", &flac), ("load_wav_48000", &wav_48k)] {
         group.bench_function(name, |b| b.iter(|| load(path, &AudioSpec::default(), 1.0).unwrap()));
+    }
+    Ok(())
+}
+
+/// Batches as a training takes them, from one worker that prepares them from songs in memory. Elements are frames.
+fn batches(criterion: &mut Criterion, folder: &Path) -> Outcome<()> {
+    let network = network()?;
+    let (spec, framing) = (network.config.audio(), network.config.framing());
+    for genre in ["one", "other"] {
+        std::fs::create_dir_all(folder.join("songs").join(genre))?;
+        std::fs::copy(folder.join("song.wav"), folder.join("songs").join(genre).join("song.wav"))?;
+    }
+    let data = scan(&folder.join("songs"))?;
+    let library = Arc::new(Library::load(&data, &spec, network.config.shortest_song(), None, |_, _, _| {})?);
+    let mut group = criterion.benchmark_group("batches");
+    group.sampling_mode(SamplingMode::Flat).throughput(Throughput::Elements(BATCH as u64));
+    for (name, augmentation) in [("plain", Augmentation::NONE), ("augmented", Augmentation::default())] {
+        let feature_size = network.feature_size();
+        let plan = BatchPlan { augmentation, feature_size, ..BatchPlan::new(BATCH, framing, 64, 1) };
+        let mut batches = Batches::start(library.clone(), vec![0, 1], plan, 0, 0)?;
+        group.bench_function(format!("{name}_batch{BATCH}"), |bencher| {
+            bencher.iter(|| {
+                let batch = batches.next().unwrap().unwrap();
+                batches.recycle(batch);
+            });
+        });
     }
     Ok(())
 }

@@ -59,11 +59,14 @@ fn read_at_speed(
     let first = start.min(song.len().saturating_sub(window));
     scratch.resize(window * channels, 0.0);
     song.write_frame(first, scratch)?;
+    // Positions in 2⁻³² of a sample.
+    let step = (speed * 2f64.powi(32)).round() as u64;
     for (from, to) in scratch.chunks_exact(window).zip(out.chunks_exact_mut(length)) {
-        for (n, sample) in to.iter_mut().enumerate() {
-            let position = 1.0 + speed * n as f64;
-            let whole = position as usize;
-            *sample = catmull_rom(&from[whole - 1..], (position - whole as f64) as f32);
+        let mut position = 0;
+        for sample in to {
+            let t = (position as u32 >> 8) as f32 * 2f32.powi(-24);
+            *sample = catmull_rom(&from[(position >> 32) as usize..][..4], t);
+            position += step;
         }
     }
     Ok(())
