@@ -2,7 +2,7 @@
 
 const LANES: usize = 32;
 
-/// The sum in [`LANES`] strands; inside [`pulp::Arch::dispatch`] they become vectors.
+/// The sum in [`LANES`] strands; inside [`crate::simd::vectorised`] they become vectors.
 #[inline(always)]
 pub(crate) fn sum(x: &[f32]) -> f32 {
     sum_of(x, |x| x)

@@ -17,7 +17,8 @@ fn chunks<const I: usize>(
     let arch = simd::arch();
     let task = |(task, out): (usize, &mut [f32])| {
         let inputs = inputs.map(|input| &input[task * TASK..][..out.len()]);
-        arch.dispatch(
+        simd::vectorised(
+            arch,
             #[inline(always)]
             || f(inputs, out),
         );

@@ -43,16 +43,22 @@ pub fn statistics(io: &Io<'_>) -> CpuKernel {
         }
         // Every plane in two passes, the second from cache, about a centre that is nearly its mean; what is left of
         // the mean is taken off (Chan, Golub and LeVeque 1983, "corrected two-pass").
-        reduce_planes(layout, [inputs[0]], workspace, |_, [x]| {
-            let [sum] = sum_plane([x], |[x]| [x]);
-            let centre = (sum / size) as f32;
-            let [d, squares] = sum_plane([x], |[x]| {
-                let d = x - centre;
-                [d, d * d]
-            });
-            let rest = d / size;
-            [(f64::from(centre) + rest) as f32, (squares - d * rest) as f32]
-        });
+        reduce_planes(
+            layout,
+            [inputs[0]],
+            workspace,
+            #[inline(always)]
+            |_, [x]| {
+                let [sum] = sum_plane([x], |[x]| [x]);
+                let centre = (sum / size) as f32;
+                let [d, squares] = sum_plane([x], |[x]| {
+                    let d = x - centre;
+                    [d, d * d]
+                });
+                let rest = d / size;
+                [(f64::from(centre) + rest) as f32, (squares - d * rest) as f32]
+            },
+        );
         let (means, squares) = workspace.split_at(workspace.len() / 2);
         merge_statistics(layout, means, Some(squares), stats);
     };
@@ -88,20 +94,30 @@ pub fn sums(op: &BatchNormSums, io: &Io<'_>) -> CpuKernel {
                 let f = |channel, [x, dy, y]: [f32; 3]| row_terms(channel, x, masked(dy, y, slope));
                 return sum_rows(c, [x, dy, inputs[3]], f, write);
             }
-            (None, false) => reduce_planes(layout, [x, dy], workspace, |channel, planes| {
-                let mean = means[channel];
-                sum_plane(planes, |[x, dy]| [dy * (x - mean), dy]).map(|sum| sum as f32)
-            }),
-            (Some(slope), false) => {
-                reduce_planes(layout, [x, dy, inputs[3]], workspace, |channel, planes| {
+            (None, false) => reduce_planes(
+                layout,
+                [x, dy],
+                workspace,
+                #[inline(always)]
+                |channel, planes| {
+                    let mean = means[channel];
+                    sum_plane(planes, |[x, dy]| [dy * (x - mean), dy]).map(|sum| sum as f32)
+                },
+            ),
+            (Some(slope), false) => reduce_planes(
+                layout,
+                [x, dy, inputs[3]],
+                workspace,
+                #[inline(always)]
+                |channel, planes| {
                     let mean = means[channel];
                     let f = |[x, dy, y]: [f32; 3]| {
                         let dz = masked(dy, y, slope);
                         [dz * (x - mean), dz]
                     };
                     sum_plane(planes, f).map(|sum| sum as f32)
-                })
-            }
+                },
+            ),
         }
         let (dots, totals) = workspace.split_at(workspace.len() / 2);
         sum_rows(c, [dots, totals], |_, [dot, total]| [f64::from(dot), f64::from(total)], write);

@@ -65,7 +65,8 @@ pub fn map<const I: usize, const K: usize>(
     let of: [&[f32]; K] = std::array::from_fn(|k| &coefficients[k * c..][..c]);
     let task = |(task, out): (usize, &mut [f32])| {
         let inputs = inputs.map(|input| &input[task * elements..][..out.len()]);
-        arch.dispatch(
+        simd::vectorised(
+            arch,
             #[inline(always)]
             || {
                 if layout.rows() {
@@ -183,6 +184,7 @@ fn add_lanes<const I: usize, const T: usize, const L: usize>(
 }
 
 /// Two numbers for every plane, from `f(channel, planes of the inputs)`, into the halves of `partials`, each [N, C].
+/// `f` must be `#[inline(always)]`, as [`simd::vectorised`] says.
 #[inline(always)]
 pub fn reduce_planes<const I: usize>(
     layout: Layout,
@@ -194,10 +196,11 @@ pub fn reduce_planes<const I: usize>(
     let (planes, _) = layout.task();
     let arch = simd::arch();
     let task = |(task, (first, second)): (usize, (&mut [f32], &mut [f32]))| {
-        arch.dispatch(
+        simd::vectorised(
+            arch,
             #[inline(always)]
             || {
-                for (plane, (first, second)) in first.iter_mut().zip(second).enumerate() {
+                for (plane, (first, second)) in first.iter_mut().zip(second.iter_mut()).enumerate() {
                     let plane = task * planes + plane;
                     [*first, *second] = f(plane % c, inputs.map(|input| &input[plane * size..][..size]));
                 }
@@ -222,7 +225,8 @@ pub fn sum_rows<const I: usize>(
     mut done: impl FnMut(usize, [f64; 2]),
 ) {
     let whole = c / WIDTH * WIDTH;
-    simd::arch().dispatch(
+    simd::vectorised(
+        simd::arch(),
         #[inline(always)]
         || {
             // The constant width is worth a loop of its own: its sums stay in registers.

@@ -19,7 +19,8 @@ pub fn bias(io: &Io<'_>) -> CpuKernel {
             if !in_place {
                 y.copy_from_slice(&inputs[0][task * samples * sample..][..y.len()]);
             }
-            simd::arch().dispatch(
+            simd::vectorised(
+                simd::arch(),
                 #[inline(always)]
                 || {
                     if size == 1 {
@@ -39,7 +40,8 @@ pub fn bias_grad(io: &Io<'_>) -> CpuKernel {
     CpuKernel::new(move |inputs, db, _| {
         let dy = inputs[0];
         db.par_iter_mut().enumerate().for_each(|(channel, db)| {
-            simd::arch().dispatch(
+            simd::vectorised(
+                simd::arch(),
                 #[inline(always)]
                 || {
                     let rows = dy.chunks_exact(c * size).map(|sample| &sample[channel * size..][..size]);

@@ -18,11 +18,12 @@ pub fn dropout(op: Dropout, io: &Io<'_>) -> CpuKernel {
             if !in_place {
                 y.copy_from_slice(&x[first..][..y.len()]);
             }
-            simd::arch().dispatch(
+            simd::vectorised(
+                simd::arch(),
                 #[inline(always)]
                 || {
                     let mut element = op.first.wrapping_add(first as u32);
-                    for y in y {
+                    for y in y.iter_mut() {
                         *y = if mix(element ^ key) >> 8 >= threshold { *y * factor } else { 0.0 };
                         element = element.wrapping_add(1);
                     }

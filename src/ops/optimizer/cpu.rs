@@ -14,7 +14,8 @@ pub fn global_norm(io: &Io<'_>) -> CpuKernel {
     let chunks = io.inputs[0].elements().div_ceil(TASK);
     let run = |inputs: &[&[f32]], output: &mut [f32], partials: &mut [f32]| {
         partials.par_chunks_mut(2).zip(inputs[0].par_chunks(TASK)).for_each(|(partial, gradients)| {
-            simd::arch().dispatch(
+            simd::vectorised(
+                simd::arch(),
                 #[inline(always)]
                 || {
                     partial[0] = reduce::sum_of(gradients, |g| if g.is_finite() { g * g } else { 0.0 });
@@ -50,10 +51,13 @@ pub fn sgd(op: Sgd, io: &Io<'_>) -> CpuKernel {
         let rows = theta.par_chunks_mut(TASK).zip(velocity.par_chunks_mut(TASK));
         rows.zip(gradients.par_chunks(TASK)).enumerate().for_each(
             |(task, ((theta, velocity), gradients))| {
-                simd::arch().dispatch(
+                simd::vectorised(
+                    simd::arch(),
                     #[inline(always)]
                     || {
-                        for (i, ((t, v), &g)) in theta.iter_mut().zip(velocity).zip(gradients).enumerate() {
+                        for (i, ((t, v), &g)) in
+                            theta.iter_mut().zip(velocity.iter_mut()).zip(gradients).enumerate()
+                        {
                             let g = g * clip + decay(&op.common, task * TASK + i) * *t;
                             *v = op.momentum * *v + g;
                             *t -= rate * *v;
@@ -82,10 +86,11 @@ pub fn adam(op: Adam, io: &Io<'_>) -> CpuKernel {
         let moments = first.par_chunks_mut(TASK).zip(second.par_chunks_mut(TASK));
         let rows = theta.par_chunks_mut(TASK).zip(moments).zip(gradients.par_chunks(TASK));
         rows.enumerate().for_each(|(task, ((theta, (first, second)), gradients))| {
-            simd::arch().dispatch(
+            simd::vectorised(
+                simd::arch(),
                 #[inline(always)]
                 || {
-                    let moments = first.iter_mut().zip(second);
+                    let moments = first.iter_mut().zip(second.iter_mut());
                     for (i, ((t, (m, s)), &g)) in theta.iter_mut().zip(moments).zip(gradients).enumerate() {
                         let decay = decay(&op.common, task * TASK + i);
                         let (g, kept) = if op.decoupled {

@@ -96,28 +96,20 @@ impl Plane {
         self.halve(x, y, |a, b| larger(larger(a[0], a[1]), larger(b[0], b[1])));
     }
 
+    /// Which of four is the largest decides an address and not a branch, which would be foreseen wrongly half of the time.
     #[inline(always)]
     fn halve_max_grad(&self, x: &[f32], dy: &[f32], dx: &mut [f32]) {
-        let (covered, below) = dx.split_at_mut(2 * self.p * self.w);
-        below.fill(0.0);
-        let rows = x.chunks_exact(2 * self.w).zip(dy.chunks_exact(self.q));
-        for (dx, (x, dy)) in covered.chunks_exact_mut(2 * self.w).zip(rows) {
-            let (top, bottom) = x.split_at(self.w);
-            let (dx_top, dx_bottom) = dx.split_at_mut(self.w);
-            dx_top[2 * self.q..].fill(0.0);
-            dx_bottom[2 * self.q..].fill(0.0);
+        dx.fill(0.0);
+        let w = self.w;
+        let rows = x.chunks_exact(2 * w).zip(dy.chunks_exact(self.q));
+        for (dx, (x, dy)) in dx.chunks_exact_mut(2 * w).zip(rows) {
+            let (top, bottom) = x.split_at(w);
             let pairs = top.as_chunks::<2>().0.iter().zip(bottom.as_chunks::<2>().0);
-            let targets = dx_top.as_chunks_mut::<2>().0.iter_mut().zip(dx_bottom.as_chunks_mut::<2>().0);
-            for ((&dy, (a, b)), (da, db)) in dy.iter().zip(pairs).zip(targets) {
-                let right = a[1] > a[0];
-                let high = if right { a[1] } else { a[0] };
-                let below_right = b[1] > b[0];
-                let low = if below_right { b[1] } else { b[0] };
-                let below = low > high;
-                da[0] = if !below && !right { dy } else { 0.0 };
-                da[1] = if !below && right { dy } else { 0.0 };
-                db[0] = if below && !below_right { dy } else { 0.0 };
-                db[1] = if below && below_right { dy } else { 0.0 };
+            for ((q, &dy), (top, bottom)) in dy.iter().enumerate().zip(pairs) {
+                let second = |[a, b]: &[f32; 2]| usize::from(b > a);
+                let larger = |&[a, b]: &[f32; 2]| if b > a { b } else { a };
+                let below = larger(bottom) > larger(top);
+                dx[2 * q + if below { w + second(bottom) } else { second(top) }] = dy;
             }
         }
     }
@@ -167,7 +159,8 @@ fn by_plane(
 ) {
     let planes = plane.planes_per_task();
     y.par_chunks_mut(planes * to).zip(x.par_chunks(planes * from)).for_each(|(y, x)| {
-        simd::arch().dispatch(
+        simd::vectorised(
+            simd::arch(),
             #[inline(always)]
             || x.chunks_exact(from).zip(y.chunks_exact_mut(to)).for_each(|(x, y)| f(x, y)),
         );
@@ -198,11 +191,12 @@ pub fn max_grad(window: Window, x: &Shape, dy: &Shape) -> CpuKernel {
         let planes = plane.planes_per_task();
         let sources = inputs[0].par_chunks(planes * full).zip(inputs[1].par_chunks(planes * pooled));
         dx.par_chunks_mut(planes * full).zip(sources).for_each(|(dx, (x, dy))| {
-            let each = dx.chunks_exact_mut(full).zip(x.chunks_exact(full).zip(dy.chunks_exact(pooled)));
-            simd::arch().dispatch(
+            simd::vectorised(
+                simd::arch(),
                 #[inline(always)]
                 || {
-                    for (dx, (x, dy)) in each {
+                    let sources = x.chunks_exact(full).zip(dy.chunks_exact(pooled));
+                    for (dx, (x, dy)) in dx.chunks_exact_mut(full).zip(sources) {
                         if plane.halves() {
                             plane.halve_max_grad(x, dy, dx);
                         } else {

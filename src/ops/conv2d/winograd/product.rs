@@ -145,7 +145,8 @@ impl Winograd {
     }
 
     fn scratch(&self) -> usize {
-        self.tiling.transformed() + self.products() + ROWS * self.tiling.images[1][1]
+        (self.tiling.transformed() + self.products() + ROWS * self.tiling.images[1][1])
+            .next_multiple_of(LANES)
     }
 }
 
@@ -172,7 +173,8 @@ impl WithSimd for Piece<'_> {
         let (products, beyond) = rest.split_at_mut(of.products());
         let count = output.len() / (of.piece * of.map());
         let samples = first..first + count;
-        Input { tiling, image, samples, zeros: &of.zeros, to: transformed }.with_simd(simd);
+        // Functions of their own: inlined into one, their loops would share registers and spill.
+        simd.vectorize(Input { tiling, image, samples, zeros: &of.zeros, to: transformed });
         let (panel, lines) = (of.height * of.offsets.len(), count * tiling.tiles);
         for line in (0..lines).step_by(of.lines) {
             let here = line..lines.min(line + of.lines);
@@ -180,7 +182,7 @@ impl WithSimd for Piece<'_> {
                 let rows = of.height.min(of.piece - k);
                 let parts = packed.chunks_exact(panel).zip(products.chunks_exact_mut(of.height * of.columns));
                 for (point, (a, c)) in parts.enumerate() {
-                    Product {
+                    simd.vectorize(Product {
                         a,
                         height: of.height,
                         rows,
@@ -189,8 +191,7 @@ impl WithSimd for Piece<'_> {
                         columns: of.columns,
                         c,
                         pitch: of.columns,
-                    }
-                    .with_simd(simd);
+                    });
                 }
                 for row in 0..rows {
                     for line in here.clone() {

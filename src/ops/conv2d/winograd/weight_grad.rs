@@ -65,7 +65,7 @@ impl WeightGrad {
         let slots = SLOTS_A_THREAD * rayon::current_num_threads();
         let run_len = self.parts.div_ceil(slots);
         let image = self.tiling.transformed();
-        let scratch_len = image + self.blocks * self.block() + self.run();
+        let scratch_len = (image + self.blocks * self.block() + self.run()).next_multiple_of(LANES);
         let workspace = self.parts * part + slots * scratch_len;
         let run = move |inputs: &[&[f32]], out: &mut [f32], workspace: &mut [f32]| {
             let (sums, scratch) = workspace.split_at_mut(self.parts * part);
