@@ -83,13 +83,13 @@ fn mixed_shaders_become_spir_v() {
     use wgpu::naga::ShaderStage;
     use wgpu::naga::back::{pipeline_constants::process_overrides, spv};
 
-    use crate::ops::conv2d::{Conv2d, Dims, gpu_mixed};
+    use crate::ops::conv2d::{Conv2d, Dims, gpu_mixed, product::Kind};
     use crate::ops::kernel::{Cooperative, Mixed};
 
     let conv = Conv2d::same([3, 3]);
     let d: Dims = conv.dims(&[2, 17, 13, 11].into(), &[33, 17, 3, 3].into()).unwrap();
     let units = |side, subgroup| Some(Cooperative { side, subgroup });
-    let kinds = [gpu_mixed::Kind::Forward, gpu_mixed::Kind::InputGrad, gpu_mixed::Kind::WeightGrad];
+    let kinds = [Kind::Forward, Kind::InputGrad, Kind::WeightGrad];
     for cooperative in [None, units(8, [32, 32]), units(16, [32, 32]), units(16, [32, 64])] {
         for launch in
             kinds.map(|kind| gpu_mixed::kernel(kind, &d, Mixed { cooperative }).unwrap().launches).concat()

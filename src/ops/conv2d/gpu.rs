@@ -1,6 +1,7 @@
 //! Dispatch of `shaders/conv2d.wgsl`.
 
 use super::Dims;
+use super::product::{Kind, Product, sizes};
 use crate::ops::kernel::{Binding, GpuKernel, Launch, Shader, grid};
 
 const SHADER: Shader = Shader { name: "conv2d", source: include_str!("../../../shaders/conv2d.wgsl") };
@@ -30,19 +31,8 @@ const PART_TERMS: usize = 256;
 
 type Constants = Vec<(&'static str, usize)>;
 
-/// One of the three convolutions as a matrix product for each group.
-#[derive(Clone, Copy)]
-struct Product {
-    rows: usize,
-    columns: usize,
-    terms: usize,
-    groups: usize,
-}
-
-impl Product {
-    fn is_small(self) -> bool {
-        self.rows * self.columns * self.terms * self.groups <= SMALL
-    }
+fn is_small(product: Product) -> bool {
+    product.multiplications() <= SMALL
 }
 
 /// What a workgroup computes: `rows` of `columns` columns for each of `width` threads.
@@ -73,7 +63,7 @@ impl Tile {
     /// leaves the adapter idle.
     fn choose(product: Product) -> Self {
         let tile = |columns| Self::new(product, columns, WIDTH, 8);
-        let busy = |tile: &Self| product.is_small() || tile.count(product) * tile.width >= BUSY;
+        let busy = |tile: &Self| is_small(product) || tile.count(product) * tile.width >= BUSY;
         [4, 2].into_iter().map(tile).find(busy).unwrap_or_else(|| tile(1))
     }
 
@@ -81,7 +71,7 @@ impl Tile {
     /// of a group of 32 without work.
     fn of_weights(product: Product) -> Self {
         let (columns, step) = match product.columns {
-            _ if product.is_small() => (4, 8),
+            _ if is_small(product) => (4, 8),
             ..=192 => (1, 32),
             193..=384 => (2, 32),
             _ => (4, 32),
@@ -138,27 +128,10 @@ fn launch(
     bindings: Vec<Binding>,
     workgroups: usize,
 ) -> Launch {
-    let mut constants = vec![
-        ("N", d.n),
-        ("H", d.h),
-        ("W", d.w),
-        ("GROUPS", d.groups),
-        ("GROUP_C", d.group_c()),
-        ("GROUP_K", d.group_k()),
-        ("R", d.r),
-        ("S", d.s),
-        ("P", d.p),
-        ("Q", d.q),
-        ("STRIDE_H", d.stride[0]),
-        ("STRIDE_W", d.stride[1]),
-        ("PAD_H", d.pad[0]),
-        ("PAD_W", d.pad[1]),
-    ];
-    constants.extend(own);
     Launch {
         shader: SHADER,
         entry,
-        constants: constants.into_iter().map(|(name, value)| (name, value as f64)).collect(),
+        constants: sizes(d).into_iter().chain(own).map(|(name, value)| (name, value as f64)).collect(),
         bindings,
         workgroups: grid(workgroups),
     }
@@ -176,8 +149,7 @@ fn alone(launch: Launch) -> GpuKernel {
 fn single(tiled: &'static str, direct: &'static str, d: &Dims, product: Product) -> GpuKernel {
     let bindings = vec![Binding::Input(0), Binding::Input(1), Binding::Output];
     if product.rows < TILED_ROWS {
-        let elements = product.groups * product.rows * product.columns;
-        return alone(launch(direct, d, vec![], bindings, elements.div_ceil(256)));
+        return alone(launch(direct, d, vec![], bindings, product.elements().div_ceil(256)));
     }
     let tile = Tile::choose(product);
     let taps = (d.r * d.s).min(WEIGHTS / tile.rows);
@@ -189,36 +161,19 @@ fn single(tiled: &'static str, direct: &'static str, d: &Dims, product: Product)
 
 /// y of inputs (x, w).
 pub fn forward(d: &Dims) -> GpuKernel {
-    let product = Product {
-        rows: d.group_k(),
-        columns: d.n * d.p * d.q,
-        terms: d.group_c() * d.r * d.s,
-        groups: d.groups,
-    };
-    single("forward", "forward_direct", d, product)
+    single("forward", "forward_direct", d, Product::new(Kind::Forward, d))
 }
 
 /// dx of inputs (w, dy).
 pub fn input_grad(d: &Dims) -> GpuKernel {
-    let product = Product {
-        rows: d.group_c(),
-        columns: d.n * d.h * d.w,
-        terms: d.group_k() * d.r * d.s,
-        groups: d.groups,
-    };
-    single("input_grad", "input_grad_direct", d, product)
+    single("input_grad", "input_grad_direct", d, Product::new(Kind::InputGrad, d))
 }
 
 /// dw of inputs (x, dy). The sum is long and the result small, so the sum is split into parts until the adapter is
 /// busy; a second launch adds them. Kernels of thousands of taps do not fit the memory and are computed directly.
 pub fn weight_grad(d: &Dims) -> GpuKernel {
-    let product = Product {
-        rows: d.group_k(),
-        columns: d.group_c() * d.r * d.s,
-        terms: d.n * d.p * d.q,
-        groups: d.groups,
-    };
-    let weights = d.k * product.columns;
+    let product = Product::new(Kind::WeightGrad, d);
+    let weights = product.elements();
     let bind = |last: Binding| vec![Binding::Input(0), Binding::Input(1), last];
     let tile = Tile::of_weights(product);
     let patch = Patch::choose(d, tile).filter(|_| product.rows >= TILED_ROWS);

@@ -1,6 +1,7 @@
 //! Dispatch of `shaders/mixed/`: the three convolutions in mixed precision, on matrix units where the adapter has them.
 
 use super::Dims;
+use super::product::{Kind, Product, sizes};
 use crate::ops::kernel::{Binding, Cooperative, GpuKernel, Launch, Mixed, Shader, grid};
 
 /// A module of files in `shaders/mixed/`, and what it enables besides what they do.
@@ -37,43 +38,6 @@ const BUSY: usize = 256;
 /// Terms of the sum in a part of the weight gradient, at least, so that parts outweigh their addition.
 const PART_TERMS: usize = 256;
 
-/// Which of the three convolutions; the numbers are the shaders' KIND.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// y of (x, w).
-    Forward = 0,
-    /// dx of (w, dy).
-    InputGrad = 1,
-    /// dw of (x, dy).
-    WeightGrad = 2,
-}
-
-/// A convolution as a matrix product for each group.
-#[derive(Clone, Copy)]
-struct Product {
-    rows: usize,
-    columns: usize,
-    terms: usize,
-    groups: usize,
-}
-
-impl Product {
-    fn new(kind: Kind, d: &Dims) -> Self {
-        let (taps, groups) = (d.r * d.s, d.groups);
-        let (outputs, inputs) = (d.n * d.p * d.q, d.n * d.h * d.w);
-        let (rows, columns, terms) = match kind {
-            Kind::Forward => (d.group_k(), outputs, d.group_c() * taps),
-            Kind::InputGrad => (d.group_c(), inputs, d.group_k() * taps),
-            Kind::WeightGrad => (d.group_k(), d.group_c() * taps, outputs),
-        };
-        Self { rows, columns, terms, groups }
-    }
-
-    fn tiles(self, [rows, columns]: [usize; 2]) -> usize {
-        self.groups * self.rows.div_ceil(rows) * self.columns.div_ceil(columns)
-    }
-}
-
 /// A kernel for a product: its shader, what a workgroup computes of the product, and how many terms at once.
 struct Plan {
     shader: Shader,
@@ -82,13 +46,17 @@ struct Plan {
     constants: Vec<(&'static str, usize)>,
 }
 
+fn tiles(product: Product, [rows, columns]: [usize; 2]) -> usize {
+    product.groups * product.rows.div_ceil(rows) * product.columns.div_ceil(columns)
+}
+
 /// Tiles of 4·TX columns and 4·TY rows. 64×64 for 256 threads, or flatter for few rows: 32×128, 16×128. Where that leaves
 /// the adapter idle, the longer side is halved, down to 16; not where a sum in parts keeps it busy.
 fn vectors(product: Product, in_parts: bool) -> Plan {
     let threads = |size: usize| size.div_ceil(4).next_power_of_two();
     let mut ty = threads(product.rows).clamp(4, 16);
     let mut tx = (256 / ty).min(32).min(threads(product.columns).max(4));
-    while !in_parts && product.tiles([4 * ty, 4 * tx]) < BUSY && tx.max(ty) > 4 {
+    while !in_parts && tiles(product, [4 * ty, 4 * tx]) < BUSY && tx.max(ty) > 4 {
         if tx >= ty { tx /= 2 } else { ty /= 2 }
     }
     Plan { shader: VECTORS, tile: [4 * ty, 4 * tx], depth: 16, constants: vec![("TX", tx), ("TY", ty)] }
@@ -125,7 +93,7 @@ fn launch(shader: Shader, entry: &'static str, constants: &[(&'static str, usize
 /// busy; a second launch adds them.
 pub fn product(kind: Kind, d: &Dims, inputs: [Binding; 2], mixed: Mixed) -> Option<GpuKernel> {
     let product = Product::new(kind, d);
-    if product.rows < LEAST_ROWS || product.columns * product.terms * product.groups == 0 {
+    if product.rows < LEAST_ROWS || product.multiplications() == 0 {
         return None;
     }
     let in_parts = kind == Kind::WeightGrad;
@@ -133,30 +101,13 @@ pub fn product(kind: Kind, d: &Dims, inputs: [Binding; 2], mixed: Mixed) -> Opti
         Some(units) => cooperative(product, units),
         None => vectors(product, in_parts),
     };
-    let tiles = product.tiles(plan.tile);
+    let tiles = tiles(product, plan.tile);
     let wanted = if in_parts { BUSY.div_ceil(tiles).min(product.terms.div_ceil(PART_TERMS)) } else { 1 };
     let part_terms = product.terms.div_ceil(wanted).next_multiple_of(plan.depth);
     let parts = product.terms.div_ceil(part_terms);
-    let sizes = [
-        ("KIND", kind as usize),
-        ("N", d.n),
-        ("H", d.h),
-        ("W", d.w),
-        ("GROUPS", d.groups),
-        ("GROUP_C", d.group_c()),
-        ("GROUP_K", d.group_k()),
-        ("R", d.r),
-        ("S", d.s),
-        ("P", d.p),
-        ("Q", d.q),
-        ("STRIDE_H", d.stride[0]),
-        ("STRIDE_W", d.stride[1]),
-        ("PAD_H", d.pad[0]),
-        ("PAD_W", d.pad[1]),
-        ("PARTS", parts),
-        ("PART_TERMS", part_terms),
-    ];
-    let elements = product.groups * product.rows * product.columns;
+    let own = [("KIND", kind as usize), ("PARTS", parts), ("PART_TERMS", part_terms)];
+    let sizes = [&sizes(d)[..], &own].concat();
+    let elements = product.elements();
     let workspace = Binding::Workspace(0..parts * elements);
     let [first, second] = inputs;
     let result = if parts == 1 { Binding::Output } else { workspace.clone() };

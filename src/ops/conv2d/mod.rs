@@ -5,6 +5,7 @@ mod cpu_weight_grad;
 mod gpu;
 pub(crate) mod gpu_mixed;
 mod planes;
+pub(crate) mod product;
 mod reference;
 mod rows;
 mod winograd;
@@ -13,7 +14,7 @@ use super::kernel::{CpuKernel, GpuKernel, Io, Mixed, Operand, Real};
 use super::split::Split;
 use super::{Backward, Operation, arity};
 use crate::graph::{GraphError, NodeId, Shape};
-use gpu_mixed::Kind;
+use product::Kind;
 
 /// x [N, C, H, W], w [K, C/groups, R, S] → y [N, K, H', W'] with
 /// `y[n, k, p, q] = Σ_{c, r, s} w[k, c, r, s] · x[n, g·C/groups + c, p·stride₀ + r − pad₀, q·stride₁ + s − pad₁]`,

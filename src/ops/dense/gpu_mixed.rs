@@ -1,8 +1,8 @@
 //! Matrix products in mixed precision: convolutions of images of one element by kernels of one.
 
 use super::{Form, Sizes};
-use crate::ops::conv2d::Dims;
-use crate::ops::conv2d::gpu_mixed::{self, Kind};
+use crate::ops::conv2d::product::Kind;
+use crate::ops::conv2d::{Dims, gpu_mixed};
 use crate::ops::kernel::{Binding, GpuKernel, Mixed};
 
 /// The product as a kernel; none where f32 does as well.
