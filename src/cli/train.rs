@@ -3,7 +3,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use super::flags::{CacheFlags, NetworkFlags, TrainingFlags, ValidationFlags, configure};
 use super::progress::Progress;
@@ -19,6 +19,8 @@ use crate::train::{
 
 /// Where songs are looked for.
 pub(super) const DATASET: &str = "dataset";
+
+const CHECKPOINT_MINUTES: f64 = 5.0;
 
 /// Trains a network on folders of songs, one folder for each genre.
 ///
@@ -43,7 +45,7 @@ pub struct Train {
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Save a checkpoint at least this often, besides after every epoch
-    #[arg(long, value_name = "MINUTES", default_value_t = 5.0)]
+    #[arg(long, value_name = "MINUTES", default_value_t = CHECKPOINT_MINUTES)]
     checkpoint_minutes: f64,
     /// Have a model that is trained on all songs (--validation 0) carry these figures, and decide as they say best: what
     /// `evaluate --folds` with the same settings printed as json, or its folder; to be given again with --resume
@@ -148,20 +150,23 @@ impl Train {
         })
     }
 
-    /// Says where everything is and the command that resumes it: with the flags that are not among a run's settings.
+    /// Says where everything is, and the command that resumes it with the flags that are not among a run's settings.
     fn say_how_to_go_on(&self, run: &RunFolder) {
         say(&format!("stopped; everything is saved in {}", run.checkpoint().display()));
         let mut command = format!("{} train --resume --run {}", program(), quoted(&run.0));
-        let device = match self.device {
-            DeviceChoice::Auto => None,
-            DeviceChoice::Gpu => Some(Path::new("gpu")),
-            DeviceChoice::Cpu => Some(Path::new("cpu")),
-        };
-        for (flag, value) in [("--device", device), ("--cross-validation", self.cross_validation.as_deref())]
+        if self.device != DeviceChoice::Auto
+            && let Some(device) = self.device.to_possible_value()
         {
-            if let Some(value) = value {
-                command += &format!(" {flag} {}", quoted(value));
-            }
+            command += &format!(" --device {}", device.get_name());
+        }
+        if self.checkpoint_minutes != CHECKPOINT_MINUTES {
+            command += &format!(" --checkpoint-minutes {}", self.checkpoint_minutes);
+        }
+        if let Some(figures) = &self.cross_validation {
+            command += &format!(" --cross-validation {}", quoted(figures));
+        }
+        if self.profile {
+            command += " --profile";
         }
         say(&format!("to go on: {command}{}", self.cache.repeated()));
     }

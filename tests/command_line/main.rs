@@ -575,7 +575,8 @@ fn an_interrupt_saves_and_the_run_goes_on() {
     songs(&folder.path().join("music"));
     let train = format!("train --dataset music --epochs 60 {TINY}");
     let mut first = program(folder.path(), &train);
-    let ran = interrupted(first.args(["--cache", "the cache"]), "epoch   2/60").ends(130);
+    let ran = interrupted(first.args(["--cache", "the cache", "--checkpoint-minutes", "9"]), "epoch   2/60")
+        .ends(130);
     assert!(ran.err.contains("everything is saved in runs/music-1/checkpoint.safetensors"), "{}", ran.err);
     assert!(ran.out.is_empty(), "{}", ran.out);
     let run_folder = folder.path().join("runs/music-1");
@@ -584,7 +585,9 @@ fn an_interrupt_saves_and_the_run_goes_on() {
     assert!(report.contains("Not finished: stopped in epoch ") && report.contains("Confusion of songs"));
     let command = ran.err.lines().find_map(|line| line.strip_prefix("to go on: ")).unwrap();
     assert!(
-        command.ends_with("train --resume --run runs/music-1 --device cpu --cache 'the cache'"),
+        command.ends_with(
+            "train --resume --run runs/music-1 --device cpu --checkpoint-minutes 9 --cache 'the cache'"
+        ),
         "{command}"
     );
 

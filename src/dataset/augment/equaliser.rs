@@ -31,8 +31,9 @@ impl Section {
         }
     }
 
-    /// The next output, from the two delays of the transposed direct form II. An output is put into what feeds it back, so
-    /// that a delay waits for the delays of the sample before (a product and a sum) and not for its output too.
+    /// The next output, from the two delays of the transposed direct form II. What feeds the output back has the output's own
+    /// formula put in, so that a delay follows from the sample before's delays in a product and a sum, without waiting for
+    /// its output.
     fn step(&self, [first, second]: &mut [f64; 2], x: f64) -> f64 {
         let Self { b, a } = self;
         let y = b[0] * x + *first;
