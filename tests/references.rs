@@ -26,14 +26,17 @@ use genre_recognizer::graph::{NodeId, Shape};
 use genre_recognizer::ops::activation::{LeakyRelu, LeakyReluGrad};
 use genre_recognizer::ops::batch_norm::*;
 use genre_recognizer::ops::bias::{Bias, BiasGrad};
+use genre_recognizer::ops::concat::{Concat, Pad, Slice};
 use genre_recognizer::ops::conv2d::Conv2d;
 use genre_recognizer::ops::dense::{Form, Matmul};
 use genre_recognizer::ops::dropout::Dropout;
+use genre_recognizer::ops::elementwise::Binary::{Add, Mul, Sub};
+use genre_recognizer::ops::elementwise::Unary::{Sigmoid, Square};
+use genre_recognizer::ops::elementwise::{Axes, Expand, Reduce};
 use genre_recognizer::ops::loss::{CrossEntropy, Softmax};
 use genre_recognizer::ops::mask::Mask;
 use genre_recognizer::ops::optimizer::{Adam, Common, GlobalNorm, Sgd};
 use genre_recognizer::ops::pool::*;
-use genre_recognizer::ops::residual_add::Add;
 use genre_recognizer::ops::source::Input;
 use genre_recognizer::ops::view::{Pack, View};
 use genre_recognizer::ops::{Graph, Op, Operation};
@@ -446,4 +449,66 @@ fn views_and_packs() {
     let pack = Pack { offsets: vec![1, 8], len: 11 };
     let packed = run(pack, &[&x, &tensor([2], [8.0, 9.0])]);
     assert_eq!(packed.1, [0.0, 0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 0.0, 8.0, 9.0, 0.0]);
+}
+
+/// Either tensor is repeated where it has one row or one column.
+#[test]
+fn arithmetic_with_broadcasting() {
+    let x = tensor([2, 3], [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
+    let (row, column) = (tensor([1, 3], [10.0, 20.0, 30.0]), tensor([2, 1], [1.0, -1.0]));
+    assert_eq!(run(Add, &[&x, &row]), tensor([2, 3], [11.0, 22.0, 33.0, 14.0, 25.0, 36.0]));
+    assert_eq!(run(Sub, &[&row, &x]), tensor([2, 3], [9.0, 18.0, 27.0, 6.0, 15.0, 24.0]));
+    assert_eq!(run(Mul, &[&x, &column]), tensor([2, 3], [1.0, 2.0, 3.0, -4.0, -5.0, -6.0]));
+    assert_eq!(run(Sub, &[&row, &column]), tensor([2, 3], [9.0, 19.0, 29.0, 11.0, 21.0, 31.0]));
+    let repeated = Expand { factor: 0.5, repeats: vec![1, 3] };
+    assert_eq!(run(repeated, &[&column]), tensor([2, 3], [0.5, 0.5, 0.5, -0.5, -0.5, -0.5]));
+    assert_eq!(run(Square, &[&column]), tensor([2, 1], [1.0, 1.0]));
+    let (_, sigmoid) = run(Sigmoid, &[&tensor([4], [0.0, 2.0, -2.0, -1000.0])]);
+    assert_close(&sigmoid, &[0.5, 1.0 / (1.0 + (-2.0f64).exp()), 1.0 / (1.0 + 2.0f64.exp()), 0.0]);
+}
+
+#[test]
+fn sums_and_means_over_axes() {
+    let x = tensor([2, 2, 3], (1..=12).map(f64::from));
+    let sum = |axes: &[usize]| run(Reduce::sum(Axes::These(axes.to_vec())), &[&x]);
+    assert_eq!(run(Reduce::sum(Axes::All), &[&x]), tensor([1], [78.0]));
+    assert_eq!(run(Reduce::mean(Axes::All), &[&x]), tensor([1], [6.5]));
+    assert_eq!(sum(&[2]), tensor([2, 2, 1], [6.0, 15.0, 24.0, 33.0]));
+    assert_eq!(sum(&[0]), tensor([1, 2, 3], [8.0, 10.0, 12.0, 14.0, 16.0, 18.0]));
+    assert_eq!(sum(&[2, 0]), tensor([1, 2, 1], [30.0, 48.0]));
+    assert_eq!(sum(&[1]), tensor([2, 1, 3], [5.0, 7.0, 9.0, 17.0, 19.0, 21.0]));
+    let mean = run(Reduce::mean(Axes::These(vec![1, 2])), &[&x]);
+    assert_eq!(mean, tensor([2, 1, 1], [3.5, 9.5]));
+}
+
+#[test]
+fn concatenation_slices_and_padding() {
+    let (a, b) = (tensor([2, 2], [1.0, 2.0, 3.0, 4.0]), tensor([2, 1], [5.0, 6.0]));
+    assert_eq!(run(Concat { axis: 1 }, &[&a, &b]), tensor([2, 3], [1.0, 2.0, 5.0, 3.0, 4.0, 6.0]));
+    assert_eq!(run(Concat { axis: 0 }, &[&b, &b]), tensor([4, 1], [5.0, 6.0, 5.0, 6.0]));
+    assert_eq!(run(Slice { axis: 1, start: 1, len: 1 }, &[&a]), tensor([2, 1], [2.0, 4.0]));
+    let pad = Pad { axis: 1, before: 1, behind: 2 };
+    assert_eq!(run(pad, &[&b]), tensor([2, 4], [0.0, 5.0, 0.0, 0.0, 0.0, 6.0, 0.0, 0.0]));
+}
+
+#[test]
+fn general_operations_refuse_what_does_not_fit() {
+    let refusal = |op: Op, shapes: &[&[usize]]| {
+        let mut graph = Graph::new();
+        let ids: Vec<NodeId> = shapes
+            .iter()
+            .map(|&shape| graph.add(Input { shape: shape.into() }.into(), &[]).unwrap())
+            .collect();
+        graph.add(op, &ids).unwrap_err().to_string()
+    };
+    assert!(refusal(Mul.into(), &[&[2, 3], &[2, 2]]).contains("[2, 3] and [2, 2]"));
+    assert!(refusal(Mul.into(), &[&[2, 3], &[3]]).contains("as many axes"));
+    let alternating: [&[usize]; 2] = [&[2, 1, 2, 1, 2], &[1, 2, 1, 2, 1]];
+    assert!(refusal(Add.into(), &alternating).contains("in turn"));
+    assert!(refusal(Reduce::sum(Axes::These(vec![2])).into(), &[&[2, 3]]).contains("no axis 2"));
+    let twice = Expand { factor: 1.0, repeats: vec![2] };
+    assert!(refusal(twice.into(), &[&[2, 3]]).contains("axis 0"));
+    assert!(refusal(Concat { axis: 0 }.into(), &[&[2, 3], &[2, 2]]).contains("differ"));
+    assert!(refusal(Concat { axis: 2 }.into(), &[&[2, 3]]).contains("no axis 2"));
+    assert!(refusal(Slice { axis: 1, start: 2, len: 2 }.into(), &[&[2, 3]]).contains("end behind"));
 }

@@ -21,6 +21,11 @@ impl<O: GraphOp> Backward<'_, O> {
         self.graph.shape(self.input(i)).clone()
     }
 
+    /// The shape of any node, as of one that the rule has added.
+    pub fn shape(&self, node: NodeId) -> Shape {
+        self.graph.shape(node).clone()
+    }
+
     /// How many inputs the node has.
     pub fn inputs(&self) -> usize {
         self.graph.node(self.node).inputs.len()

@@ -7,7 +7,7 @@ use super::kernel::{Binding, Constants, CpuKernel, GpuKernel, Launch, Shader, gr
 use crate::simd;
 
 /// Elements that a task takes at least: below, handing out costs more than it brings.
-const TASK: usize = 1 << 14;
+pub const TASK: usize = 1 << 14;
 
 /// The CPU kernel `y = f(x)` on tensors of one shape, x the input `source`, whose place y may take. All threads take
 /// parts of whole `run`s of elements: `f(first, inputs, y)` finds x from element `first` on in y, and replaces it.

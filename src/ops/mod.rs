@@ -8,9 +8,11 @@ pub mod activation;
 pub mod batch_norm;
 pub mod bias;
 mod channels;
+pub mod concat;
 pub mod conv2d;
 pub mod dense;
 pub mod dropout;
+pub mod elementwise;
 pub mod kernel;
 pub mod log;
 pub mod log_mel;
@@ -22,7 +24,6 @@ pub mod optimizer;
 pub mod pool;
 pub mod prepared;
 mod reduce;
-pub mod residual_add;
 pub mod source;
 pub mod split;
 pub mod stft;
@@ -95,6 +96,16 @@ macro_rules! operations {
         #[derive(Clone, Debug)]
         pub enum Op { $(#[doc = concat!("[`", stringify!($kind), "`]")] $variant($kind)),* }
 
+        impl Op {
+            /// The name of every variant.
+            pub const VARIANTS: &[&str] = &[$(stringify!($variant)),*];
+
+            /// The name of the variant.
+            pub fn variant(&self) -> &'static str {
+                match self { $(Op::$variant(_) => stringify!($variant)),* }
+            }
+        }
+
         $(impl From<$kind> for Op {
             fn from(op: $kind) -> Self {
                 Op::$variant(op)
@@ -135,7 +146,13 @@ operations! {
     RunningStats(batch_norm::RunningStats),
     LeakyRelu(activation::LeakyRelu),
     LeakyReluGrad(activation::LeakyReluGrad),
-    Add(residual_add::Add),
+    Binary(elementwise::Binary),
+    Unary(elementwise::Unary),
+    Expand(elementwise::Expand),
+    Reduce(elementwise::Reduce),
+    Concat(concat::Concat),
+    Slice(concat::Slice),
+    Pad(concat::Pad),
     MaxPool(pool::MaxPool),
     MaxPoolGrad(pool::MaxPoolGrad),
     AveragePool(pool::AveragePool),
@@ -172,7 +189,7 @@ impl GraphOp for Op {
     }
 
     fn addition() -> Self {
-        residual_add::Add.into()
+        elementwise::Binary::Add.into()
     }
 }
 

@@ -7,9 +7,13 @@ mod activation;
 mod batch_norm;
 mod conv2d;
 mod dense;
+mod elementwise;
+mod every;
 mod features;
 mod harness;
 mod loss;
 mod memory;
+#[path = "../common/operations.rs"]
+mod operations;
 mod pool;
 mod rules;

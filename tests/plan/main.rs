@@ -11,11 +11,11 @@ use genre_recognizer::device::{Device, Executable, LoadOptions, cpu::Cpu, refere
 use genre_recognizer::graph::{GraphOp, NodeId, Shape};
 use genre_recognizer::ops::activation::{LeakyRelu, LeakyReluGrad};
 use genre_recognizer::ops::batch_norm::{BatchNorm, BatchStats};
+use genre_recognizer::ops::elementwise::Binary::Add;
 use genre_recognizer::ops::kernel::Kernel;
 use genre_recognizer::ops::log::{Decibel, Ln};
 use genre_recognizer::ops::mel::{Mel, MelSpec};
 use genre_recognizer::ops::prepared::PreparedOp;
-use genre_recognizer::ops::residual_add::Add;
 use genre_recognizer::ops::source::{Input, Variable};
 use genre_recognizer::ops::stft::PowerStft;
 use genre_recognizer::ops::view::{Pack, View};

@@ -11,9 +11,13 @@ use genre_recognizer::model::{
 use genre_recognizer::ops::activation::{LeakyRelu, LeakyReluGrad};
 use genre_recognizer::ops::batch_norm::{BatchNorm, BatchNormInputGrad, BatchNormSums, BatchStats};
 use genre_recognizer::ops::bias::{Bias, BiasGrad};
+use genre_recognizer::ops::concat::{Concat, Pad, Slice};
 use genre_recognizer::ops::conv2d::{Conv2d, Conv2dInputGrad, Conv2dWeightGrad};
 use genre_recognizer::ops::dense::{Form, Matmul};
 use genre_recognizer::ops::dropout::Dropout;
+use genre_recognizer::ops::elementwise::Binary::{Add, Mul, Sub};
+use genre_recognizer::ops::elementwise::Unary::{Sigmoid, Square};
+use genre_recognizer::ops::elementwise::{Axes, Expand, Reduce};
 use genre_recognizer::ops::kernel::Kernel;
 use genre_recognizer::ops::log::{Decibel, DecibelGrad, Ln, LnGrad};
 use genre_recognizer::ops::loss::{CrossEntropy, Softmax, SoftmaxGrad};
@@ -21,7 +25,6 @@ use genre_recognizer::ops::mask::Mask;
 use genre_recognizer::ops::mel::{Mel, MelSpec};
 use genre_recognizer::ops::pool::{AveragePool, AveragePoolGrad, MaxPool, MaxPoolGrad, Window};
 use genre_recognizer::ops::prepared::PreparedOp;
-use genre_recognizer::ops::residual_add::Add;
 use genre_recognizer::ops::source::{Input, Variable};
 use genre_recognizer::ops::split::Join;
 use genre_recognizer::ops::stft::{PowerStft, PowerStftGrad};
@@ -154,7 +157,22 @@ fn cases() -> Vec<Case> {
     let leaky = LeakyRelu { slope: 0.3 };
     case(leaky.into(), &[row]);
     case(LeakyReluGrad(leaky).into(), &[image, image]);
-    case(Add.into(), &[image, image]);
+    for op in [Add, Sub, Mul] {
+        case(op.into(), &[image, image]);
+        case(op.into(), &[image, &[1, 3, 1, 1]]);
+        case(op.into(), &[&[1, 3, 6, 1], image]);
+    }
+    case(Expand { factor: 2.0, repeats: vec![1, 3] }.into(), &[&[7, 1, 6]]);
+    case(Square.into(), &[row]);
+    case(Sigmoid.into(), &[row]);
+    for mean in [false, true] {
+        case(Reduce { mean, axes: Axes::These(vec![1, 3]) }.into(), &[image]);
+    }
+    case(Reduce::sum(Axes::These(vec![0, 2])).into(), &[image]);
+    case(Reduce::sum(Axes::All).into(), &[image]);
+    case(Concat { axis: 1 }.into(), &[image, &[7, 2, 6, 9]]);
+    case(Slice { axis: 1, start: 1, len: 2 }.into(), &[image]);
+    case(Pad { axis: 2, before: 1, behind: 2 }.into(), &[image]);
     case(Bias.into(), &[image, &[3]]);
     case(BiasGrad.into(), &[image]);
     case(BatchStats.into(), &[image]);
