@@ -21,6 +21,7 @@
 
 use std::collections::HashMap;
 
+use approx::assert_relative_eq;
 use genre_recognizer::device::reference::evaluate;
 use genre_recognizer::graph::{NodeId, Shape};
 use genre_recognizer::ops::activation::{LeakyRelu, LeakyReluGrad};
@@ -35,7 +36,7 @@ use genre_recognizer::ops::elementwise::Unary::{Sigmoid, Square};
 use genre_recognizer::ops::elementwise::{Axes, Expand, Reduce};
 use genre_recognizer::ops::loss::{CrossEntropy, Softmax};
 use genre_recognizer::ops::mask::Mask;
-use genre_recognizer::ops::optimizer::{Adam, Common, GlobalNorm, Sgd};
+use genre_recognizer::ops::optimizer::{Adam, GlobalNorm, Sgd, UpdateSettings};
 use genre_recognizer::ops::pool::*;
 use genre_recognizer::ops::source::Input;
 use genre_recognizer::ops::view::{Pack, View};
@@ -66,11 +67,11 @@ fn run(op: impl Into<Op>, inputs: &[&Tensor]) -> Tensor {
     (graph.shape(output).clone(), evaluate(&graph, &given, &[output]).remove(0))
 }
 
+#[track_caller]
 fn assert_close(actual: &[f64], expected: &[f64]) {
     assert_eq!(actual.len(), expected.len());
-    for (i, (a, e)) in actual.iter().zip(expected).enumerate() {
-        let within = (a - e).abs() <= 1e-12 * e.abs().max(1.0);
-        assert!(within, "element {i}: {a}, not {e}");
+    for (&a, &e) in actual.iter().zip(expected) {
+        assert_relative_eq!(a, e, epsilon = 1e-12, max_relative = 1e-12);
     }
 }
 
@@ -171,7 +172,7 @@ fn merged_statistics_are_those_of_the_whole() {
             let merged = run(merge, &[&run(BatchStats, &[&first]), &run(BatchStats, &[&second])]);
             let wanted = run(BatchStats, &[&whole]);
             for (merged, wanted) in merged.1.iter().zip(&wanted.1) {
-                assert!((merged - wanted).abs() <= 1e-9 * wanted.abs(), "{merged}, not {wanted}");
+                assert_relative_eq!(*merged, *wanted, epsilon = 0.0, max_relative = 1e-9);
             }
         }
     }
@@ -313,7 +314,7 @@ fn two_steps(op: impl Into<Op>, rows: usize) -> [Vec<f64>; 2] {
     })
 }
 
-const COMMON: Common = Common { max_norm: 2.0, weight_decay: 0.1, decayed: 3 };
+const COMMON: UpdateSettings = UpdateSettings { max_norm: 2.0, weight_decay: 0.1, decayed: 3 };
 const ADAM: Adam = Adam { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, decoupled: false, common: COMMON };
 
 #[test]
@@ -333,7 +334,8 @@ fn optimizers_take_pytorchs_steps() {
 #[test]
 fn only_the_first_parameters_decay() {
     for decoupled in [false, true] {
-        let with = |decayed| two_steps(Adam { decoupled, common: Common { decayed, ..COMMON }, ..ADAM }, 3);
+        let with =
+            |decayed| two_steps(Adam { decoupled, common: UpdateSettings { decayed, ..COMMON }, ..ADAM }, 3);
         let (all, one, none) = (with(3), with(1), with(0));
         for step in 0..2 {
             assert_eq!(one[step][0], all[step][0]);
@@ -348,11 +350,14 @@ fn only_the_first_parameters_decay() {
 fn gradients_are_clipped_by_their_global_norm() {
     let gradients = tensor([3], [3.0, -4.0, 12.0]);
     assert_eq!(run(GlobalNorm, &[&gradients]), tensor([2], [13.0, 0.0]));
-    let clip = |max_norm: f32, norm: f64| Common { max_norm, ..COMMON }.clip(norm, 1.0);
+    let clip = |max_norm: f32, norm: f64| UpdateSettings { max_norm, ..COMMON }.clip(norm, 1.0);
     assert_close(&[clip(2.0, 13.0)], &[2.0 / 13.000001]);
     // The gradients of a loss that was multiplied by 8 are divided by it.
-    assert_close(&[Common { max_norm: 2.0, ..COMMON }.clip(8.0 * 13.0, 0.125)], &[0.125 * 2.0 / 13.000001]);
-    assert_eq!(Common { max_norm: f32::INFINITY, ..COMMON }.clip(8.0 * 13.0, 0.125), 0.125);
+    assert_close(
+        &[UpdateSettings { max_norm: 2.0, ..COMMON }.clip(8.0 * 13.0, 0.125)],
+        &[0.125 * 2.0 / 13.000001],
+    );
+    assert_eq!(UpdateSettings { max_norm: f32::INFINITY, ..COMMON }.clip(8.0 * 13.0, 0.125), 0.125);
     assert_eq!([clip(20.0, 13.0), clip(f32::INFINITY, 13.0), clip(2.0, 0.0)], [1.0; 3]);
 }
 

@@ -24,8 +24,8 @@ pub mod optimizer;
 pub mod pool;
 pub mod prepared;
 mod reduce;
+pub mod slicing;
 pub mod source;
-pub mod split;
 pub mod stft;
 pub mod view;
 

@@ -1,4 +1,4 @@
-//! From a graph to a program: what is needed, in which order, fused where it is safe, split where it is too large, and in
+//! From a graph to a program: what is needed, in which order, fused where it is safe, sliced where it is too large, and in
 //! which memory.
 //!
 //! All shapes are known, so all memory is planned once: tensors get whole buffers by their lifetimes, views and
@@ -8,7 +8,7 @@ mod fusion;
 mod memory;
 mod order;
 mod program;
-mod split;
+mod slicing;
 mod updates;
 
 pub use program::{Buffer, Contents, Place, Program, Step, Work};
@@ -36,9 +36,9 @@ pub trait Target {
 /// The sizes that a device allows, in f32.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// The largest tensor that a kernel can be given. Operations on larger ones are split.
+    /// The largest tensor that a kernel can be given. Operations on larger ones are sliced.
     pub binding: usize,
-    /// The largest workspace. Operations that need a larger one are split.
+    /// The largest workspace. Operations that need a larger one are sliced.
     pub workspace: usize,
     /// The largest buffer, and with it the largest tensor that slices can lie in. A device refuses larger ones.
     pub buffer: usize,
@@ -66,8 +66,8 @@ pub fn plan(graph: &Graph, request: &Request, target: &dyn Target) -> Result<Pro
     if request.fuse {
         fusion::fuse(&mut graph, &request)?;
     }
-    let pieces = split::split(&graph, &request, target)?;
-    let order = order::schedule(&pieces.graph, &pieces.request);
-    let program = memory::assign(&pieces.graph, &pieces.request, &order, target, &pieces.kernels);
-    Ok(pieces.restore(program))
+    let sliced = slicing::slice(&graph, &request, target)?;
+    let order = order::schedule(&sliced.graph, &sliced.request);
+    let program = memory::assign(&sliced.graph, &sliced.request, &order, target, &sliced.kernels);
+    Ok(sliced.restore(program))
 }

@@ -17,7 +17,7 @@ use genre_recognizer::ops::log_mel::LogMel;
 use genre_recognizer::ops::loss::{CrossEntropy, CrossEntropyGrad, Softmax, SoftmaxGrad};
 use genre_recognizer::ops::mask::Mask;
 use genre_recognizer::ops::mel::{Mel, MelSpec};
-use genre_recognizer::ops::optimizer::{Adam, Common, GlobalNorm, Sgd};
+use genre_recognizer::ops::optimizer::{Adam, GlobalNorm, Sgd, UpdateSettings};
 use genre_recognizer::ops::pool::{AveragePool, AveragePoolGrad, MaxPool, MaxPoolGrad, Window};
 use genre_recognizer::ops::source::{Input, Variable};
 use genre_recognizer::ops::stft::{PowerStft, PowerStftGrad};
@@ -114,7 +114,7 @@ pub fn examples() -> Vec<Example> {
     example(SoftmaxGrad.into(), &[row, row]);
     example(loss.into(), &[row, row, &[5]]);
     example(CrossEntropyGrad(loss).into(), &[row, row, &[5], &[1]]);
-    let common = Common { max_norm: 1.0, weight_decay: 0.1, decayed: 3 };
+    let common = UpdateSettings { max_norm: 1.0, weight_decay: 0.1, decayed: 3 };
     let adam = Adam { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, decoupled: false, common };
     example(GlobalNorm.into(), &[&[5]]);
     example(Sgd { momentum: 0.9, common }.into(), &[&[2, 5], &[5], &[2], &[4]]);

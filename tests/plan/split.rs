@@ -25,8 +25,8 @@ use genre_recognizer::ops::mask::Mask;
 use genre_recognizer::ops::mel::{Mel, MelSpec};
 use genre_recognizer::ops::pool::{AveragePool, AveragePoolGrad, MaxPool, MaxPoolGrad, Window};
 use genre_recognizer::ops::prepared::PreparedOp;
+use genre_recognizer::ops::slicing::Join;
 use genre_recognizer::ops::source::{Input, Variable};
-use genre_recognizer::ops::split::Join;
 use genre_recognizer::ops::stft::{PowerStft, PowerStftGrad};
 use genre_recognizer::ops::{Graph, Op};
 use genre_recognizer::plan::{Limits, Program, Request, Target, Work, plan};
@@ -225,7 +225,7 @@ fn cases() -> Vec<Case> {
 fn every_operation_in_slices() {
     for (seed, Case { op, shapes }) in cases().into_iter().enumerate() {
         let whole: Vec<&Shape> = shapes.iter().collect();
-        let split = op.prepare(&whole).unwrap().split.unwrap_or_else(|| panic!("{op:?} cannot be split"));
+        let slicing = op.prepare(&whole).unwrap().slicing.unwrap_or_else(|| panic!("{op:?} cannot be split"));
         for in_the_middle in [false, true] {
             let mut rng = Rng::new(100 + seed as u64);
             let (mut graph, mut given) = (Graph::new(), Values::new());
@@ -263,7 +263,7 @@ fn every_operation_in_slices() {
                     let whole = planned(&graph, &request, &target.unlimited());
                     let whole = run(&whole, &request, &target, &given);
                     let what = format!("{op:?} in {steps} slices on {}", target.device.describe());
-                    match split.join {
+                    match slicing.join {
                         Join::Rows if on_cpu => assert_eq!(bits(&split_results), bits(&whole), "{what}"),
                         _ => assert_close(&what, &split_results, &whole, 1e-5),
                     }
@@ -410,7 +410,7 @@ fn largest(graph: &Graph, request: &Request) -> [usize; 2] {
     let program = planned(graph, request, &Small::new(&cpu(), 1, 0).unlimited());
     [true, false].map(|split| {
         let steps = program.steps.iter().filter(|step| match &step.work {
-            Work::Run { prepared, .. } => prepared.split.is_some() == split,
+            Work::Run { prepared, .. } => prepared.slicing.is_some() == split,
             Work::Copy => false,
         });
         steps

@@ -13,7 +13,7 @@ mod reference;
 use super::channels::Channels;
 use super::kernel::{CpuKernel, GpuKernel, Real};
 use super::prepared::Prepared;
-use super::split::Join;
+use super::slicing::Join;
 use super::{Backward, Operation, arity, same};
 use crate::graph::{GraphError, NodeId, Shape};
 
@@ -135,7 +135,7 @@ impl Operation for BatchStats {
         }
         let merge = Join::Merge(|rows| MergeStats { counts: rows }.into());
         let prepared = Prepared::new(Shape::from([2, channels.c]), channels);
-        Ok(prepared.flops(4 * x.elements()).split(&[0], merge))
+        Ok(prepared.flops(4 * x.elements()).slicing(&[0], merge))
     }
 
     fn reference<T: Real>(&self, channels: &Channels, inputs: &[&[T]], output: &mut [T]) {
@@ -162,7 +162,7 @@ impl Operation for BatchNorm {
         epilogue(self.slope)
     }
 
-    /// Split by rows: the statistics are given, those of the whole batch in training too. In place of x: in inference it is
+    /// Sliced by rows: the statistics are given, those of the whole batch in training too. In place of x: in inference it is
     /// dead after it; in training the backward pass reads it again, and the plan knows.
     fn prepare(&self, inputs: &[&Shape]) -> Result<Prepared<(Channels, Residual)>, String> {
         let (x, stats, affine) = match *inputs {

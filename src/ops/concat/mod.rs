@@ -33,7 +33,7 @@ pub struct Pad {
 
 /// A tensor as rows: all axes from the one on, for all before.
 #[derive(Clone, Copy, Debug)]
-pub struct Rows {
+pub struct Part {
     rows: usize,
     /// Elements of a row of the longer tensor, and of the shorter, which lies in it from `offset` on.
     long: usize,
@@ -62,7 +62,7 @@ fn by_rows<S>(prepared: Prepared<S>, axis: usize, inputs: usize) -> Prepared<S> 
     }
 }
 
-impl Rows {
+impl Part {
     fn launch(self, entry: &'static str, input: usize, len: usize) -> Launch {
         let Self { rows, long, short, offset } = self;
         Launch {
@@ -77,7 +77,7 @@ impl Rows {
 
 impl Operation for Concat {
     /// Of every input in the output.
-    type Sizes = Vec<Rows>;
+    type Sizes = Vec<Part>;
 
     fn name(&self) -> &'static str {
         "concat"
@@ -87,7 +87,7 @@ impl Operation for Concat {
         format!("axis {}", self.axis)
     }
 
-    fn prepare(&self, inputs: &[&Shape]) -> Result<Prepared<Vec<Rows>>, String> {
+    fn prepare(&self, inputs: &[&Shape]) -> Result<Prepared<Vec<Part>>, String> {
         let first = inputs.first().ok_or("at least one input is wanted")?;
         let mut total = 0;
         for x in inputs {
@@ -103,7 +103,7 @@ impl Operation for Concat {
         let parts = inputs.iter().map(|x| {
             let short = x[self.axis] * inner;
             offset += short;
-            Rows { rows, long: total * inner, short, offset: offset - short }
+            Part { rows, long: total * inner, short, offset: offset - short }
         });
         let parts = parts.collect();
         Ok(by_rows(Prepared::new(output, parts).flops(0), self.axis, inputs.len()))
@@ -122,7 +122,7 @@ impl Operation for Concat {
             .collect()
     }
 
-    fn reference<T: Real>(&self, parts: &Vec<Rows>, inputs: &[&[T]], output: &mut [T]) {
+    fn reference<T: Real>(&self, parts: &Vec<Part>, inputs: &[&[T]], output: &mut [T]) {
         for (part, input) in parts.iter().zip(inputs) {
             for row in 0..part.rows {
                 let from = &input[row * part.short..][..part.short];
@@ -131,7 +131,7 @@ impl Operation for Concat {
         }
     }
 
-    fn cpu(&self, parts: &Vec<Rows>, _: Option<usize>) -> CpuKernel {
+    fn cpu(&self, parts: &Vec<Part>, _: Option<usize>) -> CpuKernel {
         let parts = parts.clone();
         CpuKernel::new(move |inputs, y| {
             let long = parts[0].long.max(1);
@@ -144,14 +144,14 @@ impl Operation for Concat {
     }
 
     /// A dispatch an input.
-    fn gpu(&self, parts: &Vec<Rows>, _: Option<usize>) -> GpuKernel {
-        let launch = |(i, part): (usize, &Rows)| part.launch("place", i, part.rows * part.short);
+    fn gpu(&self, parts: &Vec<Part>, _: Option<usize>) -> GpuKernel {
+        let launch = |(i, part): (usize, &Part)| part.launch("place", i, part.rows * part.short);
         GpuKernel { launches: parts.iter().enumerate().map(launch).collect(), ..GpuKernel::default() }
     }
 }
 
 impl Operation for Slice {
-    type Sizes = Rows;
+    type Sizes = Part;
 
     fn name(&self) -> &'static str {
         "slice"
@@ -161,7 +161,7 @@ impl Operation for Slice {
         format!("axis {}, {}..{}", self.axis, self.start, self.start + self.len)
     }
 
-    fn prepare(&self, inputs: &[&Shape]) -> Result<Prepared<Rows>, String> {
+    fn prepare(&self, inputs: &[&Shape]) -> Result<Prepared<Part>, String> {
         let [x] = arity(inputs)?;
         let [rows, length, inner] = around(x, self.axis)?;
         if self.start.checked_add(self.len).is_none_or(|end| end > length) {
@@ -170,7 +170,7 @@ impl Operation for Slice {
                 self.len, self.start, self.axis
             ));
         }
-        let part = Rows { rows, long: length * inner, short: self.len * inner, offset: self.start * inner };
+        let part = Part { rows, long: length * inner, short: self.len * inner, offset: self.start * inner };
         let output = with_length(x, self.axis, self.len);
         Ok(by_rows(Prepared::new(output, part).flops(0), self.axis, 1))
     }
@@ -182,14 +182,14 @@ impl Operation for Slice {
         Ok(vec![backward.add_for(0, Pad { axis: self.axis, before: self.start, behind }.into(), &[dy])?])
     }
 
-    fn reference<T: Real>(&self, part: &Rows, inputs: &[&[T]], output: &mut [T]) {
+    fn reference<T: Real>(&self, part: &Part, inputs: &[&[T]], output: &mut [T]) {
         for row in 0..part.rows {
             let from = &inputs[0][row * part.long + part.offset..][..part.short];
             output[row * part.short..][..part.short].copy_from_slice(from);
         }
     }
 
-    fn cpu(&self, &Rows { long, short, offset, .. }: &Rows, _: Option<usize>) -> CpuKernel {
+    fn cpu(&self, &Part { long, short, offset, .. }: &Part, _: Option<usize>) -> CpuKernel {
         CpuKernel::new(move |inputs, y| {
             let rows = y.par_chunks_mut(short.max(1)).with_min_len((1 << 14) / short.max(1) + 1);
             rows.enumerate().for_each(|(row, y)| {
@@ -198,13 +198,13 @@ impl Operation for Slice {
         })
     }
 
-    fn gpu(&self, part: &Rows, _: Option<usize>) -> GpuKernel {
+    fn gpu(&self, part: &Part, _: Option<usize>) -> GpuKernel {
         part.launch("take", 0, part.rows * part.short).into()
     }
 }
 
 impl Operation for Pad {
-    type Sizes = Rows;
+    type Sizes = Part;
 
     fn name(&self) -> &'static str {
         "pad"
@@ -214,11 +214,11 @@ impl Operation for Pad {
         format!("axis {}, {} before, {} behind", self.axis, self.before, self.behind)
     }
 
-    fn prepare(&self, inputs: &[&Shape]) -> Result<Prepared<Rows>, String> {
+    fn prepare(&self, inputs: &[&Shape]) -> Result<Prepared<Part>, String> {
         let [x] = arity(inputs)?;
         let [rows, length, inner] = around(x, self.axis)?;
         let total = self.before + length + self.behind;
-        let part = Rows { rows, long: total * inner, short: length * inner, offset: self.before * inner };
+        let part = Part { rows, long: total * inner, short: length * inner, offset: self.before * inner };
         let output = with_length(x, self.axis, total);
         Ok(by_rows(Prepared::new(output, part).flops(0), self.axis, 1))
     }
@@ -230,7 +230,7 @@ impl Operation for Pad {
         Ok(vec![backward.add_for(0, Slice { axis: self.axis, start: self.before, len }.into(), &[dy])?])
     }
 
-    fn reference<T: Real>(&self, part: &Rows, inputs: &[&[T]], output: &mut [T]) {
+    fn reference<T: Real>(&self, part: &Part, inputs: &[&[T]], output: &mut [T]) {
         output.fill(T::zero());
         for row in 0..part.rows {
             let from = &inputs[0][row * part.short..][..part.short];
@@ -238,7 +238,7 @@ impl Operation for Pad {
         }
     }
 
-    fn cpu(&self, &Rows { long, short, offset, .. }: &Rows, _: Option<usize>) -> CpuKernel {
+    fn cpu(&self, &Part { long, short, offset, .. }: &Part, _: Option<usize>) -> CpuKernel {
         CpuKernel::new(move |inputs, y| {
             let rows = y.par_chunks_mut(long.max(1)).with_min_len((1 << 14) / long.max(1) + 1);
             rows.enumerate().for_each(|(row, y)| {
@@ -248,7 +248,7 @@ impl Operation for Pad {
         })
     }
 
-    fn gpu(&self, part: &Rows, _: Option<usize>) -> GpuKernel {
+    fn gpu(&self, part: &Part, _: Option<usize>) -> GpuKernel {
         part.launch("pad", 0, part.rows * part.long).into()
     }
 }

@@ -71,7 +71,7 @@ impl Operation for Reduce {
         }
     }
 
-    /// A mean over the batch is not split: its parts do not know how long the batch is.
+    /// A mean over the batch is not sliced: its parts do not know how long the batch is.
     fn prepare(&self, inputs: &[&Shape]) -> Result<Prepared<Reduction>, String> {
         let [x] = arity(inputs)?;
         let axes = self.axes(x);

@@ -7,8 +7,8 @@
 //! [`crate::gemm::shift_product`] of a convolution with a kernel of one row. Two dimensions would save another third of
 //! the multiplications, and lose it to shuffles at the widths of this network.
 //!
-//! A transformed channel is, for each of the six points, rows of places, one for each row of tiles of each sample; a
-//! place is a column of the padded image, and the padding behind a row is the padding before the next.
+//! A transformed channel is, for each of the six points, rows of padded columns, one row for each row of tiles of each
+//! sample. The padding behind a row is the padding before the next.
 //!
 //! Points are 0, ±3/4, ±3/2 and ∞: the transforms of data have few digits, so they are exact in f32, and the result's error
 //! is 1.4 times that of the plain sum, where the usual ±1, ±2 make it twice as large, and 5 times at worst.
@@ -32,8 +32,8 @@ const POINTS: usize = ROWS + TAPS - 1;
 
 /// Columns of a register tile of the widest instruction set.
 const COLUMNS: usize = 48;
-/// Places of samples side by side, at least, if there are enough samples: two register tiles.
-const PLACES: usize = 2 * COLUMNS;
+/// Padded columns of samples side by side, at least, if there are enough samples: two register tiles.
+const SIDE_BY_SIDE: usize = 2 * COLUMNS;
 /// Register tiles of columns that are multiplied before their transform, at most: their products stay in the
 /// first-level cache.
 const TILES: usize = 4;
@@ -41,7 +41,7 @@ const TILES: usize = 4;
 const TERMS: usize = 24;
 /// The widest vector of f32.
 const LANES: usize = 16;
-/// Room behind the last place of a point.
+/// Room behind the last column of a point.
 const SLACK: usize = LANES;
 
 /// A convolution with three rows of taps and stride 1, as tiles of rows.
@@ -58,10 +58,10 @@ struct Tiling {
     taps: usize,
     /// Tiles, one below the other, of an image.
     tiles: usize,
-    /// Places of a row.
+    /// Padded columns of a row.
     pitch: usize,
     /// Samples side by side in a product.
-    together: usize,
+    batch: usize,
 }
 
 impl Tiling {
@@ -76,13 +76,13 @@ impl Tiling {
         let tiles = images[1][0].div_ceil(ROWS);
         let read = images[1][1] + taps - 1;
         let pitch = (pad[1] + images[0][1]).max(read.saturating_sub(pad[1]));
-        let together = PLACES.div_ceil(tiles * pitch).min(samples);
+        let batch = SIDE_BY_SIDE.div_ceil(tiles * pitch).min(samples);
         // Columns of a plain product and of these, in whole register tiles, for as many outputs.
-        let plain = TAPS * together * (images[1][0] * pitch).next_multiple_of(COLUMNS);
-        let ours = POINTS * (together * tiles * pitch).next_multiple_of(COLUMNS);
+        let plain = TAPS * batch * (images[1][0] * pitch).next_multiple_of(COLUMNS);
+        let ours = POINTS * (batch * tiles * pitch).next_multiple_of(COLUMNS);
         let pays = 10 * ours <= 8 * plain && channels[0] * taps >= TERMS && channels[1] >= 8;
         let fits = taps < SLACK && pad[1] < taps;
-        (pays && fits).then_some(Self { samples, channels, images, pad, taps, tiles, pitch, together })
+        (pays && fits).then_some(Self { samples, channels, images, pad, taps, tiles, pitch, batch })
     }
 
     /// The forward convolution, of x.
@@ -102,18 +102,18 @@ impl Tiling {
         fits.then(tiling).flatten()
     }
 
-    /// Places of a sample.
+    /// Padded columns of all rows of tiles of a sample.
     fn len(&self) -> usize {
         self.tiles * self.pitch
     }
 
-    /// From one point of a transformed channel to the next: the places of all samples together, zeros, and room for
+    /// From one point of a transformed channel to the next: the columns of all samples side by side, zeros, and room for
     /// the rest of a vector.
     fn point(&self) -> usize {
-        (self.together * self.len() + self.taps).next_multiple_of(SLACK) + SLACK
+        (self.batch * self.len() + self.taps).next_multiple_of(SLACK) + SLACK
     }
 
-    /// Elements of the transformed image; as much as is multiplied at once can be read behind the last place.
+    /// Elements of the transformed image; as much as is multiplied at once can be read behind the last column.
     fn transformed(&self) -> usize {
         self.channels[0] * POINTS * self.point() + TILES * COLUMNS + SLACK
     }

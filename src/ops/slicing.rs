@@ -5,7 +5,7 @@ use super::Op;
 /// How an operation is computed on slices of its batch, so that tensors larger than a device can bind need not be
 /// bound whole. What it gives is what it gives on the whole batch, up to the rounding of sums over the batch.
 #[derive(Clone, Copy, Debug)]
-pub struct Split {
+pub struct Slicing {
     /// The inputs that are cut along their first axis, all at the same rows; a slice reads all others whole. Optional
     /// inputs that are not there are passed over.
     pub sliced: &'static [usize],
