@@ -1,7 +1,7 @@
 // What an adapter can reach at most, by kernels that do nothing else.
 //
 //   multiply_add  every invocation runs ROUNDS rounds of 64 independent multiply-adds in registers
-//   copy          to[i] = from[i] for COUNT vectors of four, one an invocation
+//   copy          sink[i] = source[i] for COUNT vectors of four, one an invocation
 //   nothing       one invocation adds 1 to one element: what a launch costs that waits for the launch before it
 //
 // Workgroups of 256 invocations; grids are folded into y where they are too many for x.
@@ -9,8 +9,8 @@
 override COUNT: u32 = 1u;
 override ROUNDS: u32 = 1u;
 
-@group(0) @binding(0) var<storage, read> from: array<vec4f>;
-@group(0) @binding(1) var<storage, read_write> to: array<vec4f>;
+@group(0) @binding(0) var<storage, read> source: array<vec4f>;
+@group(0) @binding(1) var<storage, read_write> sink: array<vec4f>;
 
 @compute @workgroup_size(256)
 fn multiply_add(
@@ -20,8 +20,8 @@ fn multiply_add(
 ) {
     let index = (group.x + group.y * groups.x) * 256u + local;
     // Not known at compile time, and such that sums stay finite.
-    let factor = from[0];
-    let term = from[1] + vec4f(f32(index));
+    let factor = source[0];
+    let term = source[1] + vec4f(f32(index));
     var sums: array<vec4f, 16>;
     for (var i = 0u; i < 16u; i++) {
         sums[i] = term * f32(i);
@@ -50,7 +50,7 @@ fn multiply_add(
     }
     // Every invocation's result decides whether it writes, so that no part of the work can be left out.
     if sum.x + sum.y + sum.z + sum.w == 1.5 || index == 0u {
-        to[0] = sum;
+        sink[0] = sum;
     }
 }
 
@@ -62,11 +62,11 @@ fn copy(
 ) {
     let index = (group.x + group.y * groups.x) * 256u + local;
     if index < COUNT {
-        to[index] = from[index];
+        sink[index] = source[index];
     }
 }
 
 @compute @workgroup_size(1)
 fn nothing() {
-    to[0] += vec4f(1.0);
+    sink[0] += vec4f(1.0);
 }
