@@ -31,7 +31,7 @@ const STREAMS: usize = 64;
 const LATE: i64 = 10;
 
 /// Reads Ogg.
-pub(in super::super) struct Ogg {
+pub(in crate::audio) struct Ogg {
     window: Window,
     streams: Vec<Stream>,
     tracks: Vec<Track>,
@@ -82,9 +82,9 @@ enum Codec {
 
 impl Ogg {
     /// Reads the headers of an Ogg file, which `source` stands at the beginning of.
-    pub(in super::super) fn new(source: Box<dyn MediaSource>) -> Result<Self> {
+    pub(in crate::audio) fn new(source: Box<dyn MediaSource>) -> Result<Self> {
         let mut ogg = Self {
-            window: Window::new(source, 0),
+            window: Window::new(source, 0)?,
             streams: Vec::new(),
             tracks: Vec::new(),
             units: VecDeque::new(),
