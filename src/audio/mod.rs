@@ -2,6 +2,7 @@
 //!
 //! This module knows samples only: no tensors, no genres.
 
+mod aac;
 mod blocks;
 mod catch;
 mod conform;

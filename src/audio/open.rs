@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::sync::OnceLock;
 
 use symphonia::core::codecs::audio::{
-    AudioCodecParameters, AudioDecoder, AudioDecoderOptions, well_known as codec,
+    AudioCodecParameters, AudioDecoder, AudioDecoderOptions, CODEC_ID_NULL_AUDIO, well_known as codec,
 };
 use symphonia::core::codecs::registry::CodecRegistry;
 use symphonia::core::errors::Error as Symphonia;
@@ -15,13 +15,14 @@ use symphonia::core::io::{MediaSource, MediaSourceStream, ReadBytes};
 use symphonia::core::packet::Packet;
 use symphonia::default::formats;
 
+use super::aac;
 use super::container::elementary::Elementary;
 use super::container::frame::is_free_format;
 use super::container::matroska::Matroska;
 use super::container::ogg::Ogg;
 use super::container::splice::{Piece, Spliced};
 use super::container::wave::Wave;
-use super::container::{aiff, around, flac, wave};
+use super::container::{aiff, around, flac, mp4, wave};
 use super::edits::{self, Part};
 use super::error::AudioFault;
 use super::info::FileInfo;
@@ -48,6 +49,8 @@ pub(super) struct Opened {
     pub tags: Tags,
     /// What MP4 says about the parts of its tracks that are to be heard.
     parts: Vec<(u32, Part)>,
+    /// Whether the file was found cut off before it was read.
+    pub cut: bool,
 }
 
 /// The track to decode.
@@ -162,7 +165,11 @@ impl Opened {
         if head.starts_with(b"\x1a\x45\xdf\xa3") {
             return Self::with(Matroska::new(source).map_err(fault_of)?, tags, Vec::new());
         }
-        let parts = if is_mp4(head) { edits::parts(&mut source)? } else { Vec::new() };
+        let (mut parts, mut cut) = (Vec::new(), false);
+        if is_mp4(head) {
+            (source, cut) = mp4::mended(source)?;
+            parts = edits::parts(&mut source)?;
+        }
         source.seek(SeekFrom::Start(0))?;
         let mut stream = MediaSourceStream::new(source, Default::default());
         let options = FormatOptions::default();
@@ -186,7 +193,8 @@ impl Opened {
             }
             other => fault_of(other),
         })?;
-        Self::with(format, tags, parts)
+        let opened = Self::with(format, tags, parts)?;
+        Ok(Self { cut, ..opened })
     }
 
     fn with(
@@ -195,7 +203,7 @@ impl Opened {
         parts: Vec<(u32, Part)>,
     ) -> Result<Self, AudioFault> {
         reader.tags(&mut tags);
-        Ok(Self { reader: Box::new(reader), tags, parts })
+        Ok(Self { reader: Box::new(reader), tags, parts, cut: false })
     }
 
     /// The audio track to decode, after its limits have been checked: the file's default where that can be decoded,
@@ -205,7 +213,14 @@ impl Opened {
         let audio = |track: &&Track| matches!(track.track_type(), Some(TrackType::Audio));
         let mut candidates: Vec<&Track> = tracks.iter().filter(audio).collect();
         candidates.sort_by_key(|track| !track.flags.contains(TrackFlags::DEFAULT));
-        let params = |track: &Track| track.codec_params.as_ref().and_then(|p| p.audio().cloned());
+        let params = |track: &Track| {
+            let mut params = track.codec_params.as_ref().and_then(|p| p.audio().cloned())?;
+            if params.codec == CODEC_ID_NULL_AUDIO && params.extra_data.as_deref().is_some_and(mp4::is_vorbis)
+            {
+                (params.codec, params.channels) = (codec::CODEC_ID_VORBIS, None);
+            }
+            Some(params)
+        };
         let known = |p: &AudioCodecParameters| codecs().get_audio_decoder(p.codec).is_some();
         let readable = |track: &Track| self.reader.refuses(track.id).is_none();
         let all = || candidates.iter().filter_map(|&track| Some((track, params(track)?)));
@@ -231,6 +246,12 @@ impl Opened {
         if params.codec == codec::CODEC_ID_FLAC {
             let info = params.extra_data.as_deref().filter(|info| info.len() >= 34);
             params.extra_data = info.map(|info| flac::described(info, None).into_boxed_slice());
+        }
+        if params.codec == codec::CODEC_ID_AAC
+            && let Some(config) = params.extra_data.as_deref().filter(|config| !config.is_empty())
+        {
+            params.extra_data = Some(aac::checked(config)?.into_boxed_slice());
+            params.channels = None;
         }
         // MP4 has no room for rates above 65535 Hz; the codec's own header knows.
         if params.channels.is_none() || params.sample_rate.is_none_or(|rate| rate == 0) {
@@ -360,12 +381,13 @@ fn decoder(params: &AudioCodecParameters) -> Result<Box<dyn AudioDecoder>, Audio
 }
 
 impl Chosen {
-    /// Looks at a packet for what cannot be decoded as it should be; `decoded` packets were before.
+    /// Whether a packet, before which `decoded` others were, shows that the track is HE-AAC.
     ///
     /// # Errors
-    /// [`AudioFault::Unsupported`].
-    pub(super) fn watch(&self, _packet: &Packet, _decoded: u64) -> Result<(), AudioFault> {
-        Ok(())
+    /// Those of [`Chosen::decoder`].
+    pub(super) fn is_replicated(&self, packet: &Packet, decoded: u64) -> Result<bool, AudioFault> {
+        let watched = self.params.codec == codec::CODEC_ID_AAC && decoded <= aac::WATCHED;
+        if watched { aac::is_replicated(packet, || self.decoder()) } else { Ok(false) }
     }
 
     /// A decoder for the track.

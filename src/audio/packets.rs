@@ -7,6 +7,7 @@ use symphonia::core::codecs::audio::AudioDecoder;
 use symphonia::core::errors::Error as Symphonia;
 use symphonia::core::packet::Packet;
 
+use super::aac;
 use super::decode::Sink;
 use super::error::AudioFault;
 use super::info::{FileInfo, Loss};
@@ -48,6 +49,8 @@ pub(super) struct Packets {
     /// Packets read since the last one that gave samples.
     idle: u32,
     cut: bool,
+    /// Packets that show that AAC is more than that.
+    replicated: u64,
     /// What went wrong last.
     trouble: Option<String>,
     planes: Vec<Vec<f32>>,
@@ -109,7 +112,8 @@ impl Packets {
         opened.reader.tags(&mut opened.tags);
         (info.artists, info.title) = (opened.tags.artists(), opened.tags.title());
         (info.sample_rate, info.channels) = self.first.unwrap_or((info.sample_rate, info.channels));
-        info.loss = self.verdict(opened.reader.missing())?;
+        let missing = opened.reader.missing();
+        info.loss = self.verdict(Missing { cut: missing.cut || opened.cut, ..missing })?;
         Ok(info)
     }
 
@@ -142,7 +146,8 @@ impl Packets {
             }
             Err(e) => return Err(fault_of(e)),
         }
-        chosen.watch(packet, self.good)
+        self.replicated += u64::from(chosen.is_replicated(packet, self.good)?);
+        if self.replicated >= aac::ENOUGH { Err(aac::replicated()) } else { Ok(()) }
     }
 
     /// Passes on what a packet decoded to.

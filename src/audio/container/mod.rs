@@ -10,6 +10,7 @@ pub(super) mod flac;
 pub(super) mod frame;
 mod info;
 pub(super) mod matroska;
+pub(super) mod mp4;
 pub(super) mod ogg;
 mod pcm;
 pub(super) mod splice;
