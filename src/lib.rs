@@ -11,6 +11,7 @@ pub mod gemm;
 pub mod graph;
 pub mod model;
 pub mod ops;
+pub mod paths;
 pub mod plan;
 pub mod recognize;
 pub mod report;

@@ -11,13 +11,13 @@ mod progress;
 mod run_report;
 mod train;
 
-use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::device::{self, Device};
+use crate::paths::quoted;
 use crate::train::{TrainError, TrainOptions};
 
 /// Where training runs are kept.
@@ -178,13 +178,6 @@ fn warn_of_trouble(cache: &crate::dataset::Cache) {
             "decoded songs cannot be kept ({trouble}); name another folder with --cache, or leave it with --no-cache"
         ));
     }
-}
-
-/// `path` as it should be typed into a shell.
-fn quoted(path: &Path) -> String {
-    let text = path.display().to_string();
-    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+:@%\\".contains(c);
-    if text.chars().all(plain) { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
 }
 
 /// Writes a line to stderr. Whether anybody reads it is no reason to stop: Ctrl-C also ends the `tee` that a training

@@ -243,7 +243,7 @@ impl Writer {
         let fail = |error: String| CliError::Other(format!("writing csv failed: {error}"));
         let mut csv = csv::Writer::from_writer(Vec::new());
         let mut row = |fields: &[String]| csv.write_record(fields).map_err(|e| fail(e.to_string()));
-        let path = song.path.display().to_string();
+        let path = crate::paths::text(&song.path);
         if let Some(timeline) = &song.timeline {
             if self.written == 0 {
                 row(&["path", "start", "genre", "probability"].map(String::from))?;

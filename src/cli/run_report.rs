@@ -179,7 +179,7 @@ impl Trained<'_> {
             Fact::new("Cross-validation", text)
         });
         let facts = vec![
-            Fact::new("Folder", data.root.to_string_lossy()),
+            Fact::new("Folder", crate::paths::text(&data.root)),
             Fact::new("Genres", data.genres.len().to_string()),
             Fact::new(
                 "Songs",

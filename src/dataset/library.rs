@@ -9,6 +9,7 @@ use super::cache::Cache;
 use super::error::{DatasetError, Problem};
 use super::scan::{Dataset, Entry};
 use crate::audio::{self, AudioSpec, Song};
+use crate::paths;
 
 /// Songs that are ready to be read, with what is known about them.
 #[derive(Clone, Debug)]
@@ -106,7 +107,7 @@ impl Library {
                 index[old] = kept.len();
                 kept.push(name);
             } else {
-                let path = self.dataset.root.join(name);
+                let path = self.dataset.root.join(paths::path(&name));
                 self.problems.push(Problem { path, reason: "no usable song: genre left out".to_owned() });
             }
         }

@@ -10,6 +10,7 @@ use super::error::{DatasetError, Problem};
 use super::genres::parse_genres;
 use super::tracks::{Tracks, read_tracks};
 use crate::audio::has_audio_extension;
+use crate::paths;
 
 /// The folder of synthesised songs under a dataset's root. It is a dataset of its own, never a genre.
 pub const DEMO: &str = "demo";
@@ -43,7 +44,8 @@ pub struct Dataset {
 pub struct Entry {
     /// Where the file is (the root included).
     pub path: PathBuf,
-    /// The path relative to the root with `/` between folders: the same wherever the dataset lies.
+    /// The path relative to the root with `/` between folders, as [`paths::text`] gives it: the same wherever the dataset
+    /// lies, and another for every file.
     pub name: String,
     /// Index into [`Dataset::genres`].
     pub genre: usize,
@@ -153,10 +155,10 @@ fn listed_genres(root: &Path) -> Result<Option<Vec<String>>, DatasetError> {
     Ok(Some(listed))
 }
 
-/// The visible entries of a folder, (name, path), sorted by name.
+/// The visible entries of a folder, (name as [`paths::text`] gives it, path), sorted by name.
 fn list(folder: &Path) -> std::io::Result<Vec<(String, PathBuf)>> {
     let mut entries = fs::read_dir(folder)?
-        .map(|entry| entry.map(|e| (e.file_name().to_string_lossy().into_owned(), e.path())))
+        .map(|entry| entry.map(|e| (paths::text(e.file_name()), e.path())))
         .collect::<Result<Vec<_>, _>>()?;
     entries.retain(|(name, _)| !name.starts_with('.'));
     entries.sort();

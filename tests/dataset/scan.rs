@@ -82,6 +82,54 @@ fn links_are_followed_without_end() {
     assert!(names(&data).contains(&"pop/broken.mp3"));
 }
 
+/// Bytes that are no character stay apart in names, in the table of a split and in the cache.
+#[cfg(target_os = "linux")]
+#[test]
+fn names_need_not_be_utf_8() {
+    use std::ffi::OsStr;
+    use std::fs;
+    use std::os::unix::ffi::OsStrExt;
+
+    use genre_recognizer::dataset::{Cache, Library, Side, read_sides, split};
+    use genre_recognizer::paths;
+
+    let folder = Folder::new();
+    folder.tone("plain/x.wav", 300.0, 1.0);
+    let tone = fs::read(folder.root().join("plain/x.wav")).unwrap();
+    for genre in [&b"caf\xe9"[..], b"caf\xe8", b"plain"] {
+        let genre = folder.root().join(OsStr::from_bytes(genre));
+        fs::create_dir_all(&genre).unwrap();
+        for name in [&b"\x91.wav"[..], b"\x92.wav", b"\xff\xfe.wav", br"\x91.wav", "\u{fffd}.wav".as_bytes()]
+        {
+            fs::write(genre.join(OsStr::from_bytes(name)), &tone).unwrap();
+        }
+    }
+    let data = scan(folder.root()).unwrap();
+    assert_eq!(data.genres, [r"caf\xE8", r"caf\xE9", "plain"]);
+    assert_eq!(data.counts(), [5, 5, 6]);
+    for name in [r"caf\xE9/\x91.wav", r"caf\xE9/\x5Cx91.wav", r"caf\xE8/\xFF\xFE.wav", "plain/\u{fffd}.wav"] {
+        assert!(names(&data).contains(&name), "{name}: {:?}", names(&data));
+    }
+    for song in &data.songs {
+        assert_eq!(folder.root().join(paths::path(&song.name)), song.path);
+    }
+    let sides = split(&data, 0.3, 1).unwrap();
+    let table = folder.file("split.csv", sides.to_csv(&data).as_bytes());
+    let read = read_sides(&table).unwrap();
+    assert_eq!(read.len(), data.songs.len());
+    for (i, song) in data.songs.iter().enumerate() {
+        let side = if sides.train.contains(&i) { Side::Train } else { Side::Validation };
+        assert_eq!(read[&song.name], side, "{}", song.name);
+    }
+
+    let cache = Cache::new(folder.root().join(".cache"));
+    let library = Library::load(&data, &spec(), 0.1, Some(&cache), |_, _, _| {}).unwrap();
+    assert_eq!(library.songs.len(), 16);
+    let one = folder.root().join(OsStr::from_bytes(b"caf\xe9"));
+    assert_eq!(cache.clean(Some(&one)).unwrap().entries, 5);
+    assert_eq!(cache.clean(None).unwrap().entries, 11);
+}
+
 #[test]
 fn tracks_csv_gives_artists_and_folds() {
     let folder = Folder::new();

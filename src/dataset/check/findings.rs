@@ -11,6 +11,7 @@ use xxhash_rust::xxh3::Xxh3Default;
 
 use super::super::scan::Dataset;
 use super::{Depth, Fact, GenreReport};
+use crate::files;
 
 /// Something to be known about the songs of a dataset.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -59,7 +60,7 @@ fn few(data: &Dataset, genres: &[GenreReport]) -> Vec<Finding> {
     if genres.iter().filter(|genre| genre.songs > 0).count() < 2 {
         findings.push(finding(format!(
             "songs of at least two genres are needed to train; add folders to {}",
-            data.root.display()
+            files::shown(&data.root)
         )));
     }
     let empty = names(&|genre| genre.songs == 0);

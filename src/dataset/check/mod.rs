@@ -16,6 +16,7 @@ use super::cache::Cache;
 use super::error::{DatasetError, Problem};
 use super::scan::{Dataset, Entry, survey};
 use crate::audio::{self, AudioError, AudioFault, AudioSpec, FileInfo, RecordError};
+use crate::paths;
 
 /// How thoroughly files are read.
 #[derive(Clone, Copy, Debug)]
@@ -172,7 +173,7 @@ fn report(data: &Dataset, looked: Vec<Result<Fact, AudioError>>, depth: Depth<'_
     }
     let findings = findings::all(data, &genres, &facts, depth);
     Report {
-        dataset: data.root.to_string_lossy().into_owned(),
+        dataset: paths::text(&data.root),
         songs: facts.len(),
         hours: genres.iter().map(|genre| genre.hours).sum(),
         needs_attention: !problems.is_empty() || findings.iter().any(|finding| finding.needs_attention),

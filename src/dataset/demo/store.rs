@@ -2,6 +2,7 @@
 
 use super::{GENRES, RATE, Spec};
 use crate::audio::wav::write_wav;
+use crate::files;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File};
@@ -26,11 +27,12 @@ pub enum Outcome {
 
 #[derive(Debug, thiserror::Error)]
 pub enum DemoError {
-    #[error("{}: {source}", path.display())]
+    #[error("{}: {source}", files::shown(path))]
     Io { path: PathBuf, source: io::Error },
     #[error(
         "{} is not part of a demo set, so {} is not replaced by one: move it away, or name another folder",
-        file.display(), dir.display()
+        files::shown(file),
+        files::shown(dir)
     )]
     Foreign { dir: PathBuf, file: PathBuf },
 }

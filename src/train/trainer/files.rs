@@ -184,7 +184,7 @@ impl Trainer {
 /// The last part of a path that has a name.
 fn folder_name(path: &std::path::Path) -> String {
     let whole = path.canonicalize().unwrap_or_else(|_| path.into());
-    whole.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned())
+    whole.file_name().map_or_else(String::new, crate::paths::text)
 }
 
 /// A digest of the songs, of what they sound like, and of who is on which side of the split.
