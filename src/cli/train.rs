@@ -247,7 +247,10 @@ pub(super) fn songs(root: &Path) -> Result<(Dataset, bool), CliError> {
         _ => false,
     };
     match scanned {
-        Ok(data) => Ok((data, demo::is_demo(root))),
+        Ok(data) => {
+            data.warnings.iter().for_each(|warning| say(&format!("warning: {warning}")));
+            Ok((data, demo::is_demo(root)))
+        }
         Err(_) if none => {
             let folder = root.join(DEMO);
             say(&format!(

@@ -1,6 +1,6 @@
 //! The decoded songs of a dataset.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rayon::prelude::*;
@@ -24,6 +24,14 @@ pub struct Library {
     pub problems: Vec<Problem>,
 }
 
+/// The folder of every genre that has songs.
+fn folders(dataset: &Dataset) -> Vec<Option<PathBuf>> {
+    let folder =
+        |entry: &Entry| dataset.root.join(paths::path(entry.name.split('/').next().unwrap_or_default()));
+    let of = |genre| dataset.songs.iter().find(|entry| entry.genre == genre).map(folder);
+    (0..dataset.genres.len()).map(of).collect()
+}
+
 impl Library {
     /// Decodes all songs of `dataset` on rayon's threads, into memory or `cache`. Artists that the dataset does not name
     /// are taken from the files' tags. Songs that cannot be used, or are shorter than `min_seconds`,
@@ -43,7 +51,7 @@ impl Library {
     ) -> Result<Self, DatasetError> {
         let mut library = Self::load_as_is(dataset, spec, min_seconds, cache, progress);
         let files = library.problems.len();
-        library.drop_empty_genres();
+        library.drop_empty_genres(&folders(dataset));
         library.dataset.require_two_genres(&library.problems[..files])?;
         Ok(library)
     }
@@ -98,7 +106,7 @@ impl Library {
     }
 
     /// Removes the genres that no song is left of.
-    fn drop_empty_genres(&mut self) {
+    fn drop_empty_genres(&mut self, folders: &[Option<PathBuf>]) {
         let counts = self.dataset.counts();
         let mut kept = Vec::new();
         let mut index = vec![0; counts.len()];
@@ -107,7 +115,7 @@ impl Library {
                 index[old] = kept.len();
                 kept.push(name);
             } else {
-                let path = self.dataset.root.join(paths::path(&name));
+                let path = folders[old].clone().unwrap_or_else(|| self.dataset.root.join(paths::path(&name)));
                 self.problems.push(Problem { path, reason: "no usable song: genre left out".to_owned() });
             }
         }

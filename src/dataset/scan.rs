@@ -1,13 +1,12 @@
 //! Finds the genres and songs of a dataset folder.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use unicode_normalization::UnicodeNormalization;
-
 use super::error::{DatasetError, Problem};
 use super::genres::parse_genres;
+use super::names::{composed, folded, place, squeezed};
 use super::tracks::{Tracks, read_tracks};
 use crate::audio::has_audio_extension;
 use crate::paths;
@@ -29,7 +28,7 @@ const OWN_FILES: [&str; 3] = [TRACKS, GENRES_FILE, "attribution.csv"];
 pub struct Dataset {
     /// The folder.
     pub root: PathBuf,
-    /// Labels: the names of the genre folders, sorted, or in the order of `genres.txt`.
+    /// Labels: the names of the genre folders in Unicode's composed form, sorted, or in the order of `genres.txt`.
     pub genres: Vec<String>,
     /// Songs, sorted by [`Entry::name`].
     pub songs: Vec<Entry>,
@@ -37,6 +36,8 @@ pub struct Dataset {
     pub other_files: usize,
     /// What could not be read, and rows of `tracks.csv` without a file.
     pub problems: Vec<Problem>,
+    /// What is probably not meant although it can be used, each with its cure: genres that look alike.
+    pub warnings: Vec<String>,
 }
 
 /// A song of a [`Dataset`].
@@ -61,8 +62,7 @@ impl Entry {
     /// The artist as artists are compared: however upper and lower case, blanks and accents (Unicode's composed and
     /// decomposed forms) are written.
     pub fn artist_key(&self) -> Option<String> {
-        let words = self.artist.as_ref()?.split_whitespace().collect::<Vec<_>>().join(" ");
-        Some(words.nfkc().collect::<String>().to_lowercase())
+        self.artist.as_deref().map(folded)
     }
 }
 
@@ -71,7 +71,9 @@ impl Entry {
 /// Hidden files and folders, the folder [`DEMO`] directly under the root, and folders without an audio file are passed
 /// over. Links are followed, each folder once a genre. Files are recognised by their extension; what they hold is
 /// not looked at. Genres and songs are sorted, so that the result does not depend on the file system's order. Where the
-/// root has a [`GENRES_FILE`], only the genres that it names are taken, in its order; other folders are a problem.
+/// root has a [`GENRES_FILE`], only the genres that it names are taken, in its order; other folders are a problem. Names
+/// in it, in `tracks.csv` and of folders meet whether their accents are composed or not; folders whose names differ in
+/// nothing else are one genre.
 ///
 /// # Errors
 /// [`DatasetError`]: the root is missing or unreadable, no genre folder, fewer than two genres, or a malformed
@@ -104,12 +106,14 @@ pub(super) fn survey(root: &Path) -> Result<Dataset, DatasetError> {
         if name == DEMO {
             continue;
         }
+        let folder = name;
+        let name = composed(&folder);
         if listed.as_ref().is_some_and(|listed| !listed.contains(&name)) {
             let mut ignored = Dataset { root: root.to_owned(), ..Dataset::default() };
-            ignored.collect(&path, &name, 0, &mut HashSet::new());
+            ignored.collect(&path, &folder, 0, &mut HashSet::new());
             if !ignored.songs.is_empty() {
                 let songs = ignored.songs.len();
-                let alike = listed.iter().flatten().find(|genre| genre.to_lowercase() == name.to_lowercase());
+                let alike = listed.iter().flatten().find(|genre| squeezed(genre) == squeezed(&name));
                 let alike = alike.map(|genre| format!(" (it has \"{genre}\")")).unwrap_or_default();
                 let reason = format!(
                     "not a genre of {GENRES_FILE}{alike}, left out with its songs ({songs}); add a line \"{name}\", or delete the list"
@@ -119,19 +123,28 @@ pub(super) fn survey(root: &Path) -> Result<Dataset, DatasetError> {
             continue;
         }
         let songs = data.songs.len();
-        let genre = data.genres.len();
-        data.collect(&path, &name, genre, &mut HashSet::new());
-        if data.songs.len() > songs {
-            data.genres.push(name);
+        let known = data.genres.iter().position(|genre| *genre == name);
+        data.collect(&path, &folder, known.unwrap_or(data.genres.len()), &mut HashSet::new());
+        match known {
+            _ if data.songs.len() == songs => {}
+            None => data.genres.push(name),
+            Some(_) => data.warnings.push(format!(
+                "two folders are called \"{name}\", and only the form of their accents differs (Unicode composes them or not): \
+                 taken as one genre; move the songs into one of them"
+            )),
         }
     }
+    data.warnings.extend(alike(&data.genres));
     if data.genres.is_empty() {
         let unlisted = data.problems.iter().filter(|problem| problem.path.is_dir()).cloned().collect();
         return Err(DatasetError::NoGenres { root: root.to_owned(), loose, unlisted });
     }
-    if let Some(listed) = listed {
-        data.order(&listed);
-    }
+    let order = listed.unwrap_or_else(|| {
+        let mut sorted = data.genres.clone();
+        sorted.sort();
+        sorted
+    });
+    data.order(&order);
     data.songs.sort_by(|a, b| a.name.cmp(&b.name).then_with(|| a.path.cmp(&b.path)));
     let csv = root.join(TRACKS);
     if csv.is_file() {
@@ -148,11 +161,29 @@ fn listed_genres(root: &Path) -> Result<Option<Vec<String>>, DatasetError> {
     }
     let fail = |source| DatasetError::Io { path: path.clone(), source };
     let bytes = fs::read(&path).map_err(fail)?;
-    let listed = parse_genres(&String::from_utf8_lossy(&bytes));
+    let listed: Vec<String> =
+        parse_genres(&String::from_utf8_lossy(&bytes)).iter().map(|genre| composed(genre)).collect();
     if listed.is_empty() {
         return Err(DatasetError::NoListedGenres(path));
     }
     Ok(Some(listed))
+}
+
+/// Warnings of genres that a reader takes for one.
+fn alike(genres: &[String]) -> Vec<String> {
+    let mut groups: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+    for genre in genres {
+        groups.entry(squeezed(genre)).or_default().push(genre);
+    }
+    let groups = groups.into_values().filter(|group| group.len() > 1);
+    let warning = |group: Vec<&str>| {
+        format!(
+            "the genres \"{}\" differ only in capitals, blanks, hyphens or the form of characters, and are learnt as \
+             different ones: if they are one, move the songs into one folder",
+            group.join("\", \"")
+        )
+    };
+    groups.map(warning).collect()
 }
 
 /// The visible entries of a folder, (name as [`paths::text`] gives it, path), sorted by name.
@@ -201,14 +232,34 @@ impl Dataset {
         self.genres.sort_by_key(place);
     }
 
-    /// Adds what `tracks.csv` says.
+    /// Adds what `tracks.csv` says: of the song that is called as a row says, or else of the only one that has the same
+    /// [`place`].
     fn apply(&mut self, csv: &Path, mut tracks: Tracks) -> Result<(), DatasetError> {
-        for song in &mut self.songs {
-            let Some(track) = tracks.remove(&song.name) else {
-                continue;
+        let mut found: Vec<_> = self.songs.iter().map(|song| tracks.remove(&song.name)).collect();
+        let mut places: HashMap<String, Vec<usize>> = HashMap::new();
+        if !tracks.is_empty() {
+            for (i, song) in self.songs.iter().enumerate().filter(|(i, _)| found[*i].is_none()) {
+                places.entry(place(&song.name)).or_default().push(i);
+            }
+        }
+        let mut missing: Vec<_> = tracks.into_iter().collect();
+        missing.sort_by_key(|(_, track)| track.line);
+        for (name, track) in missing {
+            let reason = match places.get(&place(&name)).map(Vec::as_slice) {
+                Some(&[song]) if found[song].is_none() => {
+                    found[song] = Some(track);
+                    continue;
+                }
+                Some([_, _, ..]) => "but several files are called so; write the path as split.csv does",
+                _ => "but not there",
             };
+            let reason = format!("listed in {TRACKS}, line {}, {reason}", track.line);
+            self.problems.push(Problem { path: self.root.join(name), reason });
+        }
+        for (song, track) in self.songs.iter_mut().zip(found) {
+            let Some(track) = track else { continue };
             let folder = &self.genres[song.genre];
-            if let Some(genre) = track.genre.filter(|genre| genre != folder) {
+            if let Some(genre) = track.genre.filter(|genre| composed(genre) != *folder) {
                 let reason = format!(
                     "\"{}\" is of genre \"{genre}\" here, and in folder \"{folder}\"; move the file or mend the line",
                     song.name
@@ -218,12 +269,6 @@ impl Dataset {
             song.artist = track.artist;
             song.fold = track.fold;
         }
-        let mut missing: Vec<_> = tracks.into_iter().collect();
-        missing.sort_by_key(|(_, track)| track.line);
-        self.problems.extend(missing.into_iter().map(|(name, track)| Problem {
-            path: self.root.join(name),
-            reason: format!("listed in {TRACKS}, line {}, but not there", track.line),
-        }));
         Ok(())
     }
 
@@ -236,11 +281,14 @@ impl Dataset {
         Err(DatasetError::TooFewGenres { root, genres, problems })
     }
 
-    /// The dataset with other genres, by name; songs of genres that these do not name are left out. Also: the names of
+    /// The dataset with other genres, by name, whether its accents are composed or not; songs of genres that these do not name are left out. Also: the names of
     /// those.
     pub fn with_genres(mut self, genres: &[String]) -> (Self, Vec<String>) {
-        let place: Vec<Option<usize>> =
-            self.genres.iter().map(|name| genres.iter().position(|genre| genre == name)).collect();
+        let place: Vec<Option<usize>> = self
+            .genres
+            .iter()
+            .map(|name| genres.iter().position(|genre| composed(genre) == composed(name)))
+            .collect();
         let unknown = self.genres.iter().zip(&place).filter(|(_, place)| place.is_none());
         let unknown = unknown.map(|(name, _)| name.clone()).collect();
         self.songs.retain(|song| place[song.genre].is_some());

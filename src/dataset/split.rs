@@ -8,6 +8,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 
 use super::error::DatasetError;
+use super::names::Places;
 use super::scan::Dataset;
 use crate::rng::Rng;
 
@@ -47,12 +48,31 @@ pub enum Side {
     Validation,
 }
 
-/// The sides of songs by their names, from a table that [`Split::to_csv`] made. Other columns than `path` and `split` are
+/// The sides of songs by their names.
+#[derive(Clone, Debug)]
+pub struct Sides(Places<Side>);
+
+impl Sides {
+    /// The side of the song with this [`Entry::name`]: of the one that is called so, or else of the only one whose name
+    /// differs in nothing but the form of its accents, as after a copy to another file system.
+    ///
+    /// [`Entry::name`]: super::Entry::name
+    pub fn get(&self, name: &str) -> Option<Side> {
+        self.0.get(name).copied()
+    }
+
+    /// How many songs are on a side.
+    pub fn count(&self, side: Side) -> usize {
+        self.0.values().filter(|&&of| of == side).count()
+    }
+}
+
+/// The sides of songs, from a table that [`Split::to_csv`] made. Other columns than `path` and `split` are
 /// ignored.
 ///
 /// # Errors
 /// [`DatasetError::Io`] where the file cannot be read; [`DatasetError::Tracks`] with the line that is no row of such a table.
-pub fn read_sides(path: &Path) -> Result<HashMap<String, Side>, DatasetError> {
+pub fn read_sides(path: &Path) -> Result<Sides, DatasetError> {
     let bytes = std::fs::read(path).map_err(|source| DatasetError::Io { path: path.to_owned(), source })?;
     let fail = |line: u64, reason: &str| DatasetError::Tracks {
         path: path.to_owned(),
@@ -79,7 +99,7 @@ pub fn read_sides(path: &Path) -> Result<HashMap<String, Side>, DatasetError> {
         };
         Ok((row.get(name).unwrap_or_default().to_owned(), side))
     };
-    table.records().map(row).collect()
+    Ok(Sides(Places::new(table.records().map(row).collect::<Result<_, _>>()?)))
 }
 
 /// Splits the songs so that each genre has about `validation_fraction` of its songs in validation, and no artist and no

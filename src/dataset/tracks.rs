@@ -114,7 +114,7 @@ fn csv_error(error: csv::Error, path: &Path, lines: &mut Lines) -> DatasetError 
 
 /// A path with single `/` between its parts, without `.`; `None` where it is absolute (on any system), has `..` or
 /// names nothing.
-fn relative(path: &str) -> Option<String> {
+pub(super) fn relative(path: &str) -> Option<String> {
     let path = path.replace('\\', "/");
     let parts: Vec<&str> = path.split('/').filter(|part| !matches!(*part, "" | ".")).collect();
     let drive = matches!(parts.first()?.as_bytes(), [letter, b':'] if letter.is_ascii_alphabetic());

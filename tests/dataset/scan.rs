@@ -116,11 +116,25 @@ fn names_need_not_be_utf_8() {
     let sides = split(&data, 0.3, 1).unwrap();
     let table = folder.file("split.csv", sides.to_csv(&data).as_bytes());
     let read = read_sides(&table).unwrap();
-    assert_eq!(read.len(), data.songs.len());
+    assert_eq!(read.count(Side::Train) + read.count(Side::Validation), data.songs.len());
     for (i, song) in data.songs.iter().enumerate() {
         let side = if sides.train.contains(&i) { Side::Train } else { Side::Validation };
-        assert_eq!(read[&song.name], side, "{}", song.name);
+        assert_eq!(read.get(&song.name), Some(side), "{}", song.name);
     }
+
+    // The table of artists takes names as the table of a split writes them.
+    folder.file(
+        "tracks.csv",
+        br"path,artist
+caf\xE9/\x91.wav,One
+caf\xE9/\x92.wav,Two
+",
+    );
+    let data = scan(folder.root()).unwrap();
+    let artists: Vec<_> =
+        data.songs.iter().filter_map(|s| Some((s.name.as_str(), s.artist.as_deref()?))).collect();
+    assert_eq!(artists, [(r"caf\xE9/\x91.wav", "One"), (r"caf\xE9/\x92.wav", "Two")]);
+    assert!(data.problems.is_empty(), "{:?}", data.problems);
 
     let cache = Cache::new(folder.root().join(".cache"));
     let library = Library::load(&data, &spec(), 0.1, Some(&cache), |_, _, _| {}).unwrap();
@@ -128,6 +142,65 @@ fn names_need_not_be_utf_8() {
     let one = folder.root().join(OsStr::from_bytes(b"caf\xe9"));
     assert_eq!(cache.clean(Some(&one)).unwrap().entries, 5);
     assert_eq!(cache.clean(None).unwrap().entries, 11);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn composed_and_decomposed_names_meet() {
+    let folder = Folder::new();
+    let (composed, decomposed) = ("\u{e9}", "e\u{301}");
+    for name in ["caf\u{e9}/1.mp3", "cafe\u{301}/2.mp3", "b/e\u{301}.mp3", "b/\u{f6}.mp3", "b/o\u{308}.mp3"] {
+        folder.song(name);
+    }
+    folder.file("genres.txt", format!("b\ncaf{decomposed}\n").as_bytes());
+    let table = format!(
+        "path,genre,artist\nb/{composed}.mp3,b,X\ncaf{composed}/2.mp3,caf{decomposed},Y\nb/\u{f6}.mp3,,Z\n"
+    );
+    folder.file("tracks.csv", table.as_bytes());
+    let data = scan(folder.root()).unwrap();
+    // Folders of one name are one genre.
+    assert_eq!(
+        (&data.genres[..], data.counts()),
+        (&["b".to_owned(), format!("caf{composed}")][..], vec![3, 2])
+    );
+    let artists: HashMap<_, _> =
+        data.songs.iter().filter_map(|s| Some((s.name.as_str(), s.artist.as_deref()?))).collect();
+    let wanted = [("b/e\u{301}.mp3", "X"), ("cafe\u{301}/2.mp3", "Y"), ("b/\u{f6}.mp3", "Z")];
+    assert_eq!(artists, HashMap::from(wanted));
+    assert!(data.problems.is_empty(), "{:?}", data.problems);
+    let [warning] = &data.warnings[..] else { panic!("{:?}", data.warnings) };
+    assert!(warning.contains("accents") && warning.contains("move the songs into one"), "{warning}");
+
+    // A row that could mean either of two files is named.
+    folder.file("tracks.csv", "path,artist\nb/./\u{1ed1}.mp3,A\n".as_bytes());
+    folder.song("b/o\u{302}\u{301}.mp3");
+    folder.song("b/\u{f4}\u{301}.mp3");
+    let data = scan(folder.root()).unwrap();
+    let [problem] = &data.problems[..] else { panic!("{:?}", data.problems) };
+    assert!(problem.reason.contains("line 2, but several files"), "{problem}");
+}
+
+#[test]
+fn genres_that_look_alike_are_named() {
+    let folder = Folder::new();
+    for name in ["Rock/1.mp3", "rock/2.mp3", "rock /3.mp3", "hip hop/4.mp3", "Hip-Hop/5.mp3", "jazz/6.mp3"] {
+        folder.song(name);
+    }
+    let data = scan(folder.root()).unwrap();
+    assert_eq!(data.genres.len(), 6);
+    let [hop, rock] = &data.warnings[..] else { panic!("{:?}", data.warnings) };
+    assert!(hop.contains(r#""Hip-Hop", "hip hop""#) && hop.contains("into one folder"), "{hop}");
+    assert!(rock.contains(r#""Rock", "rock", "rock ""#), "{rock}");
+
+    // In a list, the one that is like it is named.
+    folder.file("genres.txt", b"rock\njazz\n");
+    let data = scan(folder.root()).unwrap();
+    let reasons: Vec<&str> = data.problems.iter().map(|p| p.reason.as_str()).collect();
+    assert_eq!(
+        reasons.iter().filter(|reason| reason.contains("(it has \"rock\")")).count(),
+        2,
+        "{reasons:?}"
+    );
 }
 
 #[test]

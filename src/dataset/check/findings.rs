@@ -29,7 +29,7 @@ pub struct Finding {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Concern {
-    /// Too few genres, or genres without songs that can be told apart.
+    /// Too few genres, genres without songs that can be told apart, or genres that look alike.
     Genres,
     /// Genres that differ much in size.
     Imbalance,
@@ -44,6 +44,12 @@ const IMBALANCE: f64 = 1.0 / 3.0;
 
 pub(super) fn all(data: &Dataset, genres: &[GenreReport], facts: &[Fact], depth: Depth<'_>) -> Vec<Finding> {
     let mut findings = few(data, genres);
+    findings.extend(data.warnings.iter().map(|warning| Finding {
+        concern: Concern::Genres,
+        needs_attention: true,
+        what: warning.clone(),
+        songs: Vec::new(),
+    }));
     findings.extend(imbalance(genres));
     findings.extend(duplicates(data, facts, depth));
     findings.extend(artists(data, genres, facts));
