@@ -83,7 +83,7 @@ fn library(config: &ModelConfig) -> Arc<Library> {
                 path: Path::new("made up").join(&name),
                 name,
                 genre,
-                artist: None,
+                artists: Vec::new(),
                 fold: None,
                 content: None,
             });

@@ -165,7 +165,7 @@ impl Trained<'_> {
     fn dataset(&self) -> Vec<Fact> {
         let (library, data) = (self.library, &self.library.dataset);
         let seconds: f64 = library.songs.iter().map(|song| song.seconds()).sum();
-        let artists = data.songs.iter().filter(|song| song.artist.is_some()).count();
+        let artists = data.songs.iter().filter(|song| !song.artists.is_empty()).count();
         let cited = self.cross_validation.map(|cited| {
             let [low, high] = cited.interval.map(|bound| 100.0 * bound);
             let text = format!(

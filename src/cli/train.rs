@@ -335,7 +335,7 @@ fn announce(library: &Library, split: &Split, run: &RunFolder) {
 
 /// Says how many artists are not known.
 pub(super) fn unknown_artists(data: &Dataset) {
-    let unknown = data.songs.iter().filter(|song| song.artist.is_none()).count();
+    let unknown = data.songs.iter().filter(|song| song.artists.is_empty()).count();
     if unknown > 0 && !demo::is_demo(&data.root) {
         say(&format!(
             "the artist of {} is not known (from tags or tracks.csv): accuracy comes out too high where one artist has \

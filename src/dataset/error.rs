@@ -69,7 +69,7 @@ pub enum DatasetError {
         reason: String,
     },
     /// Folds that are not possible.
-    #[error("{} not possible: give 2 to {most}, the number of artists and of songs without one", folds_are(*count))]
+    #[error("{} not possible: give 2 to {most}, the number of groups of songs that share no artist", folds_are(*count))]
     Folds {
         /// Folds asked for.
         count: usize,

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rayon::prelude::*;
 
+use super::artists;
 use super::cache::Cache;
 use super::error::{DatasetError, Problem};
 use super::scan::{Dataset, Entry};
@@ -93,7 +94,7 @@ impl Library {
                 Ok(song) => {
                     let recording = song.recording();
                     library.dataset.songs.push(Entry {
-                        artist: entry.artist.clone().or_else(|| recording.source.artist.clone()),
+                        artists: artists::known(entry, &recording.source),
                         content: Some(recording.digest.clone()),
                         ..entry.clone()
                     });

@@ -3,6 +3,7 @@
 //! A dataset is a folder whose subfolders are genres; see `dataset/README.md`. This module knows samples and labels
 //! only: no tensors.
 
+mod artists;
 mod augment;
 mod batches;
 mod cache;

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use super::artists::artists;
 use super::error::{DatasetError, Problem};
 use super::genres::parse_genres;
 use super::names::{composed, folded, place, squeezed};
@@ -50,8 +51,8 @@ pub struct Entry {
     pub name: String,
     /// Index into [`Dataset::genres`].
     pub genre: usize,
-    /// Who made it, where `tracks.csv` or, once it was decoded, the file's own tags say so.
-    pub artist: Option<String>,
+    /// Everybody who made it, where `tracks.csv` or, once it was decoded, the file's own tags say so.
+    pub artists: Vec<String>,
     /// The fold of a cross-validation that it belongs to, where `tracks.csv` says so.
     pub fold: Option<u32>,
     /// A digest of its samples, once it was decoded: songs with the same one are one recording.
@@ -59,10 +60,9 @@ pub struct Entry {
 }
 
 impl Entry {
-    /// The artist as artists are compared: however upper and lower case, blanks and accents (Unicode's composed and
-    /// decomposed forms) are written.
-    pub fn artist_key(&self) -> Option<String> {
-        self.artist.as_deref().map(folded)
+    /// The artists as they are compared: however upper and lower case, blanks and accents are written.
+    pub fn artist_keys(&self) -> impl Iterator<Item = String> + use<'_> {
+        self.artists.iter().map(|artist| folded(artist))
     }
 }
 
@@ -214,7 +214,7 @@ impl Dataset {
             if path.is_dir() {
                 self.collect(&path, &name, genre, visited);
             } else if has_audio_extension(&path) {
-                self.songs.push(Entry { path, name, genre, artist: None, fold: None, content: None });
+                self.songs.push(Entry { path, name, genre, artists: Vec::new(), fold: None, content: None });
             } else {
                 self.other_files += 1;
             }
@@ -266,7 +266,7 @@ impl Dataset {
                 );
                 return Err(DatasetError::Tracks { path: csv.to_owned(), line: track.line, reason });
             }
-            song.artist = track.artist;
+            song.artists = track.artist.as_deref().map_or_else(Vec::new, artists);
             song.fold = track.fold;
         }
         Ok(())

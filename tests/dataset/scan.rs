@@ -43,7 +43,7 @@ fn folders_are_genres() {
     assert_eq!(data.other_files, 3);
     let loose = Problem { path: folder.root().join("loose.mp3"), reason: "not in a genre folder".to_owned() };
     assert_eq!(data.problems, [loose]);
-    assert!(data.songs.iter().all(|s| s.path.is_file() && s.artist.is_none() && s.fold.is_none()));
+    assert!(data.songs.iter().all(|s| s.path.is_file() && s.artists.is_empty() && s.fold.is_none()));
 }
 
 #[test]
@@ -132,7 +132,7 @@ caf\xE9/\x92.wav,Two
     );
     let data = scan(folder.root()).unwrap();
     let artists: Vec<_> =
-        data.songs.iter().filter_map(|s| Some((s.name.as_str(), s.artist.as_deref()?))).collect();
+        data.songs.iter().filter_map(|s| Some((s.name.as_str(), s.artists.first()?.as_str()))).collect();
     assert_eq!(artists, [(r"caf\xE9/\x91.wav", "One"), (r"caf\xE9/\x92.wav", "Two")]);
     assert!(data.problems.is_empty(), "{:?}", data.problems);
 
@@ -164,7 +164,7 @@ fn composed_and_decomposed_names_meet() {
         (&["b".to_owned(), format!("caf{composed}")][..], vec![3, 2])
     );
     let artists: HashMap<_, _> =
-        data.songs.iter().filter_map(|s| Some((s.name.as_str(), s.artist.as_deref()?))).collect();
+        data.songs.iter().filter_map(|s| Some((s.name.as_str(), s.artists.first()?.as_str()))).collect();
     let wanted = [("b/e\u{301}.mp3", "X"), ("cafe\u{301}/2.mp3", "Y"), ("b/\u{f6}.mp3", "Z")];
     assert_eq!(artists, HashMap::from(wanted));
     assert!(data.problems.is_empty(), "{:?}", data.problems);
@@ -216,8 +216,11 @@ fn tracks_csv_gives_artists_and_folds() {
                pop/gone.mp3,pop,,X,1\r\n";
     folder.file("tracks.csv", csv.as_bytes());
     let data = scan(folder.root()).unwrap();
-    let found: HashMap<_, _> =
-        data.songs.iter().map(|s| (s.name.as_str(), (s.artist.as_deref(), s.fold))).collect();
+    let found: HashMap<_, _> = data
+        .songs
+        .iter()
+        .map(|s| (s.name.as_str(), (s.artists.first().map(String::as_str), s.fold)))
+        .collect();
     assert_eq!(found["rock/a.mp3"], (Some("Anna"), Some(2)));
     assert_eq!(found["rock/album/b.mp3"], (Some("Bob \"B\" C"), None));
     assert_eq!(found["pop/c.mp3"], (None, Some(0)));
@@ -228,7 +231,11 @@ fn tracks_csv_gives_artists_and_folds() {
 
     // The column "artist" comes before "source".
     folder.file("tracks.csv", b"source,artist,path\nS,A,rock/a.mp3\n");
-    assert_eq!(scan(folder.root()).unwrap().songs[2].artist.as_deref(), Some("A"));
+    assert_eq!(scan(folder.root()).unwrap().songs[2].artists, ["A"]);
+
+    // Several artists in one cell.
+    folder.file("tracks.csv", b"path,artist\nrock/a.mp3,\"A One; B, Two feat. C\"\n");
+    assert_eq!(scan(folder.root()).unwrap().songs[2].artists, ["A One", "B, Two", "C"]);
 }
 
 #[test]

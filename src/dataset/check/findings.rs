@@ -10,6 +10,7 @@ use serde::Serialize;
 use xxhash_rust::xxh3::Xxh3Default;
 
 use super::super::scan::Dataset;
+use super::super::split::groups_of_genres;
 use super::{Depth, Fact, GenreReport};
 use crate::files;
 
@@ -43,7 +44,7 @@ pub enum Concern {
 const IMBALANCE: f64 = 1.0 / 3.0;
 
 pub(super) fn all(data: &Dataset, genres: &[GenreReport], facts: &[Fact], depth: Depth<'_>) -> Vec<Finding> {
-    let mut findings = few(data, genres);
+    let mut findings = few(data, genres, facts);
     findings.extend(data.warnings.iter().map(|warning| Finding {
         concern: Concern::Genres,
         needs_attention: true,
@@ -56,7 +57,7 @@ pub(super) fn all(data: &Dataset, genres: &[GenreReport], facts: &[Fact], depth:
     findings
 }
 
-fn few(data: &Dataset, genres: &[GenreReport]) -> Vec<Finding> {
+fn few(data: &Dataset, genres: &[GenreReport], facts: &[Fact]) -> Vec<Finding> {
     let names = |which: &dyn Fn(&&GenreReport) -> bool| -> Vec<String> {
         genres.iter().filter(which).map(|genre| genre.genre.clone()).collect()
     };
@@ -73,10 +74,19 @@ fn few(data: &Dataset, genres: &[GenreReport]) -> Vec<Finding> {
     if !empty.is_empty() {
         findings.push(finding(format!("no song can be used of {}", empty.join(", "))));
     }
-    let single = names(&|genre| genre.songs > 0 && genre.artists + genre.songs_without_artist < 2);
+    let songs = facts.iter().map(|fact| fact.entry.clone()).collect();
+    let groups = groups_of_genres(&Dataset { songs, ..data.clone() });
+    let single: Vec<String> = data
+        .genres
+        .iter()
+        .zip(groups)
+        .filter(|(_, groups)| *groups == 1)
+        .map(|(name, _)| name.clone())
+        .collect();
     if !single.is_empty() {
         findings.push(finding(format!(
-            "only one artist (or one song) in {}: nothing can be kept apart to validate with; add songs of another artist",
+            "only one artist (or one song, or songs that all share artists) in {}: nothing can be kept apart to validate with; \
+             add songs of another artist",
             single.join(", ")
         )));
     }
@@ -165,7 +175,7 @@ fn artists(data: &Dataset, genres: &[GenreReport], facts: &[Fact]) -> Vec<Findin
     let mut findings = Vec::new();
     let mut of_artist: BTreeMap<String, BTreeMap<&str, usize>> = BTreeMap::new();
     for Fact { entry, .. } in facts {
-        if let Some(artist) = entry.artist_key() {
+        for artist in entry.artist_keys() {
             let genre = data.genres[entry.genre].as_str();
             *of_artist.entry(artist).or_default().entry(genre).or_default() += 1;
         }
