@@ -14,6 +14,7 @@ mod error;
 mod genres;
 mod library;
 mod names;
+mod quotes;
 mod scan;
 mod split;
 mod tracks;
