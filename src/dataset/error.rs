@@ -8,6 +8,9 @@ use serde::Serialize;
 use crate::audio::AudioError;
 use crate::files;
 
+/// How the reason of a folder begins that the list of genres does not name.
+pub(super) const UNLISTED: &str = "not a genre of";
+
 /// A dataset that cannot be used. Prints as one line with the cure.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -36,7 +39,7 @@ pub enum DatasetError {
         root: PathBuf,
         /// Audio files that lie in the root itself.
         loose: usize,
-        /// Folders of songs that the list of genres does not name.
+        /// Folders of songs that the list of genres does not name, and folders that are not looked into.
         unlisted: Vec<Problem>,
     },
     /// `genres.txt` names nothing.
@@ -110,13 +113,17 @@ fn folds_are(count: usize) -> String {
     if count == 1 { "1 fold is".to_owned() } else { format!("{count} folds are") }
 }
 
-fn unlisted_note(unlisted: &[Problem]) -> String {
+fn unlisted_note(folders: &[Problem]) -> String {
+    let (unlisted, refused): (Vec<_>, Vec<_>) =
+        folders.iter().partition(|folder| folder.reason.starts_with(UNLISTED));
     let names: Vec<_> =
         unlisted.iter().filter_map(|p| p.path.file_name().map(|name| files::shown(name.as_ref()))).collect();
-    match names.as_slice() {
+    let mut note = match names.as_slice() {
         [] => String::new(),
         names => format!(" (genres.txt there does not name {}: add them, or delete it)", names.join(", ")),
-    }
+    };
+    note.extend(refused.iter().map(|folder| format!(" ({folder})")));
+    note
 }
 
 fn problem_note(problems: usize) -> String {

@@ -5,12 +5,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::artists::artists;
-use super::error::{DatasetError, Problem};
+use super::error::{DatasetError, Problem, UNLISTED};
 use super::genres::parse_genres;
 use super::names::{composed, folded, place, squeezed};
 use super::tracks::{Tracks, read_tracks};
 use crate::audio::has_audio_extension;
-use crate::paths;
+use crate::{files, paths};
 
 /// The folder of synthesised songs under a dataset's root. It is a dataset of its own, never a genre.
 pub const DEMO: &str = "demo";
@@ -69,7 +69,8 @@ impl Entry {
 /// Scans `root`: its subfolders are genres, and the audio files in them, at any depth, are songs.
 ///
 /// Hidden files and folders, the folder [`DEMO`] directly under the root, and folders without an audio file are passed
-/// over. Links are followed, each folder once a genre. Files are recognised by their extension; what they hold is
+/// over. Links to files are followed, wherever they lead; links to folders where they stay in `root` and do not lead to a
+/// folder that holds them, each folder once a genre; other links are a problem. Files are recognised by their extension; what they hold is
 /// not looked at. Genres and songs are sorted, so that the result does not depend on the file system's order. Where the
 /// root has a [`GENRES_FILE`], only the genres that it names are taken, in its order; other folders are a problem. Names
 /// in it, in `tracks.csv` and of folders meet whether their accents are composed or not; folders whose names differ in
@@ -90,6 +91,7 @@ pub(super) fn survey(root: &Path) -> Result<Dataset, DatasetError> {
         return Err(DatasetError::NoSuchFolder(root.to_owned()));
     }
     let entries = list(root).map_err(|source| DatasetError::Io { path: root.to_owned(), source })?;
+    let real = fs::canonicalize(root).map_err(|source| DatasetError::Io { path: root.to_owned(), source })?;
     let mut data = Dataset { root: root.to_owned(), ..Dataset::default() };
     let listed = listed_genres(root)?;
     let mut loose = 0;
@@ -110,13 +112,13 @@ pub(super) fn survey(root: &Path) -> Result<Dataset, DatasetError> {
         let name = composed(&folder);
         if listed.as_ref().is_some_and(|listed| !listed.contains(&name)) {
             let mut ignored = Dataset { root: root.to_owned(), ..Dataset::default() };
-            ignored.collect(&path, &folder, 0, &mut HashSet::new());
+            ignored.collect(&path, &folder, 0, &mut Walk::new(&real));
             if !ignored.songs.is_empty() {
                 let songs = ignored.songs.len();
                 let alike = listed.iter().flatten().find(|genre| squeezed(genre) == squeezed(&name));
                 let alike = alike.map(|genre| format!(" (it has \"{genre}\")")).unwrap_or_default();
                 let reason = format!(
-                    "not a genre of {GENRES_FILE}{alike}, left out with its songs ({songs}); add a line \"{name}\", or delete the list"
+                    "{UNLISTED} {GENRES_FILE}{alike}, left out with its songs ({songs}); add a line \"{name}\", or delete the list"
                 );
                 data.problems.push(Problem { path, reason });
             }
@@ -124,7 +126,7 @@ pub(super) fn survey(root: &Path) -> Result<Dataset, DatasetError> {
         }
         let songs = data.songs.len();
         let known = data.genres.iter().position(|genre| *genre == name);
-        data.collect(&path, &folder, known.unwrap_or(data.genres.len()), &mut HashSet::new());
+        data.collect(&path, &folder, known.unwrap_or(data.genres.len()), &mut Walk::new(&real));
         match known {
             _ if data.songs.len() == songs => {}
             None => data.genres.push(name),
@@ -196,23 +198,53 @@ fn list(folder: &Path) -> std::io::Result<Vec<(String, PathBuf)>> {
     Ok(entries)
 }
 
+/// The way through a genre's folders. It ends, because it does not leave the dataset and visits no folder twice.
+struct Walk<'a> {
+    /// The real path of the dataset's root.
+    root: &'a Path,
+    /// The real path of the genre's folder, which is entered first.
+    genre: Option<PathBuf>,
+    /// The real paths of the folders seen.
+    visited: HashSet<PathBuf>,
+}
+
+impl<'a> Walk<'a> {
+    fn new(root: &'a Path) -> Self {
+        Self { root, genre: None, visited: HashSet::new() }
+    }
+
+    /// What is in a folder, unless it was seen before.
+    ///
+    /// # Errors
+    /// Why it is not looked into.
+    fn enter(&mut self, folder: &Path) -> Result<Vec<(String, PathBuf)>, String> {
+        let unreadable = |error: std::io::Error| format!("cannot be read: {error}");
+        let real = fs::canonicalize(folder).map_err(unreadable)?;
+        if !real.starts_with(self.root) {
+            let shown = files::shown(&real);
+            return Err(format!(
+                "a link out of the dataset's folder, to {shown}: not followed; put its songs here, or link them file by file"
+            ));
+        }
+        let genre = self.genre.get_or_insert_with(|| real.clone());
+        if real == self.root || genre.starts_with(&real) && *genre != real {
+            return Err("a link to a folder that it lies in: not followed; remove it".to_owned());
+        }
+        if self.visited.insert(real) { list(folder).map_err(unreadable) } else { Ok(Vec::new()) }
+    }
+}
+
 impl Dataset {
-    /// Adds the songs under `folder`, whose name relative to the root is `name`. `visited` holds the real paths of
-    /// the folders seen, so that a loop of links ends.
-    fn collect(&mut self, folder: &Path, name: &str, genre: usize, visited: &mut HashSet<PathBuf>) {
-        let entries = match fs::canonicalize(folder)
-            .and_then(|real| if visited.insert(real) { list(folder) } else { Ok(Vec::new()) })
-        {
+    /// Adds the songs under `folder`, whose name relative to the root is `name`.
+    fn collect(&mut self, folder: &Path, name: &str, genre: usize, walk: &mut Walk<'_>) {
+        let entries = match walk.enter(folder) {
             Ok(entries) => entries,
-            Err(error) => {
-                let reason = format!("cannot be read: {error}");
-                return self.problems.push(Problem { path: folder.to_owned(), reason });
-            }
+            Err(reason) => return self.problems.push(Problem { path: folder.to_owned(), reason }),
         };
         for (entry, path) in entries {
             let name = format!("{name}/{entry}");
             if path.is_dir() {
-                self.collect(&path, &name, genre, visited);
+                self.collect(&path, &name, genre, walk);
             } else if has_audio_extension(&path) {
                 self.songs.push(Entry { path, name, genre, artists: Vec::new(), fold: None, content: None });
             } else {

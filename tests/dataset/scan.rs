@@ -65,21 +65,64 @@ fn unusable_datasets_name_the_cure() {
     );
 }
 
+/// A link must not make a song of every file of the disk, nor go round in circles.
 #[cfg(unix)]
 #[test]
-fn links_are_followed_without_end() {
+fn links_are_followed_within_the_dataset() {
     use std::os::unix::fs::symlink;
-    let folder = Folder::new();
+    let (folder, outside) = (Folder::new(), Folder::new());
+    outside.song("more/x.mp3");
     folder.song("rock/a.mp3");
+    folder.song("rock/album/c.mp3");
     folder.song("pop/b.mp3");
-    symlink(folder.root().join("rock"), folder.root().join("rock/again")).unwrap();
-    symlink(folder.root(), folder.root().join("pop/everything")).unwrap();
-    symlink(folder.root().join("nowhere"), folder.root().join("pop/broken.mp3")).unwrap();
-    let data = scan(folder.root()).unwrap();
-    let rock: Vec<_> = names(&data).into_iter().filter(|n| n.starts_with("rock/")).collect();
-    assert_eq!(rock, ["rock/a.mp3"]);
-    // A broken link is a song that cannot be read, and is named when it is loaded.
-    assert!(names(&data).contains(&"pop/broken.mp3"));
+    let root = folder.root();
+    let link = |to: &std::path::Path, name: &str| symlink(to, root.join(name)).unwrap();
+    link(&root.join("rock"), "rock/again");
+    link(&root.join("rock/album"), "pop/album");
+    link(&outside.root().join("more/x.mp3"), "pop/linked.mp3");
+    link(&root.join("nowhere"), "pop/broken.mp3");
+    let refused = [
+        (root, "pop/everything", "lies in"),
+        (root, "all", "lies in"),
+        (std::path::Path::new("/"), "disk", "out of the dataset"),
+        (std::path::Path::new("/"), "pop/disk", "out of the dataset"),
+        (outside.root(), "outside", "out of the dataset"),
+        (outside.root(), "rock/album/outside", "out of the dataset"),
+        (&root.join("rock/album/.."), "rock/album/up", ""),
+    ];
+    for (to, name, _) in &refused {
+        link(to, name);
+    }
+    // Neither is a way around that the dataset itself is a link.
+    let by_a_link = outside.root().join("by a link");
+    symlink(root, &by_a_link).unwrap();
+    for root in [root, by_a_link.as_path()] {
+        let data = scan(root).unwrap();
+        let wanted = [
+            "pop/album/c.mp3",
+            "pop/b.mp3",
+            // A broken link is a song that cannot be read, and is named when it is loaded.
+            "pop/broken.mp3",
+            "pop/linked.mp3",
+            "rock/a.mp3",
+            "rock/album/c.mp3",
+        ];
+        assert_eq!(
+            (names(&data), &data.genres[..]),
+            (wanted.to_vec(), &["pop", "rock"].map(String::from)[..])
+        );
+        for (_, name, words) in refused {
+            let problem = data.problems.iter().find(|problem| problem.path == root.join(name));
+            assert_eq!(problem.is_none(), words.is_empty(), "{name}");
+            assert!(problem.is_none_or(|problem| problem.reason.contains(words)), "{problem:?}");
+        }
+    }
+
+    // Where nothing else is there, the links are named all the same.
+    let folder = Folder::new();
+    symlink(outside.root(), folder.root().join("rock")).unwrap();
+    let error = folder.error();
+    assert!(error.contains("no genre folders") && error.contains("out of the dataset"), "{error}");
 }
 
 /// Bytes that are no character stay apart in names, in the table of a split and in the cache.
