@@ -103,6 +103,7 @@ fn setup(config: &RunConfig, run: &Path, resume: Option<Checkpoint>) -> Setup {
     let split = split(&library.dataset, config.training.validation, config.training.seed).unwrap();
     let run = RunFolder(run.to_owned());
     Setup {
+        claim: None,
         config: config.clone(),
         library,
         split,

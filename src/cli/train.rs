@@ -10,10 +10,11 @@ use super::progress::Progress;
 use super::run_report::Trained;
 use super::{CliError, DeviceChoice, End, RUNS, counted, open_for, print, quoted, say, warn_of_trouble};
 use crate::dataset::{self, Cache, DEMO, Dataset, DatasetError, Library, Problem, Split, demo};
+use crate::files;
 use crate::model::CrossValidation;
 use crate::score::Decision;
 use crate::train::{
-    self as training, Checkpoint, Ending, Epoch, Event, History, Outcome, RunConfig, RunFolder, Setup,
+    self as training, Checkpoint, Claim, Ending, Epoch, Event, History, Outcome, RunConfig, RunFolder, Setup,
     TrainError, TrainOptions, read_cross_validation,
 };
 
@@ -73,19 +74,22 @@ Examples:
 
 impl Train {
     pub fn run(&self) -> Result<End, CliError> {
-        let (config, run, resume) = if self.resume { self.resumed()? } else { self.fresh()? };
+        let (config, claim, resume) = if self.resume { self.resumed()? } else { self.fresh()? };
         let cited = self.cited(&config)?;
         let device = open_for(&config.training, self.device)?;
         say(&format!("device: {}", device.describe()));
         let (data, demo) = songs(&config.dataset)?;
+        // Before the songs are read, so that nobody waits for them in vain.
+        let claim = match claim {
+            Some(claim) => claim,
+            None => Claim::next(Path::new(RUNS), &name(&data.root, demo))?,
+        };
+        unguarded(&claim);
+        let run = RunFolder(claim.folder().to_owned());
         let (stop, begun) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
-        catch_interrupt(&stop, &begun)?;
+        catch_interrupt(&stop, &begun, Some(&claim))?;
         let library = Arc::new(load(&data, &config, self.cache.open().as_ref())?);
         let split = config.training.split(&library.dataset)?;
-        let run = match run {
-            Some(run) => run,
-            None => RunFolder::next(Path::new(RUNS), &name(&library.dataset.root, demo))?,
-        };
         announce(&library, &split, &run);
         begun.store(true, Ordering::Relaxed);
         let (resumed, epochs) = (resume.is_some(), config.training.epochs);
@@ -97,6 +101,7 @@ impl Train {
             split: split.clone(),
             device: device.clone(),
             run: run.clone(),
+            claim: Some(claim.clone()),
             resume,
             profile: self.profile,
             checkpoint_every: self.checkpoint_every()?,
@@ -105,10 +110,6 @@ impl Train {
         let (cross_validation, started) = (setup.cited.as_ref().map(|(figures, _)| *figures), Instant::now());
         let outcome = training::train(setup, &mut |event| observer.hear(event), &stop);
         observer.end();
-        if outcome.is_err() && self.run.is_none() {
-            // Only where it is empty, because the training did not even begin.
-            let _ = std::fs::remove_dir(&run.0);
-        }
         let outcome = outcome?;
         let seconds = started.elapsed().as_secs_f64();
         if outcome.ending == Ending::Stopped {
@@ -181,16 +182,15 @@ impl Train {
         Ok(self.cross_validation.as_deref().map(read_cross_validation).transpose()?)
     }
 
-    fn fresh(&self) -> Result<(RunConfig, Option<RunFolder>, Option<Checkpoint>), CliError> {
+    fn fresh(&self) -> Result<(RunConfig, Option<Claim>, Option<Checkpoint>), CliError> {
         let config = configure(self.config.as_ref(), &self.network, |training| self.settings(training))?;
         let config = on_dataset(config, self.dataset.as_ref());
-        let run = self.run.clone().map(RunFolder);
-        // Asked again when the run begins; here so that nobody waits for the songs first.
-        run.as_ref().map_or(Ok(()), RunFolder::vacant)?;
-        Ok((config, run, None))
+        let claim = self.run.as_deref().map(Claim::new).transpose()?;
+        claim.as_ref().map_or(Ok(()), |claim| RunFolder(claim.folder().to_owned()).vacant())?;
+        Ok((config, claim, None))
     }
 
-    fn resumed(&self) -> Result<(RunConfig, Option<RunFolder>, Option<Checkpoint>), CliError> {
+    fn resumed(&self) -> Result<(RunConfig, Option<Claim>, Option<Checkpoint>), CliError> {
         let run = match &self.run {
             Some(run) => RunFolder(run.clone()),
             None => {
@@ -200,6 +200,8 @@ impl Train {
         if !run.checkpoint().exists() {
             return Err(TrainError::NothingToResume(run.0).into());
         }
+        // Who trains there now would write over it.
+        let claim = Claim::new(&run.0)?;
         let checkpoint = Checkpoint::load(&run.checkpoint())?;
         if run.is_finished() {
             return Err(TrainError::Complete { model: run.best(), run: run.0 }.into());
@@ -219,7 +221,7 @@ impl Train {
         if let Some(dataset) = &self.dataset {
             config.dataset = dataset.clone();
         }
-        Ok((config, Some(run), Some(checkpoint)))
+        Ok((config, Some(claim), Some(checkpoint)))
     }
 }
 
@@ -345,12 +347,27 @@ pub(super) fn unknown_artists(data: &Dataset) {
     }
 }
 
+/// Says where nothing keeps others out of a run's folder.
+pub(super) fn unguarded(claim: &Claim) {
+    if !claim.is_guarded() {
+        say(&format!(
+            "{}: this file system has no locks; see to it that nothing else trains into this folder",
+            files::shown(claim.folder())
+        ));
+    }
+}
+
 /// Sets `stop` at the first Ctrl-C; the second ends the process at once, and so does the first before the training has
-/// begun.
-pub(super) fn catch_interrupt(stop: &Arc<AtomicBool>, begun: &Arc<AtomicBool>) -> Result<(), CliError> {
-    let (stop, begun) = (stop.clone(), begun.clone());
+/// begun, which gives back the claim.
+pub(super) fn catch_interrupt(
+    stop: &Arc<AtomicBool>,
+    begun: &Arc<AtomicBool>,
+    claim: Option<&Claim>,
+) -> Result<(), CliError> {
+    let (stop, begun, give_back) = (stop.clone(), begun.clone(), claim.map(Claim::ender));
     ctrlc::set_handler(move || {
         if !begun.load(Ordering::Relaxed) {
+            give_back.iter().for_each(|end| end());
             say("\nstopped before the training began; songs in the cache are not decoded again");
             std::process::exit(130);
         }

@@ -3,7 +3,7 @@ use std::path::PathBuf;
 use super::Diagnosis;
 use crate::dataset::DatasetError;
 use crate::device::DeviceError;
-use crate::files::printable;
+use crate::files::{self, printable};
 use crate::model::{FileError, ModelError};
 use crate::recognize::RecognizeError;
 
@@ -31,6 +31,12 @@ pub enum TrainError {
         .0.display()
     )]
     Occupied(PathBuf),
+    #[error(
+        "{}: a training is under way here{}; wait for its end or stop it, or name another folder with --run",
+        files::shown(folder),
+        process.map_or_else(String::new, |id| format!(" (process {id})"))
+    )]
+    Busy { folder: PathBuf, process: Option<u32> },
     #[error("{}: there is no run to resume here; name its folder with --run", .0.display())]
     NothingToResume(PathBuf),
     #[error(

@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::checkpoint::Checkpoint;
+use super::claim::Claim;
 use super::evaluation::Evaluation;
 use super::history::Epoch;
 use super::options::RunConfig;
@@ -25,6 +26,8 @@ pub struct Setup {
     pub split: Split,
     pub device: Arc<dyn Device>,
     pub run: RunFolder,
+    /// The run's folder, where it was claimed before; else the training claims it.
+    pub claim: Option<Claim>,
     /// Where to go on, for a resumed run.
     pub resume: Option<Checkpoint>,
     pub profile: bool,

@@ -4,6 +4,8 @@ mod dataset;
 mod evaluate;
 mod explain;
 mod kill;
+mod lock;
+mod names;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -6,6 +6,7 @@ use xxhash_rust::xxh3::Xxh3Default;
 
 use super::super::TrainError;
 use super::super::checkpoint::Checkpoint;
+use super::super::claim::Claim;
 use super::super::diagnosis::{in_running, in_state};
 use super::super::history::Epoch;
 use super::super::session::Metrics;
@@ -18,6 +19,9 @@ use crate::score::Decision;
 impl Trainer {
     /// Writes the first weights, and begins the run's files with them; or writes those of the checkpoint.
     pub(super) fn begin(&mut self) -> Result<(), TrainError> {
+        if self.setup.claim.is_none() {
+            self.setup.claim = Some(Claim::new(&self.setup.run.0)?);
+        }
         self.loaded.write(self.training.loss_gradient, &[1.0])?;
         let weights =
             self.setup.config.training.class_weights(&self.setup.library.dataset, &self.setup.split.train);
@@ -33,7 +37,6 @@ impl Trainer {
             }
             let run = &self.setup.run;
             run.vacant()?;
-            run.make()?;
             // The checkpoint first: where there is any of a run's files, there is a run that can be resumed.
             self.save()?;
             self.setup.config.write(&self.setup.run.config())?;
