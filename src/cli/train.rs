@@ -115,7 +115,6 @@ impl Train {
         if outcome.ending == Ending::Stopped {
             self.say_how_to_go_on(&run);
         }
-        let end = report(&outcome, &library, &split.validation)?;
         let metrics = outcome.metrics.as_ref();
         let trained = Trained {
             config: &config,
@@ -136,7 +135,8 @@ impl Train {
             Ok(()) => say(&format!("report: {}", run.report().display())),
             Err(error) => say(&format!("no report: {error}")),
         }
-        Ok(end)
+        // Last, because nobody need listen: everything is written by now.
+        report(&outcome, &library, &split.validation)
     }
 
     fn settings(&self, training: &mut TrainOptions) {
