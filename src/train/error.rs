@@ -84,7 +84,7 @@ pub enum TrainError {
     Spoiled { step: u64, songs: Vec<String>, found: Diagnosis },
     #[error(
         "there is nothing to validate with: no genre has two songs (or songs of two artists), so that one could be kept \
-         apart; add songs"
+         apart; add songs, or train on all of them with --validation 0"
     )]
     NoValidationSongs,
     #[error("there is nothing to train on: every song went to the validation split; lower --validation")]
