@@ -1,7 +1,7 @@
 //! What files are called: containers, codecs, and what is neither decoded nor audio.
 
 use symphonia::core::codecs::audio::{AudioCodecId, CODEC_ID_NULL_AUDIO, well_known as codec};
-use symphonia::core::formats::{FormatId, FormatInfo, well_known as format};
+use symphonia::core::formats::{FormatId, well_known as format};
 
 /// What a file's first bytes show it to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -127,7 +127,6 @@ const CONTAINERS: &[(FormatId, &str)] = &[
 ];
 
 /// A name for a container.
-pub(super) fn container_name(info: &FormatInfo) -> String {
-    let known = CONTAINERS.iter().find(|(known, _)| *known == info.format);
-    known.map_or(info.short_name, |(_, name)| name).to_owned()
+pub(super) fn container_name(id: FormatId) -> &'static str {
+    CONTAINERS.iter().find(|(known, _)| *known == id).map_or("unknown", |(_, name)| name)
 }

@@ -4,6 +4,8 @@
 
 mod blocks;
 mod catch;
+mod conform;
+mod container;
 mod decode;
 mod edits;
 mod error;
@@ -13,18 +15,22 @@ mod kinds;
 pub mod limits;
 mod load;
 mod measure;
+mod mix;
 mod open;
 mod opus;
+mod packets;
+mod reader;
 mod resample;
 mod riff;
 mod song;
 mod tags;
+mod timeline;
 pub mod wav;
 
 pub use decode::{Decoded, decode, decode_bytes, inspect};
 pub use error::{AudioError, AudioFault};
 pub use frames::Framing;
-pub use info::FileInfo;
+pub use info::{FileInfo, Loss};
 pub use load::{RecordError, load, record};
 pub use resample::{Resampler, resample};
 pub use song::{AudioSpec, Normalise, Recording, Samples, Song};

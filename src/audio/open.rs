@@ -10,19 +10,20 @@ use symphonia::core::codecs::registry::CodecRegistry;
 use symphonia::core::common::Limit;
 use symphonia::core::errors::Error as Symphonia;
 use symphonia::core::formats::probe::{Hint, Probe};
-use symphonia::core::formats::{
-    FormatId, FormatOptions, FormatReader, Track, TrackFlags, TrackType, well_known as format,
-};
+use symphonia::core::formats::{FormatId, FormatOptions, Track, TrackFlags, TrackType, well_known as format};
 use symphonia::core::io::{MediaSource, MediaSourceStream};
 use symphonia::core::meta::MetadataOptions;
+use symphonia::core::packet::Packet;
 use symphonia::default::{formats, meta};
 
+use super::container;
 use super::edits::{self, Part};
 use super::error::AudioFault;
 use super::info::FileInfo;
 use super::kinds::{Kind, SNIFF, codec_name, container_name, is_text, kind_of};
 use super::limits;
 use super::opus::{Head, Opus};
+use super::reader::Reader;
 use super::riff;
 use super::tags::Tags;
 
@@ -60,7 +61,7 @@ fn without_mp4() -> &'static Probe {
 
 /// A file whose container has been read.
 pub(super) struct Opened {
-    pub format: Box<dyn FormatReader>,
+    pub reader: Box<dyn Reader>,
     pub tags: Tags,
     /// What MP4 says about the parts of its tracks that are to be heard.
     parts: Vec<(u32, Part)>,
@@ -76,8 +77,8 @@ pub(super) struct Chosen {
     pub declared: Option<f64>,
     /// Whether that number is exact, not an estimate.
     pub exact: bool,
-    /// The time from which on no packet's end is to be trimmed.
-    pub untrimmed: Option<i64>,
+    /// Whether pages say which samples are to be heard.
+    pub paged: bool,
 }
 
 impl Opened {
@@ -100,15 +101,19 @@ impl Opened {
         let mut tags = Tags::default();
         if head.starts_with(b"RIFF") {
             let (artist, title) = riff::artist_and_title(&mut source)?;
-            tags.add(artist.as_deref(), title.as_deref());
+            tags.named("IART", artist.as_deref().unwrap_or_default());
+            tags.named("INAM", title.as_deref().unwrap_or_default());
         }
         source.seek(SeekFrom::Start(0))?;
+        if head.starts_with(b"OggS") {
+            return Self::with(container::ogg::Ogg::new(source).map_err(fault_of)?, tags, parts);
+        }
         let source = MediaSourceStream::new(source, Default::default());
         // Pictures and long tags are not needed: none is kept.
         let metadata = MetadataOptions::default()
             .limit_visual_bytes(Limit::Maximum(0))
             .limit_tag_bytes(Limit::Maximum(1 << 16));
-        let mut format =
+        let format =
             probe.probe(&Hint::new(), source, FormatOptions::default(), metadata).map_err(|e| match e {
                 Symphonia::Unsupported(why) if why.starts_with("core (probe)") => {
                     AudioFault::NotAudio { found: is_text(&head).then_some("text") }
@@ -125,14 +130,22 @@ impl Opened {
                 }
                 other => fault_of(other),
             })?;
-        tags.take(&mut format.metadata());
-        Ok(Self { format, tags, parts })
+        Self::with(format, tags, parts)
+    }
+
+    fn with(
+        mut reader: impl Reader + 'static,
+        mut tags: Tags,
+        parts: Vec<(u32, Part)>,
+    ) -> Result<Self, AudioFault> {
+        reader.tags(&mut tags);
+        Ok(Self { reader: Box::new(reader), tags, parts })
     }
 
     /// The audio track to decode, after its limits have been checked: the file's default where that can be decoded,
     /// else the first that can.
     pub(super) fn choose(&self) -> Result<Chosen, AudioFault> {
-        let tracks = self.format.tracks();
+        let tracks = self.reader.tracks();
         let audio = |track: &&Track| matches!(track.track_type(), Some(TrackType::Audio));
         let mut candidates: Vec<&Track> = tracks.iter().filter(audio).collect();
         candidates.sort_by_key(|track| !track.flags.contains(TrackFlags::DEFAULT));
@@ -173,15 +186,14 @@ impl Opened {
         let declared = self.declared(track, &params, part)?;
         let mpeg = self.is_one_of(&[format::FORMAT_ID_MP1, format::FORMAT_ID_MP2, format::FORMAT_ID_MP3]);
         let lame = track.padding.zip(track.num_frames).map(|(padding, frames)| frames + u64::from(padding));
-        let exact = (!mpeg || lame.is_some()) && !self.is_one_of(&[format::FORMAT_ID_ADTS]);
-        // The format reader trims all that lies past the length in the header, or past an estimate where there is none.
-        // Only LAME's tag tells of padding, and files glued to a first one that has it go on after that.
-        let untrimmed = mpeg.then(|| lame.map_or(0, |end| i64::try_from(end).unwrap_or(i64::MAX)));
-        Ok(Chosen { id: track.id, params, part, declared, exact, untrimmed })
+        let exact =
+            (!mpeg || lame.is_some()) && !self.is_one_of(&[format::FORMAT_ID_ADTS, format::FORMAT_ID_OGG]);
+        let paged = self.is_one_of(&[format::FORMAT_ID_OGG]);
+        Ok(Chosen { id: track.id, params, part, declared, exact, paged })
     }
 
     fn is_one_of(&self, formats: &[FormatId]) -> bool {
-        formats.contains(&self.format.format_info().format)
+        formats.contains(&self.reader.format())
     }
 
     /// The part of a track that is to be heard, where its packets do not tell: in Ogg and MP3 they do.
@@ -191,7 +203,7 @@ impl Opened {
             let head = Head::read(params.extra_data.as_deref()?)?;
             Some(Part { start: u64::from(head.skip), length: None, scale })
         };
-        match self.format.format_info().format {
+        match self.reader.format() {
             format::FORMAT_ID_ISOMP4 => {
                 let itunes = || edits::itunes(self.tags.gapless.as_deref()?, rate);
                 let edit = || self.parts.iter().find(|(id, _)| *id == track.id).map(|&(_, part)| part);
@@ -224,7 +236,7 @@ impl Opened {
             Some(ticks.get() as f64 * f64::from(base.numer.get()) / f64::from(base.denom.get()))
         };
         let duration = || seconds(track.duration?, track.time_base);
-        let media = self.format.media_info();
+        let media = self.reader.media_info();
         let whole = || seconds(media.duration?, media.time_base);
         let Some(declared) = heard.or_else(frames).or_else(duration).or_else(whole) else {
             return Ok(None);
@@ -264,14 +276,15 @@ impl Opened {
             _ => params.bits_per_coded_sample.or(params.bits_per_sample),
         };
         FileInfo {
-            container: container_name(self.format.format_info()),
+            container: container_name(self.reader.format()).to_owned(),
             codec: name,
             sample_rate: params.sample_rate.unwrap_or(0),
             channels: params.channels.as_ref().map_or(0, |c| c.count()),
             bits,
             seconds: chosen.declared,
-            artist: self.tags.artist(),
+            artists: self.tags.artists(),
             title: self.tags.title(),
+            loss: None,
         }
     }
 }
@@ -285,6 +298,14 @@ fn decoder(params: &AudioCodecParameters) -> Result<Box<dyn AudioDecoder>, Audio
 }
 
 impl Chosen {
+    /// Looks at a packet for what cannot be decoded as it should be; `decoded` packets were before.
+    ///
+    /// # Errors
+    /// [`AudioFault::Unsupported`].
+    pub(super) fn watch(&self, _packet: &Packet, _decoded: u64) -> Result<(), AudioFault> {
+        Ok(())
+    }
+
     /// A decoder for the track.
     pub(super) fn decoder(&self) -> Result<Box<dyn AudioDecoder>, AudioFault> {
         decoder(&self.params)

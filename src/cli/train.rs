@@ -290,6 +290,14 @@ pub(super) fn load(data: &Dataset, config: &RunConfig, cache: Option<&Cache>) ->
         Err(DatasetError::TooFewGenres { problems, .. }) => skipped(problems),
         Err(_) => {}
     }
+    let lost =
+        library.iter().flat_map(|l| &l.songs).filter(|song| song.recording().source.loss.is_some()).count();
+    if lost > 0 {
+        say(&format!(
+            "{} partly lost, and used as far as possible; dataset check says how much",
+            counted(lost, "song")
+        ));
+    }
     if data.other_files > 0 && !demo::is_demo(&data.root) {
         say(&format!(
             "{} passed over that no audio extension marks as a song",

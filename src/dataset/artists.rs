@@ -44,7 +44,7 @@ pub(super) fn known(entry: &Entry, file: &FileInfo) -> Vec<String> {
     if !entry.artists.is_empty() {
         return entry.artists.clone();
     }
-    artists(&file.artist.iter().cloned().collect::<Vec<_>>().join("\0"))
+    artists(&file.artists.join("\0"))
 }
 
 #[cfg(test)]

@@ -32,6 +32,8 @@ pub struct Finding {
 pub enum Concern {
     /// Too few genres, genres without songs that can be told apart, or genres that look alike.
     Genres,
+    /// Songs that can be used although a part of them is missing.
+    Losses,
     /// Genres that differ much in size.
     Imbalance,
     /// One file or one recording more than once.
@@ -51,6 +53,7 @@ pub(super) fn all(data: &Dataset, genres: &[GenreReport], facts: &[Fact], depth:
         what: warning.clone(),
         songs: Vec::new(),
     }));
+    findings.extend(losses(facts));
     findings.extend(imbalance(genres));
     findings.extend(duplicates(data, facts, depth));
     findings.extend(artists(data, genres, facts));
@@ -91,6 +94,19 @@ fn few(data: &Dataset, genres: &[GenreReport], facts: &[Fact]) -> Vec<Finding> {
         )));
     }
     findings
+}
+
+/// Songs of which a part is missing, each with how much.
+fn losses(facts: &[Fact]) -> impl Iterator<Item = Finding> {
+    facts.iter().filter_map(|fact| {
+        let loss = fact.source.loss.as_ref()?;
+        Some(Finding {
+            concern: Concern::Losses,
+            needs_attention: false,
+            what: format!("partly lost, and used as far as it goes: {loss}"),
+            songs: vec![fact.entry.name.clone()],
+        })
+    })
 }
 
 fn imbalance(genres: &[GenreReport]) -> Option<Finding> {
