@@ -173,7 +173,7 @@ fn songs(names: &[PathBuf]) -> (Vec<PathBuf>, usize) {
         }
         let (found, unreadable) = audio_files(name);
         if found.is_empty() && unreadable == 0 {
-            say(&format!("skipped: {}: no audio files in this folder", name.display()));
+            say(&format!("skipped: {}: no audio files in this folder", files::shown(name)));
             problems += 1;
         }
         problems += unreadable;
@@ -192,7 +192,7 @@ fn audio_files(folder: &Path) -> (Vec<PathBuf>, usize) {
         let entries = match std::fs::read_dir(&folder) {
             Ok(entries) => entries,
             Err(error) => {
-                say(&format!("skipped: {}: cannot be read: {error}", folder.display()));
+                say(&format!("skipped: {}: cannot be read: {error}", files::shown(&folder)));
                 unreadable += 1;
                 continue;
             }

@@ -49,7 +49,7 @@ impl Trained<'_> {
         let page = report::html(&self.report()?);
         let path = self.run.report();
         files::write_atomic(&path, page.as_bytes())
-            .map_err(|error| CliError::Other(format!("{}: writing failed: {error}", path.display())))
+            .map_err(|error| CliError::Other(format!("{}: writing failed: {error}", files::shown(&path))))
     }
 
     fn report(&self) -> Result<Report, CliError> {

@@ -132,7 +132,7 @@ impl Train {
         };
         // The training has its results without it.
         match trained.write() {
-            Ok(()) => say(&format!("report: {}", run.report().display())),
+            Ok(()) => say(&format!("report: {}", files::shown(&run.report()))),
             Err(error) => say(&format!("no report: {error}")),
         }
         // Last, because nobody need listen: everything is written by now.
@@ -153,7 +153,7 @@ impl Train {
 
     /// Says where everything is, and the command that resumes it with the flags that are not among a run's settings.
     fn say_how_to_go_on(&self, run: &RunFolder) {
-        say(&format!("stopped; everything is saved in {}", run.checkpoint().display()));
+        say(&format!("stopped; everything is saved in {}", files::shown(&run.checkpoint())));
         let mut command = format!("{} train --resume --run {}", program(), quoted(&run.0));
         if self.device != DeviceChoice::Auto
             && let Some(device) = self.device.to_possible_value()
@@ -214,7 +214,7 @@ impl Train {
             return Err(CliError::Usage(format!(
                 "{}: a resumed run keeps the settings that it was begun with; leave out the flags that change them, \
                  or start a new run",
-                run.0.display()
+                files::shown(&run.0)
             )));
         }
         // The songs may have moved; that they are the same, the checkpoint knows.
@@ -257,8 +257,8 @@ pub(super) fn songs(root: &Path) -> Result<(Dataset, bool), CliError> {
             let folder = root.join(DEMO);
             say(&format!(
                 "{}: no audio here; using synthesised music instead, in {}",
-                root.display(),
-                folder.display()
+                files::shown(root),
+                files::shown(&folder)
             ));
             let progress = Progress::new("rendering");
             demo::render(&folder, |done, total| progress.at(done, total, "songs"))?;
@@ -281,7 +281,7 @@ pub(super) fn load(data: &Dataset, config: &RunConfig, cache: Option<&Cache>) ->
     let progress = Progress::new("reading");
     let spec = config.model.audio();
     let library = Library::load(data, &spec, config.model.shortest_song(), cache, |done, total, path| {
-        progress.at(done, total, &path.file_name().unwrap_or_default().to_string_lossy());
+        progress.at(done, total, &files::shown(path.file_name().unwrap_or_default().as_ref()));
     });
     progress.finish();
     cache.into_iter().for_each(warn_of_trouble);
@@ -323,11 +323,11 @@ fn announce(library: &Library, split: &Split, run: &RunFolder) {
     let data = &library.dataset;
     say(&format!(
         "{}: {} genres, {} to train on, {} to validate; run in {}",
-        data.root.display(),
+        files::shown(&data.root),
         data.genres.len(),
         counted(split.train.len(), "song"),
         if split.validation.is_empty() { "none".to_string() } else { split.validation.len().to_string() },
-        run.0.display(),
+        files::shown(&run.0),
     ));
     if !split.validation.is_empty() {
         unknown_artists(data);
@@ -489,7 +489,7 @@ fn report(outcome: &Outcome, library: &Library, validation: &[usize]) -> Result<
             metrics.best_epoch,
             metrics.epochs,
             metrics.frames_per_second,
-            metrics.model.display(),
+            files::shown(&metrics.model),
         );
         print(&text)?;
     }

@@ -21,14 +21,14 @@ const DIGEST: &str = "digest";
 /// Why a file of tensors could not be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum FileError {
-    #[error("{}: {action} failed: {source}", path.display())]
+    #[error("{}: {action} failed: {source}", files::shown(path))]
     Io { path: PathBuf, action: &'static str, source: std::io::Error },
-    #[error("{}: damaged, or no {kind} file ({reason}); name another, or train again", path.display())]
+    #[error("{}: damaged, or no {kind} file ({reason}); name another, or train again", files::shown(path))]
     Damaged { path: PathBuf, kind: &'static str, reason: String },
     #[error(
         "{}: made by another version (format {found}, this program reads {wanted}); train again, or use the \
          program's version that made it",
-        path.display()
+        files::shown(path)
     )]
     Format { path: PathBuf, found: u32, wanted: u32 },
 }

@@ -20,15 +20,15 @@ pub enum TrainError {
     Recognize(#[from] RecognizeError),
     #[error(transparent)]
     File(#[from] FileError),
-    #[error("{}: {action} failed: {source}", path.display())]
+    #[error("{}: {action} failed: {source}", files::shown(path))]
     Io { path: PathBuf, action: &'static str, source: std::io::Error },
-    #[error("{}: {reason}", path.display())]
+    #[error("{}: {reason}", files::shown(path))]
     Config { path: PathBuf, reason: String },
     #[error("{option} is {value}, but {wanted}")]
     Option { option: &'static str, value: String, wanted: String },
     #[error(
         "{}: a run's files are already here; go on with it by --resume, or name another folder with --run",
-        .0.display()
+        files::shown(.0)
     )]
     Occupied(PathBuf),
     #[error(
@@ -37,24 +37,24 @@ pub enum TrainError {
         process.map_or_else(String::new, |id| format!(" (process {id})"))
     )]
     Busy { folder: PathBuf, process: Option<u32> },
-    #[error("{}: there is no run to resume here; name its folder with --run", .0.display())]
+    #[error("{}: there is no run to resume here; name its folder with --run", files::shown(.0))]
     NothingToResume(PathBuf),
     #[error(
         "{}: this run is finished, there is nothing to resume; use its model, {}, or start a new run with other settings",
-        run.display(),
-        model.display()
+        files::shown(run),
+        files::shown(model)
     )]
     Complete { run: PathBuf, model: PathBuf },
     #[error(
         "{}: this checkpoint belongs to another {what}: it has {found}, now there is {now}; resume with what it was \
          made with, or start a new run with --run",
-        path.display()
+        files::shown(path)
     )]
     OtherCheckpoint { path: PathBuf, what: &'static str, found: String, now: String },
     #[error(
         "{}: a cross-validation with other settings is here: {difference}; go on with the settings that it was begun with, \
          or name another folder with --run",
-        folder.display()
+        files::shown(folder)
     )]
     OtherFolds { folder: PathBuf, difference: String },
     #[error(

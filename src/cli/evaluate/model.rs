@@ -52,7 +52,7 @@ impl Evaluate {
         let progress = Progress::new("reading");
         let (spec, shortest) = (model.card.config.audio(), model.card.config.shortest_song());
         let library = Library::load_as_is(&data, &spec, shortest, cache.as_ref(), |done, total, path| {
-            progress.at(done, total, &path.file_name().unwrap_or_default().to_string_lossy());
+            progress.at(done, total, &files::shown(path.file_name().unwrap_or_default().as_ref()));
         });
         progress.finish();
         cache.iter().for_each(warn_of_trouble);
