@@ -202,15 +202,13 @@ fn list(folder: &Path) -> std::io::Result<Vec<(String, PathBuf)>> {
 struct Walk<'a> {
     /// The real path of the dataset's root.
     root: &'a Path,
-    /// The real path of the genre's folder, which is entered first.
-    genre: Option<PathBuf>,
     /// The real paths of the folders seen.
     visited: HashSet<PathBuf>,
 }
 
 impl<'a> Walk<'a> {
     fn new(root: &'a Path) -> Self {
-        Self { root, genre: None, visited: HashSet::new() }
+        Self { root, visited: HashSet::new() }
     }
 
     /// What is in a folder, unless it was seen before.
@@ -226,8 +224,9 @@ impl<'a> Walk<'a> {
                 "a link out of the dataset's folder, to {shown}: not followed; put its songs here, or link them file by file"
             ));
         }
-        let genre = self.genre.get_or_insert_with(|| real.clone());
-        if real == self.root || genre.starts_with(&real) && *genre != real {
+        // Where the folder, or the link to it, lies.
+        let within = fs::canonicalize(folder.parent().unwrap_or(folder)).map_err(unreadable)?;
+        if within.starts_with(&real) && !self.visited.contains(&real) {
             return Err("a link to a folder that it lies in: not followed; remove it".to_owned());
         }
         if self.visited.insert(real) { list(folder).map_err(unreadable) } else { Ok(Vec::new()) }
