@@ -43,10 +43,8 @@ impl Claim {
     /// made or nothing can be written there.
     pub fn new(folder: &Path) -> Result<Self, TrainError> {
         let fail = |source| TrainError::Io { path: folder.to_owned(), action: MAKING, source };
-        let missing = folder.ancestors().filter(|above| !above.as_os_str().is_empty());
-        let made: Vec<PathBuf> = missing.take_while(|above| !above.exists()).map(Path::to_owned).collect();
-        // From here on, what fails leaves nothing behind.
-        let mut held = Scaffold(made);
+        // What fails leaves nothing behind.
+        let mut held = Scaffold::of(folder);
         let path = folder.join(LOCK);
         let mut tries = 0;
         loop {
@@ -86,12 +84,30 @@ impl Claim {
     /// # Errors
     /// [`TrainError::Io`].
     pub fn next(runs: &Path, dataset: &str) -> Result<Self, TrainError> {
+        let mut made = Scaffold::of(runs);
         let folder = RunFolder::next(runs, dataset)?.0;
+        made.0.insert(0, folder.clone());
         let claim = Self::new(&folder)?;
         if let Some(held) = &mut *claim.lock() {
-            held.made.insert(0, folder);
+            held.made = std::mem::take(&mut made.0);
         }
         Ok(claim)
+    }
+
+    /// Makes sure that folders of runs can be made in `runs`, and leaves nothing behind.
+    ///
+    /// # Errors
+    /// [`TrainError::Io`].
+    pub fn possible(runs: &Path) -> Result<(), TrainError> {
+        let mut made = Scaffold::of(runs);
+        let trial = runs.join(format!(".{}", std::process::id()));
+        fs::create_dir_all(&trial).map_err(|source| TrainError::Io {
+            path: runs.to_owned(),
+            action: MAKING,
+            source,
+        })?;
+        made.0.insert(0, trial);
+        Ok(())
     }
 
     /// The folder.
@@ -139,6 +155,14 @@ impl Drop for Held {
 
 /// Folders, the deepest first, that are removed again where they are empty.
 struct Scaffold(Vec<PathBuf>);
+
+impl Scaffold {
+    /// Of `folder` and the folders above it those that are not there yet.
+    fn of(folder: &Path) -> Self {
+        let all = folder.ancestors().filter(|above| !above.as_os_str().is_empty());
+        Self(all.take_while(|above| !above.exists()).map(Path::to_owned).collect())
+    }
+}
 
 impl Drop for Scaffold {
     fn drop(&mut self) {

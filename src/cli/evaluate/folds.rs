@@ -13,7 +13,7 @@ use crate::cli::train::{catch_interrupt, load, name, on_dataset, songs, unknown_
 use crate::cli::{CliError, End, Format, RUNS, counted, open_for, print, say};
 use crate::dataset::Library;
 use crate::files;
-use crate::train::{Claim, Event, FoldEvent, Folds, FoldsSetup, RunFolder, Settings, Which, cross_validate};
+use crate::train::{Claim, Event, FoldEvent, Folds, FoldsSetup, Settings, Which, cross_validate};
 
 /// Besides after every epoch, a network under training is saved when this has passed.
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(300);
@@ -32,7 +32,7 @@ impl Evaluate {
         // Before the songs are read, so that nobody waits for them in vain.
         let claim = self.run.as_deref().map(Claim::new).transpose()?;
         if claim.is_none() {
-            RunFolder(RUNS.into()).make()?;
+            Claim::possible(Path::new(RUNS))?;
         }
         let (stop, begun) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
         catch_interrupt(&stop, &begun, claim.as_ref())?;
