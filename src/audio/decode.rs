@@ -22,6 +22,7 @@ use super::limits;
 use super::open::{Chosen, Opened, check_spec, fault_of};
 
 /// A decoded file, as it is: nothing mixed, resampled or normalised.
+#[cfg(any(test, feature = "internals"))]
 #[derive(Clone, Debug, PartialEq)]
 pub struct Decoded {
     /// Samples a second.
@@ -35,6 +36,7 @@ pub struct Decoded {
 /// # Errors
 /// [`AudioError`] names the file and the [`AudioFault`]. A panic inside a decoder is one of them
 /// ([`AudioFault::Corrupt`]).
+#[cfg(any(test, feature = "internals"))]
 pub fn decode(path: &Path) -> Result<Decoded, AudioError> {
     let mut decoded = Decoded { rate: 0, channels: Vec::new() };
     stream(path, &mut |rate, planes| decoded.append(rate, planes))?;
@@ -45,6 +47,7 @@ pub fn decode(path: &Path) -> Result<Decoded, AudioError> {
 ///
 /// # Errors
 /// The [`AudioFault`]s of [`decode`].
+#[cfg(any(test, feature = "internals"))]
 pub fn decode_bytes(bytes: Vec<u8>) -> Result<Decoded, AudioFault> {
     let mut decoded = Decoded { rate: 0, channels: Vec::new() };
     let source = Box::new(Cursor::new(bytes));
@@ -52,6 +55,7 @@ pub fn decode_bytes(bytes: Vec<u8>) -> Result<Decoded, AudioFault> {
     Ok(decoded)
 }
 
+#[cfg(any(test, feature = "internals"))]
 impl Decoded {
     fn append(&mut self, rate: u32, planes: &[Vec<f32>]) -> Result<(), AudioFault> {
         self.rate = rate;

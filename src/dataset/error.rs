@@ -77,7 +77,7 @@ pub enum DatasetError {
         most: usize,
     },
     /// Songs without a fold where the dataset's own are asked for.
-    #[error("{}: no fold is given for {}, and {} in all; give every song one in tracks.csv, or let the folds be made (--folds 5)", root.display(), first, count)]
+    #[error("{}: no fold is given for {}, and {} in all; give every song one in tracks.csv, or have folds dealt", root.display(), first, count)]
     NoFold {
         /// The dataset's root.
         root: PathBuf,

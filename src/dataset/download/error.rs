@@ -10,12 +10,12 @@ pub enum DownloadError {
     /// There is no yt-dlp.
     #[error(
         "{}: not found; songs are fetched by the program yt-dlp: install it with pipx (pipx install yt-dlp), pip or \
-         your system's package manager (apt, dnf, brew, winget: install yt-dlp), or name it with --yt-dlp",
+         your system's package manager (apt, dnf, brew, winget: install yt-dlp), or name where it is",
         .0.display()
     )]
     NoYtDlp(PathBuf),
     /// It is there, and does not run.
-    #[error("{}: does not run as yt-dlp: {reason}; reinstall it, or name another with --yt-dlp", program.display())]
+    #[error("{}: does not run as yt-dlp: {reason}; reinstall it, or name another", program.display())]
     BadYtDlp {
         /// The program.
         program: PathBuf,
