@@ -85,6 +85,7 @@ pub fn shown(path: &Path) -> String {
 
 /// A path as it is typed into a POSIX shell: bare where every character may be, else in quotes, and where a byte has no
 /// character that could be typed, through `printf`.
+#[cfg(any(test, feature = "cli"))]
 pub fn quoted(path: &Path) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+:@%".contains(c) || cfg!(windows) && c == '\\';
     match path.to_str() {

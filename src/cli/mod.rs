@@ -1,5 +1,6 @@
 //! The command line: results on stdout, messages on stderr, exit codes for scripts.
 
+mod cures;
 mod dataset;
 mod evaluate;
 mod explain;
@@ -16,9 +17,11 @@ use std::sync::Arc;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
-use crate::device::{self, Device};
+use crate::Error;
+use crate::dataset::download::DownloadError;
+use crate::device::{self, Device, DeviceChoice, Fallback};
 use crate::paths::quoted;
-use crate::train::{TrainError, TrainOptions};
+use crate::train::TrainOptions;
 
 /// Where training runs are kept.
 const RUNS: &str = "runs";
@@ -58,22 +61,22 @@ enum Command {
 
 /// Where the network runs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-enum DeviceChoice {
-    /// A hardware GPU where there is one, else the processor.
+enum DeviceFlag {
+    /// A hardware GPU where there is one, else the CPU.
     #[default]
     Auto,
     /// A GPU, a software adapter too.
     Gpu,
-    /// The processor.
+    /// The CPU.
     Cpu,
 }
 
-impl From<DeviceChoice> for device::Choice {
-    fn from(choice: DeviceChoice) -> Self {
-        match choice {
-            DeviceChoice::Auto => Self::Auto,
-            DeviceChoice::Gpu => Self::Gpu,
-            DeviceChoice::Cpu => Self::Cpu,
+impl From<DeviceFlag> for DeviceChoice {
+    fn from(flag: DeviceFlag) -> Self {
+        match flag {
+            DeviceFlag::Auto => Self::Auto,
+            DeviceFlag::Gpu => Self::Gpu,
+            DeviceFlag::Cpu => Self::Cpu,
         }
     }
 }
@@ -87,15 +90,13 @@ enum Format {
     Csv,
 }
 
-/// Why a command failed, in one line.
+/// Why a command failed; [`cures::told`] has it in one line.
 #[derive(Debug, thiserror::Error)]
 enum CliError {
     #[error(transparent)]
-    Train(#[from] TrainError),
+    Library(Error),
     #[error(transparent)]
-    Download(#[from] crate::dataset::download::DownloadError),
-    #[error(transparent)]
-    Demo(#[from] crate::dataset::demo::DemoError),
+    Download(#[from] DownloadError),
     /// The command line is wrong, or a setting of it.
     #[error("{0}")]
     Usage(String),
@@ -119,22 +120,11 @@ impl CliError {
     }
 }
 
-macro_rules! through_training {
-    ($($kind:ty),*) => {
-        $(impl From<$kind> for CliError {
-            fn from(error: $kind) -> Self {
-                Self::Train(error.into())
-            }
-        })*
-    };
+impl<E: Into<Error>> From<E> for CliError {
+    fn from(error: E) -> Self {
+        Self::Library(error.into())
+    }
 }
-through_training!(
-    crate::dataset::DatasetError,
-    crate::device::DeviceError,
-    crate::model::FileError,
-    crate::model::ModelError,
-    crate::recognize::RecognizeError
-);
 
 /// How a command ended well.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -162,24 +152,28 @@ pub fn main() -> ExitCode {
         Ok(End::Interrupted) => ExitCode::from(130),
         Err(CliError::ReaderLeft) => ExitCode::from(READER_LEFT),
         Err(error) => {
-            say(&format!("error: {error}"));
+            say(&format!("error: {}", cures::told(&error)));
             ExitCode::from(error.code())
         }
     }
 }
 
 /// Opens the chosen device and says which it is.
-fn open(choice: DeviceChoice) -> Result<Arc<dyn Device>, CliError> {
-    let (device, note) = device::open(choice.into())?;
-    if let Some(note) = note {
-        say(&note);
+fn open(flag: DeviceFlag) -> Result<Arc<dyn Device>, CliError> {
+    let (device, fallback) = device::open_or_fall_back(flag.into())?;
+    if let Some(fallback) = fallback {
+        let anyway = match fallback {
+            Fallback::Software(_) => "; --device gpu takes it anyway",
+            _ => "",
+        };
+        say(&format!("using the CPU: {fallback}{anyway}"));
     }
     Ok(device)
 }
 
 /// Opens the device that a training is to run on.
-fn open_for(training: &TrainOptions, choice: DeviceChoice) -> Result<Arc<dyn Device>, CliError> {
-    Ok(open(choice)?.at(training.precision)?)
+fn open_for(training: &TrainOptions, flag: DeviceFlag) -> Result<Arc<dyn Device>, CliError> {
+    Ok(open(flag)?.at(training.precision)?)
 }
 
 /// Says where decoded songs could not be kept.

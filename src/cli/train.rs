@@ -8,20 +8,20 @@ use clap::{Args, ValueEnum};
 use super::flags::{CacheFlags, NetworkFlags, TrainingFlags, ValidationFlags, configure};
 use super::progress::Progress;
 use super::run_report::Trained;
-use super::{CliError, DeviceChoice, End, RUNS, counted, open_for, print, quoted, say, warn_of_trouble};
-use crate::dataset::{self, Cache, DEMO, Dataset, DatasetError, Library, Problem, Split, demo};
+use super::{CliError, DeviceFlag, End, RUNS, counted, open_for, print, quoted, say, warn_of_trouble};
+use crate::dataset::{self, Cache, DEMO, Dataset, DatasetError, Library, Problem, demo};
 use crate::files;
 use crate::model::CrossValidation;
-use crate::score::Decision;
+use crate::score::{Decision, Epoch};
 use crate::train::{
-    self as training, Checkpoint, Claim, Ending, Epoch, Event, History, Outcome, RunConfig, RunFolder, Setup,
-    TrainError, TrainOptions, read_cross_validation,
+    Checkpoint, Claim, Ending, History, RunConfig, RunFolder, TrainError, TrainOptions, Training,
+    TrainingEvent, TrainingOutcome, read_cross_validation,
 };
 
 /// Where songs are looked for.
 pub(super) const DATASET: &str = "dataset";
 
-const CHECKPOINT_MINUTES: f64 = 5.0;
+const CHECKPOINT_MINUTES: f64 = Training::CHECKPOINT_EVERY.as_secs() as f64 / 60.0;
 
 /// Trains a network on folders of songs, one folder for each genre.
 ///
@@ -41,7 +41,7 @@ pub struct Train {
     resume: bool,
     /// Where to compute
     #[arg(long, value_enum, default_value_t)]
-    device: DeviceChoice,
+    device: DeviceFlag,
     /// Settings in a TOML file as in a run's config.toml; flags win over it
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -89,26 +89,18 @@ impl Train {
         let (stop, begun) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
         catch_interrupt(&stop, &begun, Some(&claim))?;
         let library = Arc::new(load(&data, &config, self.cache.open().as_ref())?);
-        let split = config.training.split(&library.dataset)?;
-        announce(&library, &split, &run);
+        let mut training = Training::new(config.clone(), library.clone(), device.clone(), run.clone())?;
+        training.claim = Some(claim.clone());
+        announce(&training);
         begun.store(true, Ordering::Relaxed);
         let (resumed, epochs) = (resume.is_some(), config.training.epochs);
-        let mut observer = Observer::new(epochs);
+        let mut observer = TrainingObserver::new(epochs);
         observer.history = resume.as_ref().map(|from| from.progress.history.clone()).unwrap_or_default();
-        let setup = Setup {
-            config: config.clone(),
-            library: library.clone(),
-            split: split.clone(),
-            device: device.clone(),
-            run: run.clone(),
-            claim: Some(claim.clone()),
-            resume,
-            profile: self.profile,
-            checkpoint_every: self.checkpoint_every()?,
-            cited,
-        };
-        let (cross_validation, started) = (setup.cited.as_ref().map(|(figures, _)| *figures), Instant::now());
-        let outcome = training::train(setup, &mut |event| observer.hear(event), &stop);
+        let (cross_validation, split) = (cited.map(|(figures, _)| figures), training.split.clone());
+        (training.resume, training.profile, training.cited) = (resume, self.profile, cited);
+        training.checkpoint_every = self.checkpoint_every()?;
+        let started = Instant::now();
+        let outcome = training.run(&mut |event| observer.hear(event), &stop);
         observer.end();
         let outcome = outcome?;
         let seconds = started.elapsed().as_secs_f64();
@@ -155,7 +147,7 @@ impl Train {
     fn say_how_to_go_on(&self, run: &RunFolder) {
         say(&format!("stopped; everything is saved in {}", files::shown(&run.checkpoint())));
         let mut command = format!("{} train --resume --run {}", program(), quoted(&run.0));
-        if self.device != DeviceChoice::Auto
+        if self.device != DeviceFlag::Auto
             && let Some(device) = self.device.to_possible_value()
         {
             command += &format!(" --device {}", device.get_name());
@@ -197,15 +189,9 @@ impl Train {
                 RunFolder::latest(Path::new(RUNS)).ok_or_else(|| TrainError::NothingToResume(RUNS.into()))?
             }
         };
-        if !run.checkpoint().exists() {
-            return Err(TrainError::NothingToResume(run.0).into());
-        }
         // Who trains there now would write over it.
-        let claim = Claim::new(&run.0)?;
-        let checkpoint = Checkpoint::load(&run.checkpoint())?;
-        if run.is_finished() {
-            return Err(TrainError::Complete { model: run.best(), run: run.0 }.into());
-        }
+        let claim = if run.checkpoint().exists() { Some(Claim::new(&run.0)?) } else { None };
+        let checkpoint = Checkpoint::of_run(&run)?;
         let mut config = checkpoint.config.clone();
         // Flags that would change what the run computes are refused, not silently overruled.
         self.network.apply(&mut config.model)?;
@@ -221,7 +207,7 @@ impl Train {
         if let Some(dataset) = &self.dataset {
             config.dataset = dataset.clone();
         }
-        Ok((config, Some(claim), Some(checkpoint)))
+        Ok((config, claim, Some(checkpoint)))
     }
 }
 
@@ -319,7 +305,8 @@ pub(super) fn skipped(problems: &[Problem]) {
 }
 
 /// Says what the training is made of.
-fn announce(library: &Library, split: &Split, run: &RunFolder) {
+fn announce(training: &Training) {
+    let Training { library, split, run, .. } = training;
     let data = &library.dataset;
     say(&format!(
         "{}: {} genres, {} to train on, {} to validate; run in {}",
@@ -397,7 +384,7 @@ fn validated(epoch: &Epoch, best: bool) -> String {
 }
 
 /// Draws the events of a training.
-struct Observer {
+struct TrainingObserver {
     epochs: usize,
     per_epoch: usize,
     bar: Option<Progress>,
@@ -405,25 +392,25 @@ struct Observer {
     frames_per_second: f64,
 }
 
-impl Observer {
+impl TrainingObserver {
     fn new(epochs: usize) -> Self {
         Self { epochs, per_epoch: 0, bar: None, history: History::default(), frames_per_second: 0.0 }
     }
 
-    fn hear(&mut self, event: Event<'_>) {
+    fn hear(&mut self, event: TrainingEvent<'_>) {
         match &event {
-            Event::Step { frames_per_second, .. } => self.frames_per_second = *frames_per_second,
-            Event::Epoch { epoch, .. } => self.history.0.push(**epoch),
+            TrainingEvent::Step { frames_per_second, .. } => self.frames_per_second = *frames_per_second,
+            TrainingEvent::Epoch { epoch, .. } => self.history.0.push(**epoch),
             _ => {}
         }
         match event {
-            Event::Ready { parameters, steps_per_epoch, memory } => {
+            TrainingEvent::Ready { parameters, steps_per_epoch, memory } => {
                 self.per_epoch = steps_per_epoch;
                 let megabytes = memory as f64 / 1e6;
                 say(&format!("network: {parameters} parameters, {megabytes:.0} MB for a training step"));
                 self.bar = Some(Progress::new("training"));
             }
-            Event::Step { epoch, batch, so_far: Some((loss, accuracy)), rate, frames_per_second } => {
+            TrainingEvent::Step { epoch, batch, so_far: Some((loss, accuracy)), rate, frames_per_second } => {
                 let message = format!(
                     "epoch {}/{} loss {loss:.3} accuracy {:.1} % rate {rate:.1e} {frames_per_second:.0} frames/s",
                     epoch + 1,
@@ -434,14 +421,14 @@ impl Observer {
                     bar.at(epoch * self.per_epoch + batch, self.epochs * self.per_epoch, &message);
                 }
             }
-            Event::Skipped { step, scale } => {
+            TrainingEvent::Skipped { step, scale } => {
                 let line = format!("step {step} skipped: gradients overflowed with a loss scale of {scale}");
                 if let Some(bar) = &self.bar {
                     bar.line(&line);
                 }
             }
-            Event::Step { .. } | Event::Validating => {}
-            Event::Epoch { epoch, kept } => {
+            TrainingEvent::Step { .. } | TrainingEvent::Validating => {}
+            TrainingEvent::Epoch { epoch, kept } => {
                 let line = format!(
                     "epoch {:>3}/{}: loss {:.3}, accuracy {:.1} %{}",
                     epoch.epoch,
@@ -468,7 +455,7 @@ fn program() -> String {
     quoted(Path::new(&program))
 }
 
-fn report(outcome: &Outcome, library: &Library, validation: &[usize]) -> Result<End, CliError> {
+fn report(outcome: &TrainingOutcome, library: &Library, validation: &[usize]) -> Result<End, CliError> {
     if let Some(profile) = &outcome.profile {
         say(&profile.to_string());
     }

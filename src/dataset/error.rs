@@ -81,7 +81,7 @@ pub enum DatasetError {
     },
     /// Songs without a fold where the dataset's own are asked for.
     #[error(
-        "{}: no fold is given for {}, and {} in all; give every song one in tracks.csv, or let the folds be made (--folds 5)",
+        "{}: no fold is given for {}, and {} in all; give every song one in tracks.csv, or have folds dealt",
         files::shown(root),
         first,
         count

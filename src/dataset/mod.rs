@@ -9,6 +9,7 @@ mod batches;
 mod cache;
 pub mod check;
 pub mod demo;
+#[cfg(feature = "cli")]
 pub mod download;
 mod error;
 mod genres;
@@ -23,7 +24,9 @@ pub use augment::Augmentation;
 pub use batches::{Batch, BatchPlan, Batches, Sampling};
 pub use cache::{Cache, Cleaned};
 pub use error::{DatasetError, Problem};
-pub use genres::{GENRES, genres, parse_genres};
+#[cfg(any(test, feature = "internals"))]
+pub use genres::genres;
+pub use genres::{GENRES, parse_genres};
 pub use library::Library;
 pub use scan::{DEMO, Dataset, Entry, GENRES_FILE, scan};
 pub use split::{Side, Sides, Split, folds, folds_given, read_sides, split};

@@ -2,7 +2,7 @@
 
 use super::RecognizeError;
 use super::silence::sounding;
-use crate::audio::{Framing, Song};
+use crate::audio::{AudioSpec, Framing, Song};
 use crate::model::ModelConfig;
 
 /// A frame of a batch: the song it is of, by its number, and its first sample.
@@ -13,6 +13,7 @@ pub(super) type Each<'a> = dyn FnMut(&[f32], &[Origin]) -> Result<(), RecognizeE
 
 /// Gathers the frames that a network's framing keeps into batches [batch, channels, samples].
 pub(super) struct Gathering {
+    spec: AudioSpec,
     framing: Framing,
     /// Numbers a frame, of all channels.
     size: usize,
@@ -26,7 +27,13 @@ impl Gathering {
     pub fn new(config: &ModelConfig, batch: usize) -> Self {
         let framing = config.framing();
         let size = config.channels * framing.length;
-        Self { framing, size, audio: vec![0.0; batch * size], filled: Vec::with_capacity(batch) }
+        Self {
+            spec: config.audio(),
+            framing,
+            size,
+            audio: vec![0.0; batch * size],
+            filled: Vec::with_capacity(batch),
+        }
     }
 
     /// Calls `each` with one batch after the other, until all frames of all songs were in one, in order, but those that
@@ -36,8 +43,10 @@ impl Gathering {
     /// [`SILENT`]: super::SILENT
     ///
     /// # Errors
-    /// [`RecognizeError::Audio`] where a song cannot be read, and whatever `each` says.
+    /// [`RecognizeError::OtherAudio`] where a song has not the network's sample rate and channels,
+    /// [`RecognizeError::Audio`] where one cannot be read, and whatever `each` says.
     pub fn batches(&mut self, songs: &[&Song], each: &mut Each<'_>) -> Result<(), RecognizeError> {
+        songs.iter().try_for_each(|song| self.fits(song))?;
         let size = self.size;
         self.filled.clear();
         let mut frame = vec![0.0; size];
@@ -69,5 +78,13 @@ impl Gathering {
             each(&self.audio, &self.filled)?;
         }
         Ok(())
+    }
+
+    fn fits(&self, song: &Song) -> Result<(), RecognizeError> {
+        let (sample_rate, channels) = (song.sample_rate(), song.recording().channels);
+        if (sample_rate, channels) == (self.spec.sample_rate, self.spec.channels) {
+            return Ok(());
+        }
+        Err(RecognizeError::OtherAudio { channels, sample_rate, wanted: self.spec.clone() })
     }
 }

@@ -16,7 +16,7 @@ mod schedule;
 mod session;
 mod trainer;
 
-pub use checkpoint::{Checkpoint, Progress};
+pub use checkpoint::{Checkpoint, TrainingProgress};
 pub use claim::Claim;
 pub use cross_validation::{
     FoldEvent, Folds, FoldsSetup, PartFigures, Pooled, RuleFigures, Settings, Spread, Tested, Which,
@@ -24,13 +24,12 @@ pub use cross_validation::{
 };
 pub use diagnosis::{Diagnosis, diagnose};
 pub use error::TrainError;
-pub use evaluation::{Evaluation, FrameCounts, FrameGuess, GenreFigures, Judged, evaluate, evaluate_watched};
-pub use history::{Epoch, History, Keep};
+pub use evaluation::{evaluate, evaluate_watched};
+pub use history::{History, Keep};
 pub use loss_scale::LossScale;
 pub use options::{Balance, RunConfig, TrainOptions};
 pub use preset::Preset;
 pub use profile::{Profile, ProfileRow};
 pub use run::{RunFolder, latest_model};
 pub use schedule::{Plateau, Schedule, ScheduleKind};
-pub use session::{Ending, Event, Metrics, Outcome, Setup};
-pub use trainer::train;
+pub use session::{Ending, Metrics, Training, TrainingEvent, TrainingOutcome};

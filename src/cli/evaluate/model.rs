@@ -7,7 +7,7 @@ use std::time::Instant;
 use serde::Serialize;
 
 use super::show;
-use super::{Evaluate, Part};
+use super::{Evaluate, SplitPart};
 use crate::cli::models;
 use crate::cli::progress::Progress;
 use crate::cli::train::{DATASET, skipped, songs};
@@ -15,11 +15,9 @@ use crate::cli::{CliError, End, Format, counted, open, print, say, warn_of_troub
 use crate::dataset::{Dataset, Library, Side, Sides, read_sides};
 use crate::files;
 use crate::model::Model;
-use crate::recognize::Recognizer;
-use crate::train::{Evaluation, RunConfig, RunFolder, evaluate_watched};
-
-/// Frames a run.
-const BATCH: usize = 32;
+use crate::recognize::FrameClassifier;
+use crate::score::Evaluation;
+use crate::train::{RunConfig, RunFolder, evaluate_watched};
 
 /// What is printed as json, beside the figures, which stand under the name of the part.
 #[derive(Serialize)]
@@ -65,12 +63,11 @@ impl Evaluate {
         }
         let trained_on = sides.map(|sides| trained_on(&library, &sides, &run));
 
-        let mut recognizer = Recognizer::new(&model.network()?, device.as_ref(), BATCH)?;
-        recognizer.set_weights(&model.weights)?;
+        let mut classifier = FrameClassifier::of_model(&model, device.as_ref())?;
         let progress = Progress::new("recognising");
         let all: Vec<usize> = (0..library.songs.len()).collect();
         let started = Instant::now();
-        let mut evaluation = evaluate_watched(&mut recognizer, &library, &all, &mut |done| {
+        let mut evaluation = evaluate_watched(&mut classifier, &library, &all, &mut |done| {
             progress.at(done, all.len(), "songs");
         })?;
         let seconds = started.elapsed().as_secs_f64();
@@ -103,7 +100,7 @@ impl Evaluate {
         if path.exists() {
             return Ok(Some(read_sides(&path)?));
         }
-        if self.split == Part::All {
+        if self.split == SplitPart::All {
             return Ok(None);
         }
         Err(CliError::Other(format!(
@@ -149,9 +146,11 @@ impl Evaluate {
         }
         if data.songs.is_empty() {
             return Err(CliError::Other(match self.split {
-                Part::All => format!("{shown}: no song of a genre that the model knows"),
-                Part::Validation => format!("{shown}: none of the songs that the model's run kept apart"),
-                Part::Test => format!(
+                SplitPart::All => format!("{shown}: no song of a genre that the model knows"),
+                SplitPart::Validation => {
+                    format!("{shown}: none of the songs that the model's run kept apart")
+                }
+                SplitPart::Test => format!(
                     "{shown}: the model's run used every song, to train on or to validate; name another --dataset, or use \
                      --split validation"
                 ),
@@ -163,9 +162,9 @@ impl Evaluate {
     /// Leaves the songs of the part that is asked for.
     fn choose(&self, data: &mut Dataset, sides: &Sides) {
         match self.split {
-            Part::All => {}
-            Part::Test => data.songs.retain(|song| sides.get(&song.name).is_none()),
-            Part::Validation => {
+            SplitPart::All => {}
+            SplitPart::Test => data.songs.retain(|song| sides.get(&song.name).is_none()),
+            SplitPart::Validation => {
                 data.songs.retain(|song| sides.get(&song.name) == Some(Side::Validation));
                 let wanted = sides.count(Side::Validation);
                 if data.songs.len() < wanted && !data.songs.is_empty() {

@@ -12,15 +12,12 @@ pub enum DownloadError {
     /// There is no yt-dlp.
     #[error(
         "{}: not found; songs are fetched by the program yt-dlp: install it with pipx (pipx install yt-dlp), pip or \
-         your system's package manager (apt, dnf, brew, winget: install yt-dlp), or name it with --yt-dlp",
+         your system's package manager (apt, dnf, brew, winget: install yt-dlp), or name where it is",
         files::shown(.0)
     )]
     NoYtDlp(PathBuf),
     /// It is there, and does not run.
-    #[error(
-        "{}: does not run as yt-dlp: {reason}; reinstall it, or name another with --yt-dlp",
-        files::shown(program)
-    )]
+    #[error("{}: does not run as yt-dlp: {reason}; reinstall it, or name another", files::shown(program))]
     BadYtDlp {
         /// The program.
         program: PathBuf,

@@ -61,6 +61,7 @@ impl Gpu {
     }
 
     /// The adapter in use.
+    #[cfg(any(test, feature = "internals"))]
     pub fn adapter(&self) -> &Adapter {
         &self.context.adapter
     }

@@ -8,13 +8,12 @@ use super::super::TrainError;
 use super::super::checkpoint::Checkpoint;
 use super::super::claim::Claim;
 use super::super::diagnosis::{in_running, in_state};
-use super::super::history::Epoch;
 use super::super::session::Metrics;
 use super::{AHEAD, Trainer};
 use crate::dataset::{Library, Split};
 use crate::files;
 use crate::model::{FORMAT, Model, ModelCard, Provenance, Tensor, Weights};
-use crate::score::Decision;
+use crate::score::{Decision, Epoch};
 
 impl Trainer {
     /// Writes the first weights, and begins the run's files with them; or writes those of the checkpoint.
@@ -148,7 +147,7 @@ impl Trainer {
             // The best epoch came before this session began.
             None => {
                 let mut model = Model::load(&path)?;
-                self.recognizer.set_weights(&model.weights)?;
+                self.classifier.set_weights(&model.weights)?;
                 let mut validation = self.validate()?;
                 // It has its temperature, unless it was kept without being validated.
                 if let Some(validation) = &mut validation {
