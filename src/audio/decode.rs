@@ -18,6 +18,7 @@ use super::packets::Packets;
 
 /// A decoded file, as it is: nothing mixed, resampled or normalised, unless its rate or channels change midway. Then
 /// what comes later is brought to those of its beginning.
+#[cfg(any(test, feature = "internals"))]
 #[derive(Clone, Debug, PartialEq)]
 pub struct Decoded {
     /// Samples a second.
@@ -31,6 +32,7 @@ pub struct Decoded {
 /// # Errors
 /// [`AudioError`] names the file and the [`AudioFault`]. A panic inside a decoder is one of them
 /// ([`AudioFault::Corrupt`]).
+#[cfg(any(test, feature = "internals"))]
 pub fn decode(path: &Path) -> Result<Decoded, AudioError> {
     catch_quietly(|| decode_source(file(path)?)).map_err(|fault| AudioError::new(path, fault))
 }
@@ -39,10 +41,12 @@ pub fn decode(path: &Path) -> Result<Decoded, AudioError> {
 ///
 /// # Errors
 /// The [`AudioFault`]s of [`decode`].
+#[cfg(any(test, feature = "internals"))]
 pub fn decode_bytes(bytes: Vec<u8>) -> Result<Decoded, AudioFault> {
     catch_quietly(|| decode_source(Box::new(Cursor::new(bytes))))
 }
 
+#[cfg(any(test, feature = "internals"))]
 fn decode_source(source: Box<dyn MediaSource>) -> Result<Decoded, AudioFault> {
     let mut collector = Collector::default();
     Packets::default().run(Opened::new(source)?, &mut |rate, planes| collector.push(rate, planes))?;
@@ -50,6 +54,7 @@ fn decode_source(source: Box<dyn MediaSource>) -> Result<Decoded, AudioFault> {
 }
 
 /// Puts packets together.
+#[cfg(any(test, feature = "internals"))]
 #[derive(Default)]
 struct Collector {
     rate: u32,
@@ -58,6 +63,7 @@ struct Collector {
     conform: Option<Conform>,
 }
 
+#[cfg(any(test, feature = "internals"))]
 impl Collector {
     fn push(&mut self, rate: u32, planes: &[Vec<f32>]) -> Result<(), AudioFault> {
         if self.channels.is_empty() {

@@ -19,6 +19,8 @@ mod measure;
 mod mix;
 mod open;
 mod opus;
+#[cfg(feature = "opus")]
+mod opus_decoder;
 mod packets;
 mod reader;
 mod resample;
@@ -27,12 +29,16 @@ mod tags;
 mod timeline;
 pub mod wav;
 
-pub use decode::{Decoded, decode, decode_bytes, inspect};
+pub use decode::inspect;
+#[cfg(any(test, feature = "internals"))]
+pub use decode::{Decoded, decode, decode_bytes};
 pub use error::{AudioError, AudioFault};
 pub use frames::Framing;
 pub use info::{FileInfo, Loss};
 pub use load::{RecordError, load, record};
-pub use resample::{Resampler, resample};
+pub use resample::Resampler;
+#[cfg(any(test, feature = "internals"))]
+pub use resample::resample;
 pub use song::{AudioSpec, Normalise, Recording, Samples, Song};
 pub use wav::write_wav;
 

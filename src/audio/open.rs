@@ -28,16 +28,19 @@ use super::error::AudioFault;
 use super::info::FileInfo;
 use super::kinds::{Kind, SNIFF, codec_name, container_name, is_text, kind_of};
 use super::limits;
-use super::opus::{Head, Opus};
+use super::opus::Head;
+#[cfg(feature = "opus")]
+use super::opus_decoder::Opus;
 use super::reader::Reader;
 use super::tags::Tags;
 
-/// Symphonia's codecs and [`Opus`].
+/// Symphonia's codecs, and that of Opus.
 fn codecs() -> &'static CodecRegistry {
     static CODECS: OnceLock<CodecRegistry> = OnceLock::new();
     CODECS.get_or_init(|| {
         let mut codecs = CodecRegistry::new();
         symphonia::default::register_enabled_codecs(&mut codecs);
+        #[cfg(feature = "opus")]
         codecs.register_audio_decoder::<Opus>();
         codecs
     })
