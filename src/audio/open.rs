@@ -260,6 +260,7 @@ impl Opened {
             params.sample_rate = found.sample_rate.or(params.sample_rate);
             params.channels = found.channels.or(params.channels);
         }
+        check_packet(&params)?;
         let rate = params.sample_rate.unwrap_or(*limits::RATES.start());
         check_spec(rate, params.channels.as_ref().map_or(1, |c| c.count()))?;
         // Symphonia undoes the coupling of channels in the wrong order (the Vorbis specification, 4.3.5, begins with the
@@ -372,11 +373,19 @@ impl Opened {
     }
 }
 
-fn decoder(params: &AudioCodecParameters) -> Result<Box<dyn AudioDecoder>, AudioFault> {
+/// Refuses packets that no decoder should allocate.
+fn check_packet(params: &AudioCodecParameters) -> Result<(), AudioFault> {
     let declared = [params.max_frames_per_packet, params.frames_per_block].into_iter().flatten().max();
-    if let Some(samples) = declared.filter(|&samples| samples > limits::PACKET) {
-        return Err(AudioFault::Corrupt(format!("its header declares packets of {samples} samples")));
+    match declared.filter(|&samples| samples > limits::PACKET) {
+        Some(samples) => {
+            Err(AudioFault::Corrupt(format!("its header declares packets of {samples} samples")))
+        }
+        None => Ok(()),
     }
+}
+
+fn decoder(params: &AudioCodecParameters) -> Result<Box<dyn AudioDecoder>, AudioFault> {
+    check_packet(params)?;
     codecs().make_audio_decoder(params, &AudioDecoderOptions::default()).map_err(fault_of)
 }
 
