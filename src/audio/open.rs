@@ -63,6 +63,8 @@ pub(super) struct Chosen {
     pub declared: Option<f64>,
     /// Whether that number is exact, not an estimate.
     pub exact: bool,
+    /// Whether it says nothing about a file that ends where a packet does: programs that cut MP3 leave it as it was.
+    pub stale: bool,
     /// Whether pages say which samples are to be heard.
     pub paged: bool,
 }
@@ -278,7 +280,7 @@ impl Opened {
             && !self.is_one_of(&[format::FORMAT_ID_ADTS, format::FORMAT_ID_OGG])
             && (track.num_frames.is_some() || !self.is_one_of(&[format::FORMAT_ID_MKV]));
         let paged = self.is_one_of(&[format::FORMAT_ID_OGG]);
-        Ok(Chosen { id: track.id, params, part, declared, exact, paged })
+        Ok(Chosen { id: track.id, params, part, declared, exact, stale: mpeg, paged })
     }
 
     fn is_one_of(&self, formats: &[FormatId]) -> bool {
@@ -297,7 +299,11 @@ impl Opened {
                 let itunes = || edits::itunes(self.tags.gapless.as_deref()?, rate);
                 let edit = || self.parts.iter().find(|(id, _)| *id == track.id).map(|&(_, part)| part);
                 let first = params.codec == codec::CODEC_ID_AAC;
-                first.then(itunes).flatten().or_else(edit).or_else(opus)
+                // Vorbis' first packet counts in MP4's time, but gives no sample.
+                let vorbis = params.codec == codec::CODEC_ID_VORBIS;
+                let primed =
+                    |part: Part| if vorbis && part.start <= 4096 { Part { start: 0, ..part } } else { part };
+                first.then(itunes).flatten().or_else(edit).map(primed).or_else(opus)
             }
             format::FORMAT_ID_CAF => {
                 let start = u64::from(track.delay.unwrap_or(0));
