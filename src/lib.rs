@@ -1,20 +1,211 @@
-//! GenreRecognizer: a music genre recogniser on a from-scratch GPU compute engine.
+//! GenreRecognizer recognises the genre of songs with a network trained on folders of them, on a compute engine of its own:
+//! hand-written WGSL for any GPU, a fast CPU device, and a graph that differentiates itself. There is no ML framework
+//! underneath.
+//!
+//! # Recognise a song
+//!
+//! ```
+//! use genre_recognizer::{Error, Recognizer};
+//!
+//! fn main() -> Result<(), Error> {
+//! #   let folder = tempfile::tempdir().unwrap();
+//! #   std::env::set_current_dir(&folder).unwrap();
+//! #   let model = concat!(env!("CARGO_MANIFEST_DIR"), "/models/magnatune4.safetensors");
+//! #   std::fs::copy(model, "model.safetensors").unwrap();
+//! #   let set = genre_recognizer::demo::Spec { songs_per_genre: 1, seconds: (2.0, 2.5), seed: 1 };
+//! #   genre_recognizer::demo::render_with(&set, std::path::Path::new("music"), |_, _| {})?;
+//! #   std::fs::copy("music/techno/techno-00.wav", "song.mp3").unwrap();
+//!     let mut recognizer = Recognizer::open("model.safetensors")?;
+//!     let verdict = recognizer.recognize("song.mp3")?;
+//!     println!("{}", verdict.genre().unwrap_or("unsure"));
+//!     for guess in &verdict.guesses {
+//!         println!("{} {:.1} %", guess.genre, 100.0 * guess.probability);
+//!     }
+//! #   assert_eq!(verdict.guesses.len(), recognizer.genres().len());
+//!     Ok(())
+//! }
+//! ```
+//!
+//! # Train on a folder
+//!
+//! The folder has a subfolder of songs for each genre. Every setting is a field of [`RunConfig`]; what is left alone has the
+//! default that `docs/recognition.md` measures.
+//!
+//! ```
+//! use genre_recognizer::{Error, RunConfig, Training, TrainingEvent};
+//! use std::sync::atomic::AtomicBool;
+//!
+//! fn main() -> Result<(), Error> {
+//! #   let folder = tempfile::tempdir().unwrap();
+//! #   std::env::set_current_dir(&folder).unwrap();
+//! #   unsafe { std::env::set_var("XDG_CACHE_HOME", folder.path().join("cache")) };
+//! #   let set = genre_recognizer::demo::Spec { songs_per_genre: 2, seconds: (2.0, 2.5), seed: 1 };
+//! #   genre_recognizer::demo::render_with(&set, std::path::Path::new("music"), |_, _| {})?;
+//!     let mut config = RunConfig::for_dataset("music");
+//!     config.training.epochs = 2;
+//! #   (config.model.sample_rate, config.model.n_fft, config.model.high) = (8_000, 256, 4_000.0);
+//! #   (config.model.mels, config.model.filters) = (32, vec![4, 8]);
+//!     let stop = AtomicBool::new(false); // set from elsewhere, it ends the training and saves it
+//!     let outcome = Training::open(config, "runs/music")?.run(
+//!         &mut |event| {
+//!             if let TrainingEvent::Epoch { epoch, .. } = event {
+//!                 println!("epoch {}: loss {:.3}", epoch.epoch, epoch.train_loss);
+//!             }
+//!         },
+//!         &stop,
+//!     )?;
+//!     println!("the model is {}", outcome.best.display());
+//! #   assert!(outcome.best.exists());
+//!     Ok(())
+//! }
+//! ```
+//!
+//! # Differentiate a graph
+//!
+//! ```
+//! use genre_recognizer::Error;
+//! use genre_recognizer::engine::ops::{Form, Matmul};
+//! use genre_recognizer::engine::{DeviceChoice, Graph, Request, compile, open};
+//!
+//! fn main() -> Result<(), Error> {
+//!     let mut graph = Graph::new();
+//!     let x = graph.input("x", [3, 2])?;
+//!     let weight = graph.variable("weight", [1, 2])?;
+//!     let y = graph.apply(Matmul { form: Form::TransposeB }, &[x, weight])?;
+//!     let upstream = graph.input("upstream", [3, 1])?; // dL/dy
+//!     let gradient = graph.gradients(y, upstream, &[weight])?[0]; // dL/dweight
+//!     let device = open(DeviceChoice::Auto)?;
+//!     let mut program = compile(&graph, &Request::outputs(&[y, gradient]), device.as_ref())?;
+//!     program.write(x, &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0])?;
+//!     program.write(weight, &[0.5, -0.5])?;
+//!     program.write(upstream, &[1.0; 3])?;
+//!     program.run()?;
+//!     assert_eq!(program.outputs()?, [vec![-0.5; 3], vec![9.0, 12.0]]);
+//!     Ok(())
+//! }
+//! ```
+//!
+//! # Map
+//!
+//! | for | see |
+//! |---|---|
+//! | recognising songs | [`Recognizer`], [`Verdict`]; why: [`Explainer`] |
+//! | a model's file | [`Model`], [`ModelCard`], [`ModelConfig`] |
+//! | training | [`Training`], [`RunConfig`], [`TrainingEvent`], [`TrainingOutcome`] |
+//! | songs and folders of them | [`Song`], [`load_song`], [`scan`], [`Library`]; music to try it on: [`demo`] |
+//! | graphs of one's own, devices | [`engine`] |
+//! | errors | [`Error`], which holds all others |
+//!
+//! # Features
+//!
+//! | feature | default | what it brings |
+//! |---|---|---|
+//! | `cli` | yes | the program `genre-recognizer`, its downloader and its reports; a library does without |
+//! | `opus` | yes | decoding of Opus |
+//! | `internals` | no | the internal modules, for this package's own tests and benches, without any promise |
+//!
+//! Opus is decoded by the crate `ruopus`, whose FFT is the crate `spectrograms`. This package puts a small one of its own
+//! in its place by `[patch.crates-io]`, which Cargo applies to the package that is built and not to those that depend on
+//! it: they get the one from crates.io, or say `spectrograms = { git = "…" }` under `[patch.crates-io]` themselves.
+#![cfg_attr(not(feature = "internals"), warn(missing_docs))]
+// Modules export names that only tests and benches use, through `internals`.
+#![cfg_attr(not(feature = "internals"), allow(unused_imports))]
 #![deny(unsafe_code)]
 #![forbid(unsafe_op_in_unsafe_fn)]
 
+#[cfg(not(feature = "internals"))]
+mod audio;
+#[cfg(feature = "internals")]
 pub mod audio;
+#[cfg(feature = "cli")]
+#[doc(hidden)]
 pub mod cli;
+#[cfg(not(feature = "internals"))]
+mod dataset;
+#[cfg(feature = "internals")]
 pub mod dataset;
+#[cfg(not(feature = "internals"))]
+mod device;
+#[cfg(feature = "internals")]
 pub mod device;
+pub mod engine;
+mod error;
+#[cfg(not(feature = "internals"))]
+mod files;
+#[cfg(feature = "internals")]
 pub mod files;
+#[cfg(not(feature = "internals"))]
+mod gemm;
+#[cfg(feature = "internals")]
 pub mod gemm;
+#[cfg(not(feature = "internals"))]
+mod graph;
+#[cfg(feature = "internals")]
 pub mod graph;
+#[cfg(not(feature = "internals"))]
+mod model;
+#[cfg(feature = "internals")]
 pub mod model;
+#[cfg(not(feature = "internals"))]
+mod ops;
+#[cfg(feature = "internals")]
 pub mod ops;
+#[cfg(not(feature = "internals"))]
+mod paths;
+#[cfg(feature = "internals")]
+pub mod paths;
+#[cfg(not(feature = "internals"))]
+mod plan;
+#[cfg(feature = "internals")]
 pub mod plan;
+#[cfg(not(feature = "internals"))]
+mod recognize;
+#[cfg(feature = "internals")]
 pub mod recognize;
+#[cfg(all(feature = "cli", feature = "internals"))]
 pub mod report;
+#[cfg(all(feature = "cli", not(feature = "internals")))]
+mod report;
+#[cfg(not(feature = "internals"))]
+mod rng;
+#[cfg(feature = "internals")]
 pub mod rng;
+#[cfg(not(feature = "internals"))]
+mod score;
+#[cfg(feature = "internals")]
 pub mod score;
+#[cfg(not(feature = "internals"))]
+mod simd;
+#[cfg(feature = "internals")]
 pub mod simd;
+#[cfg(not(feature = "internals"))]
+mod train;
+#[cfg(feature = "internals")]
 pub mod train;
+
+pub use error::Error;
+
+// Recognition.
+pub use recognize::{ExplainedFrame, Explainer, Guess, RecognizeError, Recognizer, TimedGuess, Verdict};
+pub use score::{Aggregation, Calibration, Decision, Epoch, Evaluation};
+
+// Models.
+pub use model::{
+    Convolution, CrossValidation, Features, FileError, Model, ModelCard, ModelConfig, ModelError,
+    OptimizerKind, Provenance, Tensor, Weights,
+};
+
+// Training.
+pub use train::{
+    Balance, Checkpoint, Claim, Ending, History, Keep, Metrics, Plateau, Preset, Profile, RunConfig,
+    RunFolder, ScheduleKind, TrainError, TrainOptions, Training, TrainingEvent, TrainingOutcome,
+};
+
+// Songs, and folders of them.
+pub use audio::{AudioError, AudioFault, AudioSpec, Normalise, Song, load as load_song};
+pub use dataset::{Augmentation, Cache, Dataset, DatasetError, Library, Problem, Split, scan};
+
+/// Synthesised music in ten genres, to try things on where there is none.
+pub mod demo {
+    pub use crate::dataset::demo::{DemoError, Outcome, Spec, render, render_with};
+}

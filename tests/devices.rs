@@ -5,7 +5,9 @@ mod common;
 
 use std::sync::Arc;
 
-use genre_recognizer::device::{Choice, Device, DeviceError, Executable, LoadOptions, cpu::Cpu, open};
+use genre_recognizer::device::{
+    Device, DeviceChoice, DeviceError, Executable, LoadOptions, cpu::Cpu, open, open_or_fall_back,
+};
 use genre_recognizer::graph::{GraphError, NodeId, Shape};
 use genre_recognizer::ops::bias::Bias;
 use genre_recognizer::ops::dropout::Dropout;
@@ -169,7 +171,7 @@ fn a_batch_that_does_not_fit_is_refused_with_the_one_that_would() {
     let DeviceError::TooLarge { tensor, bytes, limit, batch, .. } = &error else { panic!("{error}") };
     assert_eq!((tensor.as_str(), *bytes), ("sum", 8 << 40));
     assert_eq!(*batch, Some(limit / (4 << 20)));
-    assert!(error.to_string().contains("--device cpu"), "{error}");
+    assert!(error.to_string().ends_with("or use the CPU"), "{error}");
 }
 
 #[test]
@@ -191,19 +193,19 @@ fn foreign_nodes_and_lengths_are_refused() {
 
 #[test]
 fn the_choice_decides() {
-    let (cpu, note) = open(Choice::Cpu).unwrap();
-    assert!(cpu.describe().starts_with("CPU") && note.is_none());
+    let (cpu, fallback) = open_or_fall_back(DeviceChoice::Cpu).unwrap();
+    assert!(cpu.describe().starts_with("CPU") && fallback.is_none());
     let adapters = genre_recognizer::device::gpu::adapters();
-    let (device, note) = open(Choice::Auto).unwrap();
+    let (device, fallback) = open_or_fall_back(DeviceChoice::Auto).unwrap();
     match adapters.first() {
         Some(adapter) if adapter.hardware => assert_eq!(device.describe(), adapter.to_string()),
         _ => {
             assert!(device.describe().starts_with("CPU"));
-            assert_eq!(note.unwrap().lines().count(), 1);
+            assert_eq!(fallback.unwrap().to_string().lines().count(), 1);
         }
     }
-    match open(Choice::Gpu) {
-        Ok((device, _)) => assert_eq!(device.describe(), adapters[0].to_string()),
+    match open(DeviceChoice::Gpu) {
+        Ok(device) => assert_eq!(device.describe(), adapters[0].to_string()),
         Err(error) => assert_eq!((error, adapters.len()), (DeviceError::NoAdapter, 0)),
     }
 }

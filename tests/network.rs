@@ -12,14 +12,14 @@ use genre_recognizer::device::{
 };
 use genre_recognizer::graph::{GraphOp, NodeId};
 use genre_recognizer::model::{
-    Explanation, Features, ModelConfig, Network, OptimizerConfig, Training, TrainingConfig, Weights,
+    ExplanationGraph, Features, ModelConfig, Network, OptimizerConfig, TrainingConfig, TrainingGraph, Weights,
 };
 use genre_recognizer::ops::Graph;
 use genre_recognizer::ops::kernel::Kernel;
 use genre_recognizer::ops::prepared::PreparedOp;
 use genre_recognizer::ops::source::Input;
 use genre_recognizer::plan::{Program, Request, Target, Work, plan};
-use genre_recognizer::recognize::{Explainer, Recognizer};
+use genre_recognizer::recognize::{Explainer, FrameClassifier};
 use genre_recognizer::rng::Rng;
 use genre_recognizer::train::{Diagnosis, diagnose};
 
@@ -44,7 +44,7 @@ fn network() -> Network {
     Network::new(config, GENRES).unwrap()
 }
 
-fn training(network: &Network, masks: bool) -> Training {
+fn training(network: &Network, masks: bool) -> TrainingGraph {
     let optimizer = OptimizerConfig::default();
     network.training(&TrainingConfig { batch: BATCH, smoothing: 0.1, masks, optimizer }).unwrap()
 }
@@ -55,7 +55,7 @@ fn normal(seed: u64, len: usize) -> Vec<f32> {
 }
 
 /// Values for the leaves of a training graph but the masks, without audio.
-fn leaves(network: &Network, net: &Training) -> HashMap<NodeId, Vec<f32>> {
+fn leaves(network: &Network, net: &TrainingGraph) -> HashMap<NodeId, Vec<f32>> {
     let mut state = net.layout.initialise(3);
     state.resize(3 * state.len(), 0.0);
     let labels = (0..BATCH * GENRES).map(|i| f32::from(u8::from(i % GENRES == i / GENRES))).collect();
@@ -74,7 +74,7 @@ fn leaves(network: &Network, net: &Training) -> HashMap<NodeId, Vec<f32>> {
 }
 
 /// One training step: the outputs, and the state behind it.
-fn step(net: &Training, device: &dyn Device, leaves: &HashMap<NodeId, Vec<f32>>) -> Vec<Vec<f32>> {
+fn step(net: &TrainingGraph, device: &dyn Device, leaves: &HashMap<NodeId, Vec<f32>>) -> Vec<Vec<f32>> {
     let program = plan(&net.graph, &net.request(true), device).unwrap();
     let mut loaded = device.load(Arc::new(program), LoadOptions { poison: true, profile: false }).unwrap();
     for (&node, values) in leaves {
@@ -194,7 +194,7 @@ fn weights(network: &Network) -> Weights {
 
 /// The leaves of an explanation of this audio, in f64.
 fn explained(
-    net: &Explanation,
+    net: &ExplanationGraph,
     weights: &Weights,
     audio: &[f32],
     selector: &[f32],
@@ -294,11 +294,10 @@ fn songs_are_explained() {
         let genre = 2;
         for device in devices() {
             let what = format!("{features:?} on {}", device.describe());
-            let mut explainer = Explainer::new(&network, device.as_ref(), 2).unwrap();
-            explainer.set_weights(&weights).unwrap();
-            let mut recognizer = Recognizer::new(&network, device.as_ref(), 2).unwrap();
-            recognizer.set_weights(&weights).unwrap();
-            let recognised = recognizer.frames(&[&song]).unwrap().remove(0);
+            let mut explainer = Explainer::new(&network, &weights, device.as_ref(), 2).unwrap();
+            let mut classifier = FrameClassifier::new(&network, device.as_ref(), 2).unwrap();
+            classifier.set_weights(&weights).unwrap();
+            let recognised = classifier.frames(&[&song]).unwrap().remove(0);
             let mut count = 0;
             explainer
                 .explain(&song, genre, &mut |frame| {
@@ -373,7 +372,7 @@ impl Device for Small {
 type Leaves = HashMap<NodeId, Vec<f32>>;
 
 /// What is found in a step whose leaves were changed, and the memory of its program; the leaves stay as they are.
-fn diagnosed(device: &dyn Device, change: impl FnOnce(&Training, &mut Leaves)) -> (Diagnosis, u64) {
+fn diagnosed(device: &dyn Device, change: impl FnOnce(&TrainingGraph, &mut Leaves)) -> (Diagnosis, u64) {
     let network = network();
     let net = training(&network, false);
     let mut leaves = leaves(&network, &net);
@@ -392,7 +391,7 @@ fn diagnosed(device: &dyn Device, change: impl FnOnce(&Training, &mut Leaves)) -
 }
 
 /// The part of a row of the state where a parameter lies.
-fn parameter<'a>(net: &Training, leaves: &'a mut Leaves, row: usize, name: &str) -> &'a mut [f32] {
+fn parameter<'a>(net: &TrainingGraph, leaves: &'a mut Leaves, row: usize, name: &str) -> &'a mut [f32] {
     let parameter = net.layout.parameters.iter().find(|p| p.name == name).unwrap();
     let start = row * net.layout.len + parameter.offset;
     &mut leaves.get_mut(&net.state).unwrap()[start..][..parameter.shape.elements()]
@@ -402,7 +401,7 @@ fn parameter<'a>(net: &Training, leaves: &'a mut Leaves, row: usize, name: &str)
 fn the_first_tensor_that_is_not_finite_is_found() {
     for device in devices() {
         let device = device.as_ref();
-        let found = |change: fn(&Training, &mut Leaves)| diagnosed(device, change).0;
+        let found = |change: fn(&TrainingGraph, &mut Leaves)| diagnosed(device, change).0;
         assert_eq!(found(|_, _| {}), Diagnosis::NotRepeated);
 
         let weights = found(|net, leaves| {

@@ -19,10 +19,10 @@ use genre_recognizer::model::{
 use genre_recognizer::plan::plan;
 use genre_recognizer::recognize::argmax;
 use genre_recognizer::rng::Rng;
-use genre_recognizer::score::Decision;
+use genre_recognizer::score::{Decision, Epoch};
 use genre_recognizer::train::{
-    Balance, Checkpoint, Diagnosis, Ending, Epoch, Event, History, Keep, LossScale, Outcome, Plateau,
-    RunConfig, RunFolder, ScheduleKind, Setup, TrainError, TrainOptions, train,
+    Balance, Checkpoint, Diagnosis, Ending, History, Keep, LossScale, Plateau, RunConfig, RunFolder,
+    ScheduleKind, TrainError, TrainOptions, Training, TrainingEvent, TrainingOutcome,
 };
 use tempfile::{TempDir, tempdir};
 
@@ -83,7 +83,7 @@ fn library(config: &ModelConfig) -> Arc<Library> {
                 path: Path::new("made up").join(&name),
                 name,
                 genre,
-                artist: None,
+                artists: Vec::new(),
                 fold: None,
                 content: None,
             });
@@ -98,11 +98,12 @@ fn library(config: &ModelConfig) -> Arc<Library> {
     Arc::new(Library { dataset, songs, spec: config.audio(), problems: Vec::new() })
 }
 
-fn setup(config: &RunConfig, run: &Path, resume: Option<Checkpoint>) -> Setup {
+fn setup(config: &RunConfig, run: &Path, resume: Option<Checkpoint>) -> Training {
     let library = library(&config.model);
     let split = split(&library.dataset, config.training.validation, config.training.seed).unwrap();
     let run = RunFolder(run.to_owned());
-    Setup {
+    Training {
+        claim: None,
         config: config.clone(),
         library,
         split,
@@ -116,17 +117,17 @@ fn setup(config: &RunConfig, run: &Path, resume: Option<Checkpoint>) -> Setup {
 }
 
 /// Trains until the end, or until so many steps were taken in this session.
-fn run(setup: Setup, steps: usize) -> Result<Outcome, TrainError> {
+fn run(setup: Training, steps: usize) -> Result<TrainingOutcome, TrainError> {
     let stop = AtomicBool::new(steps == 0);
     let mut taken = 0;
-    let mut observe = |event: Event<'_>| {
-        taken += usize::from(matches!(event, Event::Step { .. }));
+    let mut observe = |event: TrainingEvent<'_>| {
+        taken += usize::from(matches!(event, TrainingEvent::Step { .. }));
         stop.store(taken >= steps, Ordering::Relaxed);
     };
-    train(setup, &mut observe, &stop)
+    setup.run(&mut observe, &stop)
 }
 
-fn whole_run(config: &RunConfig) -> (TempDir, Outcome) {
+fn whole_run(config: &RunConfig) -> (TempDir, TrainingOutcome) {
     let folder = tempdir().unwrap();
     let outcome = run(setup(config, folder.path(), None), usize::MAX).unwrap();
     assert_eq!(outcome.ending, Ending::Finished);
@@ -427,7 +428,7 @@ fn foreign_checkpoints_are_refused() {
     run(setup(&config, folder.path(), None), 4).unwrap();
     let path = folder.path().join("checkpoint.safetensors");
     let before = fs::read(&path).unwrap();
-    let refused = |setup: Setup, wanted: &str| match run(setup, usize::MAX) {
+    let refused = |setup: Training, wanted: &str| match run(setup, usize::MAX) {
         Err(TrainError::OtherCheckpoint { what, .. }) => assert_eq!(what, wanted),
         other => panic!("{wanted}: {:?}", other.err()),
     };
@@ -631,14 +632,14 @@ fn all_songs_can_be_trained_on() {
         CrossValidation { folds: 3, seeds: 2, songs: 12, song_accuracy: 0.75, ..Default::default() };
     let decision = Decision { temperature: 0.6, ..Decision::default() };
     let folder = tempdir().unwrap();
-    let setup = Setup { cited: Some((figures, decision)), ..setup(&config, folder.path(), None) };
+    let setup = Training { cited: Some((figures, decision)), ..setup(&config, folder.path(), None) };
     let card = Model::load(&run(setup, usize::MAX).unwrap().best).unwrap().card;
     assert_eq!((card.cross_validation, card.decision), (Some(figures), decision));
 }
 
 #[test]
 fn the_kept_model_is_the_best_or_the_last() {
-    let number = |outcome: Outcome| outcome.metrics.unwrap().best_epoch;
+    let number = |outcome: TrainingOutcome| outcome.metrics.unwrap().best_epoch;
     let config = |seed, keep| {
         let mut config = tiny();
         // Too fast to come down steadily.
@@ -767,24 +768,24 @@ fn scaled(scale: f32) -> Option<LossScale> {
 }
 
 /// Trains on; what became of it, and every skipped step with its scale.
-fn run_on(setup: Setup, steps: usize) -> (Result<Outcome, TrainError>, Vec<(u64, f32)>) {
+fn run_on(setup: Training, steps: usize) -> (Result<TrainingOutcome, TrainError>, Vec<(u64, f32)>) {
     let stop = AtomicBool::new(steps == 0);
     let (mut taken, mut skipped) = (0, Vec::new());
-    let mut observe = |event: Event<'_>| {
-        taken += usize::from(matches!(event, Event::Step { .. }));
-        if let Event::Skipped { step, scale } = event {
+    let mut observe = |event: TrainingEvent<'_>| {
+        taken += usize::from(matches!(event, TrainingEvent::Step { .. }));
+        if let TrainingEvent::Skipped { step, scale } = event {
             skipped.push((step, scale));
         }
         stop.store(taken >= steps, Ordering::Relaxed);
     };
-    let outcome = train(setup, &mut observe, &stop);
+    let outcome = setup.run(&mut observe, &stop);
     (outcome, skipped)
 }
 
 /// Copies of a run's folder that was begun and stopped before its first step, whose loss has another scale.
 fn begun(config: &RunConfig, gpu: &Arc<dyn Device>, change: &dyn Fn(&mut Checkpoint)) -> TempDir {
     let folder = tempdir().unwrap();
-    run(Setup { device: gpu.clone(), ..setup(config, folder.path(), None) }, 0).unwrap();
+    run(Training { device: gpu.clone(), ..setup(config, folder.path(), None) }, 0).unwrap();
     let path = folder.path().join("checkpoint.safetensors");
     let mut checkpoint = Checkpoint::load(&path).unwrap();
     change(&mut checkpoint);
@@ -800,7 +801,7 @@ fn steps_that_overflow_are_skipped_and_a_stopped_run_goes_on_to_the_same_bytes()
     config.training.validate_every = 10;
     let resume = |folder: &Path, steps| {
         let checkpoint = Checkpoint::load(&folder.join("checkpoint.safetensors")).unwrap();
-        run_on(Setup { device: gpu.clone(), ..setup(&config, folder, Some(checkpoint)) }, steps)
+        run_on(Training { device: gpu.clone(), ..setup(&config, folder, Some(checkpoint)) }, steps)
     };
     // So large that the gradients of the logits, some 10^6, are beyond f16.
     let largest = |checkpoint: &mut Checkpoint| checkpoint.progress.loss_scale = scaled(LossScale::LARGEST);
@@ -851,7 +852,7 @@ fn what_a_smaller_scale_does_not_help_is_an_error() {
         let folder = begun(&config, &gpu, change);
         let checkpoint = Checkpoint::load(&folder.path().join("checkpoint.safetensors")).unwrap();
         let (outcome, skipped) = run_on(
-            Setup { device: gpu.clone(), ..setup(&config, folder.path(), Some(checkpoint)) },
+            Training { device: gpu.clone(), ..setup(&config, folder.path(), Some(checkpoint)) },
             usize::MAX,
         );
         (outcome.err().unwrap(), skipped)
@@ -864,7 +865,7 @@ fn what_a_smaller_scale_does_not_help_is_an_error() {
     assert_eq!(skipped, [(1, 2.0), (2, 2.0)]);
     let message = error.to_string();
     assert!(matches!(error, TrainError::NotFinite { step: 3, mixed: true, .. }), "{message}");
-    assert!(message.contains("or with --precision f32") && message.contains("matmul"), "{message}");
+    assert!(message.contains("or in f32") && message.contains("matmul"), "{message}");
     // Beyond f16 forward: the loss has no scale.
     let (error, skipped) = fails(&|checkpoint| fill(checkpoint, "block1.conv1.conv.weight", 1e5));
     let message = error.to_string();
@@ -884,7 +885,7 @@ fn mixed_precision_is_refused_where_it_is_not() {
     let error = run(setup(&mixed(), folder.path(), None), 1).err().unwrap();
     assert!(matches!(error, TrainError::Device(DeviceError::NoMixedPrecision { .. })), "{error}");
     let message = error.to_string();
-    for part in ["CPU, ", "f16", "--precision f32", "--device gpu"] {
+    for part in ["CPU, ", "f16", "use an adapter that has it", "in f32"] {
         assert!(message.contains(part), "{message}");
     }
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);

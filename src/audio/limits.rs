@@ -9,6 +9,7 @@ pub const CHANNELS: usize = 64;
 /// Sample rates in Hz.
 pub const RATES: RangeInclusive<u32> = 1_000..=768_000;
 /// Most samples of one file over all channels (4 GiB as f32).
+#[cfg(any(test, feature = "internals"))]
 pub const SAMPLES: usize = 1 << 30;
 /// Most samples of one channel in a packet, which decoders allocate at once.
 pub const PACKET: u64 = 1 << 18;

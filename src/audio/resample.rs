@@ -153,6 +153,7 @@ impl Resampler {
 ///
 /// # Errors
 /// [`AudioFault::Rate`] where a rate is 0; [`AudioFault::Corrupt`] where lengths differ.
+#[cfg(any(test, feature = "internals"))]
 pub fn resample<P: AsRef<[f32]>>(channels: &[P], from: u32, to: u32) -> Result<Vec<Vec<f32>>, AudioFault> {
     let mut resampler = Resampler::new(from, to, channels.len())?;
     let mut out = vec![Vec::new(); channels.len()];

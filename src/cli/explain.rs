@@ -5,14 +5,10 @@ use std::path::{Path, PathBuf};
 use super::CliError;
 use super::run_report::frequencies;
 use crate::audio::Song;
-use crate::device::Device;
 use crate::files;
-use crate::model::{Model, Network};
-use crate::recognize::{Explainer, Verdict, argmax};
+use crate::model::Network;
+use crate::recognize::{Explainer, Recognizer, Verdict, argmax};
 use crate::report::{self, EXPLANATION_COLUMNS, Explanation, Moment, Spectrogram, Strip, Timeline};
-
-/// Frames a run of the device.
-const BATCH: usize = 16;
 
 /// Writes explanations into a folder.
 pub struct Explanations {
@@ -29,26 +25,24 @@ impl Explanations {
     ///
     /// # Errors
     /// Where the folder cannot be made or the device cannot hold the network.
-    pub fn new(folder: &Path, model: &Model, device: &dyn Device) -> Result<Self, CliError> {
+    pub fn new(folder: &Path, recognizer: &Recognizer) -> Result<Self, CliError> {
         std::fs::create_dir_all(folder).map_err(|error| {
             let folder = files::shown(folder);
             CliError::Other(format!(
                 "{folder}: this folder cannot be made: {error}; name another with --explain"
             ))
         })?;
-        let network = model.network()?;
-        let mut explainer = Explainer::new(&network, device, BATCH)?;
-        explainer.set_weights(&model.weights)?;
+        let model = recognizer.model();
         let provenance = &model.card.provenance;
         Ok(Self {
             folder: folder.to_owned(),
-            network,
+            network: model.network()?,
             genres: model.card.genres.clone(),
             model: format!(
                 "a model trained on {} ({} songs, {} epochs)",
                 provenance.dataset, provenance.training_songs, provenance.epochs
             ),
-            explainer,
+            explainer: recognizer.explainer()?,
         })
     }
 
@@ -79,7 +73,7 @@ impl Explanations {
             moments.push(Moment { start, genre, probability: f64::from(frame.probabilities[genre]) });
         })?;
         let [power, gradient] = strips.map(|strip| strip.image());
-        let title = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let title = crate::paths::text(path.file_name().unwrap_or_default());
         // Safe whatever the song is called, and its own: songs whose files are called alike have different pages.
         let name = files::stem(&title, path.as_os_str().as_encoded_bytes()) + ".html";
         let page = report::explanation(&Explanation {
@@ -96,7 +90,7 @@ impl Explanations {
         });
         let path = self.folder.join(name);
         files::write_atomic(&path, page.as_bytes())
-            .map_err(|error| CliError::Other(format!("{}: writing failed: {error}", path.display())))?;
+            .map_err(|error| CliError::Other(format!("{}: writing failed: {error}", files::shown(&path))))?;
         Ok(path)
     }
 }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::cures::told;
 use super::{CliError, quoted};
 use crate::audio::Normalise;
 use crate::dataset::{Augmentation, Cache};
@@ -336,8 +337,6 @@ pub fn configure(
     let mut config = read.unwrap_or_else(|| network.preset.unwrap_or_default().config());
     network.apply(&mut config.model)?;
     training(&mut config.training);
-    let wrong = |error: &dyn std::fmt::Display| CliError::Usage(error.to_string());
-    config.model.check().map_err(|error| wrong(&error))?;
-    config.training.check().map_err(|error| wrong(&error))?;
+    config.check().map_err(|error| CliError::Usage(told(&error.into())))?;
     Ok(config)
 }

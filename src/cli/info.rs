@@ -3,8 +3,8 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::flags::{NetworkFlags, configure};
-use super::{CliError, DeviceChoice, End, counted, print};
-use crate::device;
+use super::{CliError, End, counted, print};
+use crate::device::{self, DeviceChoice};
 use crate::model::{Model, Network};
 use crate::plan::{Target, plan};
 use crate::train::TrainOptions;
@@ -77,8 +77,8 @@ fn devices() -> String {
     if adapters.is_empty() {
         text += "  gpu: none found\n";
     }
-    let auto = match device::open(DeviceChoice::Auto.into()) {
-        Ok((device, _)) => device.describe(),
+    let auto = match device::open(DeviceChoice::Auto) {
+        Ok(device) => device.describe(),
         Err(error) => error.to_string(),
     };
     text + &format!("  --device auto takes: {auto}\n\n")

@@ -1,5 +1,6 @@
 //! The command line: results on stdout, messages on stderr, exit codes for scripts.
 
+mod cures;
 mod dataset;
 mod evaluate;
 mod explain;
@@ -11,14 +12,16 @@ mod progress;
 mod run_report;
 mod train;
 
-use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
-use crate::device::{self, Device};
-use crate::train::{TrainError, TrainOptions};
+use crate::Error;
+use crate::dataset::download::DownloadError;
+use crate::device::{self, Device, DeviceChoice, Fallback};
+use crate::paths::quoted;
+use crate::train::TrainOptions;
 
 /// Where training runs are kept.
 const RUNS: &str = "runs";
@@ -43,7 +46,7 @@ Examples:
   genre-recognizer info --model model.safetensors
 
 Exit codes: 0 success; 1 an error, or files that could not be recognised; 2 a wrong command line or setting;
-130 stopped by Ctrl-C (training can be resumed).";
+130 stopped by Ctrl-C (training can be resumed); 141 the reader of the results has left (| head).";
 
 // Described where they stand: a word here would hide the longer one there from `--help`.
 #[derive(Subcommand)]
@@ -58,22 +61,22 @@ enum Command {
 
 /// Where the network runs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-enum DeviceChoice {
-    /// A hardware GPU where there is one, else the processor.
+enum DeviceFlag {
+    /// A hardware GPU where there is one, else the CPU.
     #[default]
     Auto,
     /// A GPU, a software adapter too.
     Gpu,
-    /// The processor.
+    /// The CPU.
     Cpu,
 }
 
-impl From<DeviceChoice> for device::Choice {
-    fn from(choice: DeviceChoice) -> Self {
-        match choice {
-            DeviceChoice::Auto => Self::Auto,
-            DeviceChoice::Gpu => Self::Gpu,
-            DeviceChoice::Cpu => Self::Cpu,
+impl From<DeviceFlag> for DeviceChoice {
+    fn from(flag: DeviceFlag) -> Self {
+        match flag {
+            DeviceFlag::Auto => Self::Auto,
+            DeviceFlag::Gpu => Self::Gpu,
+            DeviceFlag::Cpu => Self::Cpu,
         }
     }
 }
@@ -87,44 +90,41 @@ enum Format {
     Csv,
 }
 
-/// Why a command failed, in one line.
+/// Why a command failed; [`cures::told`] has it in one line.
 #[derive(Debug, thiserror::Error)]
 enum CliError {
     #[error(transparent)]
-    Train(#[from] TrainError),
+    Library(Error),
     #[error(transparent)]
-    Download(#[from] crate::dataset::download::DownloadError),
-    #[error(transparent)]
-    Demo(#[from] crate::dataset::demo::DemoError),
+    Download(#[from] DownloadError),
     /// The command line is wrong, or a setting of it.
     #[error("{0}")]
     Usage(String),
     #[error("{0}")]
     Other(String),
+    /// Not an error of the command: the reader of its results has what it wanted.
+    #[error("nobody reads the results any more")]
+    ReaderLeft,
 }
+
+/// The exit code of a command whose reader has left: that of a process that SIGPIPE ended, as shells give it.
+const READER_LEFT: u8 = 128 + 13;
 
 impl CliError {
     fn code(&self) -> u8 {
-        if matches!(self, Self::Usage(_)) { 2 } else { 1 }
+        match self {
+            Self::Usage(_) => 2,
+            Self::ReaderLeft => READER_LEFT,
+            _ => 1,
+        }
     }
 }
 
-macro_rules! through_training {
-    ($($kind:ty),*) => {
-        $(impl From<$kind> for CliError {
-            fn from(error: $kind) -> Self {
-                Self::Train(error.into())
-            }
-        })*
-    };
+impl<E: Into<Error>> From<E> for CliError {
+    fn from(error: E) -> Self {
+        Self::Library(error.into())
+    }
 }
-through_training!(
-    crate::dataset::DatasetError,
-    crate::device::DeviceError,
-    crate::model::FileError,
-    crate::model::ModelError,
-    crate::recognize::RecognizeError
-);
 
 /// How a command ended well.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -150,25 +150,30 @@ pub fn main() -> ExitCode {
         Ok(End::Success) => ExitCode::SUCCESS,
         Ok(End::Incomplete) => ExitCode::from(1),
         Ok(End::Interrupted) => ExitCode::from(130),
+        Err(CliError::ReaderLeft) => ExitCode::from(READER_LEFT),
         Err(error) => {
-            say(&format!("error: {error}"));
+            say(&format!("error: {}", cures::told(&error)));
             ExitCode::from(error.code())
         }
     }
 }
 
 /// Opens the chosen device and says which it is.
-fn open(choice: DeviceChoice) -> Result<Arc<dyn Device>, CliError> {
-    let (device, note) = device::open(choice.into())?;
-    if let Some(note) = note {
-        say(&note);
+fn open(flag: DeviceFlag) -> Result<Arc<dyn Device>, CliError> {
+    let (device, fallback) = device::open_or_fall_back(flag.into())?;
+    if let Some(fallback) = fallback {
+        let anyway = match fallback {
+            Fallback::Software(_) => "; --device gpu takes it anyway",
+            _ => "",
+        };
+        say(&format!("using the CPU: {fallback}{anyway}"));
     }
     Ok(device)
 }
 
 /// Opens the device that a training is to run on.
-fn open_for(training: &TrainOptions, choice: DeviceChoice) -> Result<Arc<dyn Device>, CliError> {
-    Ok(open(choice)?.at(training.precision)?)
+fn open_for(training: &TrainOptions, flag: DeviceFlag) -> Result<Arc<dyn Device>, CliError> {
+    Ok(open(flag)?.at(training.precision)?)
 }
 
 /// Says where decoded songs could not be kept.
@@ -178,13 +183,6 @@ fn warn_of_trouble(cache: &crate::dataset::Cache) {
             "decoded songs cannot be kept ({trouble}); name another folder with --cache, or leave it with --no-cache"
         ));
     }
-}
-
-/// `path` as it should be typed into a shell.
-fn quoted(path: &Path) -> String {
-    let text = path.display().to_string();
-    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+:@%\\".contains(c);
-    if text.chars().all(plain) { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
 }
 
 /// Writes a line to stderr. Whether anybody reads it is no reason to stop: Ctrl-C also ends the `tee` that a training
@@ -199,14 +197,15 @@ fn counted(count: usize, thing: &str) -> String {
     format!("{count} {thing}{}", if count == 1 { "" } else { "s" })
 }
 
-/// Writes results to stdout; a reader that went away (`| head`) is no error.
+/// Writes results to stdout.
+///
+/// # Errors
+/// [`CliError::ReaderLeft`] where nobody reads them any more (`| head`), so that no further work is done for nobody.
 fn print(text: &str) -> Result<(), CliError> {
     use std::io::Write;
     let mut out = std::io::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
-            Err(CliError::Other(format!("writing results failed: {error}")))
-        }
-        _ => Ok(()),
-    }
+    out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(|error| match error.kind() {
+        std::io::ErrorKind::BrokenPipe => CliError::ReaderLeft,
+        _ => CliError::Other(format!("writing results failed: {error}")),
+    })
 }

@@ -5,12 +5,11 @@ use serde::Serialize;
 
 use super::explain::Explanations;
 use super::progress::Progress;
-use super::{CliError, DeviceChoice, End, Format, counted, models, open, print, say};
+use super::{CliError, DeviceFlag, End, Format, counted, models, open, print, say};
 use crate::audio::{self, Song};
 use crate::files;
 use crate::model::Model;
-use crate::recognize::{Recognizer, Verdict};
-use crate::score::Decision;
+use crate::recognize::{Guess, Recognizer, TimedGuess};
 
 /// Names the genre of songs.
 #[derive(Args)]
@@ -39,7 +38,7 @@ pub struct Predict {
     format: Format,
     /// Where to compute
     #[arg(long, value_enum, default_value_t)]
-    device: DeviceChoice,
+    device: DeviceFlag,
 }
 
 const EXAMPLES: &str = "\
@@ -56,9 +55,6 @@ fn probability(text: &str) -> Result<f32, String> {
     value.ok_or_else(|| "a probability from 0 to 1 is wanted".to_string())
 }
 
-/// Frames a run.
-const BATCH: usize = 32;
-
 /// A recognised song.
 #[derive(Serialize)]
 struct Recognised {
@@ -68,9 +64,9 @@ struct Recognised {
     /// Whether the most probable genre is too improbable to go by.
     unsure: bool,
     /// The `top_k` most probable genres.
-    genres: Vec<crate::recognize::Guess>,
+    genres: Vec<Guess>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    timeline: Option<Vec<Moment>>,
+    timeline: Option<Vec<TimedGuess>>,
     /// The page that explains the verdict.
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "explained")]
     explanation: Option<PathBuf>,
@@ -80,39 +76,24 @@ fn explained<S: serde::Serializer>(path: &Option<PathBuf>, serializer: S) -> Res
     files::serialize_path(path.as_deref().unwrap_or(Path::new("")), serializer)
 }
 
-/// A frame of a timeline.
-#[derive(Serialize)]
-struct Moment {
-    /// Seconds from the song's beginning.
-    start: f64,
-    genre: String,
-    probability: f32,
-}
-
 impl Predict {
     pub fn run(&self) -> Result<End, CliError> {
-        let model = match &self.model {
+        let mut model = match &self.model {
             Some(path) => Model::load(path)?,
             None => models::find()?.1,
         };
         let (files, mut problems) = songs(&self.songs);
-        let device = open(self.device)?;
-        let mut decision = model.card.decision;
+        let decision = &mut model.card.decision;
         decision.unsure_below = self.unsure_below.or(decision.unsure_below);
-        let mut recognizer = Recognizer::new(&model.network()?, device.as_ref(), BATCH)?;
-        recognizer.set_weights(&model.weights)?;
+        let mut recognizer = Recognizer::new(model, open(self.device)?)?;
         let explain = self.explain.as_ref();
-        let mut explanations =
-            explain.map(|folder| Explanations::new(folder, &model, device.as_ref())).transpose()?;
+        let mut explanations = explain.map(|folder| Explanations::new(folder, &recognizer)).transpose()?;
         let progress = Progress::new("recognising");
-        let spec = model.card.config.audio();
-        let shortest = model.card.config.shortest_song();
         let mut writer = Writer::new(self.format, self.top_k as usize);
         for (done, file) in files.iter().enumerate() {
-            match audio::load(file, &spec, shortest) {
+            match recognizer.load(file) {
                 Ok(song) => {
-                    let recognised =
-                        self.recognise(&mut recognizer, &model, &decision, &mut explanations, file, &song)?;
+                    let recognised = self.recognise(&mut recognizer, &mut explanations, file, &song)?;
                     progress.suspend(|| writer.write(&recognised))?;
                 }
                 Err(error) => {
@@ -134,29 +115,19 @@ impl Predict {
     fn recognise(
         &self,
         recognizer: &mut Recognizer,
-        model: &Model,
-        decision: &Decision,
         explanations: &mut Option<Explanations>,
         path: &Path,
         song: &Song,
     ) -> Result<Recognised, CliError> {
-        let frames = recognizer.frames(&[song])?.swap_remove(0);
-        let starts: Vec<usize> = frames.iter().map(|frame| frame.start).collect();
-        let mut verdict = Verdict::new(&frames, &model.card.genres, decision);
+        let mut verdict = recognizer.recognize_song(song)?;
         let explanation = explanations.as_mut().map(|e| e.write(path, song, &verdict)).transpose()?;
         verdict.guesses.truncate(self.top_k as usize);
-        let rate = f64::from(model.card.config.sample_rate);
-        let moments = verdict.timeline.into_iter().zip(starts).map(|(guess, start)| Moment {
-            start: start as f64 / rate,
-            genre: guess.genre,
-            probability: guess.probability,
-        });
         Ok(Recognised {
             path: path.to_owned(),
             seconds: song.seconds(),
             unsure: verdict.unsure,
             genres: verdict.guesses,
-            timeline: self.timeline.then(|| moments.collect()),
+            timeline: self.timeline.then_some(verdict.timeline),
             explanation,
         })
     }
@@ -173,7 +144,7 @@ fn songs(names: &[PathBuf]) -> (Vec<PathBuf>, usize) {
         }
         let (found, unreadable) = audio_files(name);
         if found.is_empty() && unreadable == 0 {
-            say(&format!("skipped: {}: no audio files in this folder", name.display()));
+            say(&format!("skipped: {}: no audio files in this folder", files::shown(name)));
             problems += 1;
         }
         problems += unreadable;
@@ -192,7 +163,7 @@ fn audio_files(folder: &Path) -> (Vec<PathBuf>, usize) {
         let entries = match std::fs::read_dir(&folder) {
             Ok(entries) => entries,
             Err(error) => {
-                say(&format!("skipped: {}: cannot be read: {error}", folder.display()));
+                say(&format!("skipped: {}: cannot be read: {error}", files::shown(&folder)));
                 unreadable += 1;
                 continue;
             }
@@ -243,7 +214,7 @@ impl Writer {
         let fail = |error: String| CliError::Other(format!("writing csv failed: {error}"));
         let mut csv = csv::Writer::from_writer(Vec::new());
         let mut row = |fields: &[String]| csv.write_record(fields).map_err(|e| fail(e.to_string()));
-        let path = song.path.display().to_string();
+        let path = crate::paths::text(&song.path);
         if let Some(timeline) = &song.timeline {
             if self.written == 0 {
                 row(&["path", "start", "genre", "probability"].map(String::from))?;

@@ -5,15 +5,13 @@ use crate::dataset::{Library, Split};
 use crate::device::Device;
 use crate::files;
 use crate::model::{CrossValidation, ModelConfig, Network};
-use crate::recognize::Spectrograph;
+use crate::recognize::{BATCH, Spectrograph};
 use crate::report::{
-    self, Bin, Calibration, Effort, Fact, Frequencies, GenreScore, Mistake, Moment, Report, SongFigure,
-    Spectrogram, Strip, Timeline, Validation,
+    self, Effort, Fact, Frequencies, Mistake, Moment, Report, SongFigure, Spectrogram, Strip, Timeline,
+    Validation,
 };
-use crate::train::{Ending, Epoch, Evaluation, History, Judged, RunConfig, RunFolder};
-
-/// Frames a run of the device.
-const BATCH: usize = 32;
+use crate::score::{Evaluation, Judged};
+use crate::train::{Ending, History, RunConfig, RunFolder};
 
 /// Mistakes that are handed over.
 const MISTAKES: usize = 25;
@@ -49,7 +47,7 @@ impl Trained<'_> {
         let page = report::html(&self.report()?);
         let path = self.run.report();
         files::write_atomic(&path, page.as_bytes())
-            .map_err(|error| CliError::Other(format!("{}: writing failed: {error}", path.display())))
+            .map_err(|error| CliError::Other(format!("{}: writing failed: {error}", files::shown(&path))))
     }
 
     fn report(&self) -> Result<Report, CliError> {
@@ -66,7 +64,7 @@ impl Trained<'_> {
                 resumed: self.resumed,
                 frames_per_second: self.frames_per_second,
             },
-            history: self.history.0.iter().map(epoch).collect(),
+            history: self.history.0.clone(),
             best_epoch: kept.map(|kept| kept.epoch),
             validation: self.evaluation.map(|evaluation| self.validation(evaluation)),
             songs: self.evaluation.map_or(Ok(Vec::new()), |evaluation| self.songs(evaluation))?,
@@ -80,17 +78,6 @@ impl Trained<'_> {
         let dataset = &self.library.dataset;
         let mut training_songs = vec![0; dataset.genres.len()];
         self.split.train.iter().for_each(|&song| training_songs[dataset.songs[song].genre] += 1);
-        let score = |(figures, training_songs): (&crate::train::GenreFigures, usize)| {
-            let crate::score::GenreScore { songs, precision, recall, f1, .. } = figures.score;
-            GenreScore { precision, recall, f1, songs, training_songs }
-        };
-        let bin = |bin: &crate::score::Bin| Bin {
-            low: bin.low,
-            high: bin.high,
-            confidence: bin.confidence,
-            accuracy: bin.accuracy,
-            count: bin.songs,
-        };
         let mut wrong: Vec<&Judged> =
             evaluation.songs_judged.iter().filter(|j| j.recognised != j.truth).collect();
         wrong.sort_by(|a, b| certainty(b).total_cmp(&certainty(a)).then(a.song.cmp(&b.song)));
@@ -101,24 +88,9 @@ impl Trained<'_> {
             probability: certainty(judged),
             of_genre: probability(judged, judged.truth),
         };
-        let [low, high] = evaluation.song_interval;
         Validation {
-            songs: evaluation.songs,
-            frames: evaluation.frames,
-            song_accuracy: evaluation.song_accuracy,
-            interval: Some((low, high)),
-            frame_accuracy: evaluation.frame_accuracy,
-            macro_f1: Some(evaluation.macro_f1),
-            unsure: evaluation.decision.unsure_below.map(|_| evaluation.unsure_share),
-            song_confusion: evaluation.confusion.clone(),
-            frame_confusion: evaluation.frame_confusion.clone(),
-            per_genre: evaluation.per_genre.iter().zip(training_songs).map(score).collect(),
-            calibration: Some(Calibration {
-                of: "songs".into(),
-                bins: evaluation.bins().iter().map(bin).collect(),
-                error: evaluation.calibration.ece,
-                temperature: Some(f64::from(evaluation.decision.temperature)),
-            }),
+            evaluation: evaluation.clone(),
+            training_songs,
             mistakes: wrong.iter().take(MISTAKES).map(mistake).collect(),
             wrong: wrong.len(),
         }
@@ -165,7 +137,7 @@ impl Trained<'_> {
     fn dataset(&self) -> Vec<Fact> {
         let (library, data) = (self.library, &self.library.dataset);
         let seconds: f64 = library.songs.iter().map(|song| song.seconds()).sum();
-        let artists = data.songs.iter().filter(|song| song.artist.is_some()).count();
+        let artists = data.songs.iter().filter(|song| !song.artists.is_empty()).count();
         let cited = self.cross_validation.map(|cited| {
             let [low, high] = cited.interval.map(|bound| 100.0 * bound);
             let text = format!(
@@ -179,7 +151,7 @@ impl Trained<'_> {
             Fact::new("Cross-validation", text)
         });
         let facts = vec![
-            Fact::new("Folder", data.root.to_string_lossy()),
+            Fact::new("Folder", crate::paths::text(&data.root)),
             Fact::new("Genres", data.genres.len().to_string()),
             Fact::new(
                 "Songs",
@@ -216,19 +188,6 @@ pub fn frequencies(model: &ModelConfig) -> Frequencies {
         Frequencies::Mel { low: model.low, high: model.high }
     } else {
         Frequencies::Linear { high: f64::from(model.sample_rate) / 2.0 }
-    }
-}
-
-fn epoch(epoch: &Epoch) -> report::Epoch {
-    let known = |value: Option<f64>| value.unwrap_or(f64::NAN);
-    report::Epoch {
-        epoch: epoch.epoch,
-        learning_rate: f64::from(epoch.learning_rate),
-        train_loss: epoch.train_loss,
-        train_accuracy: epoch.train_accuracy,
-        validation_loss: known(epoch.validation_loss),
-        validation_frame_accuracy: known(epoch.validation_frame_accuracy),
-        validation_song_accuracy: known(epoch.validation_song_accuracy),
     }
 }
 

@@ -8,19 +8,20 @@ use clap::{Args, ValueEnum};
 use super::flags::{CacheFlags, NetworkFlags, TrainingFlags, ValidationFlags, configure};
 use super::progress::Progress;
 use super::run_report::Trained;
-use super::{CliError, DeviceChoice, End, RUNS, counted, open_for, print, quoted, say, warn_of_trouble};
-use crate::dataset::{self, Cache, DEMO, Dataset, DatasetError, Library, Problem, Split, demo};
+use super::{CliError, DeviceFlag, End, RUNS, counted, open_for, print, quoted, say, warn_of_trouble};
+use crate::dataset::{self, Cache, DEMO, Dataset, DatasetError, Library, Problem, demo};
+use crate::files;
 use crate::model::CrossValidation;
-use crate::score::Decision;
+use crate::score::{Decision, Epoch};
 use crate::train::{
-    self as training, Checkpoint, Ending, Epoch, Event, History, Outcome, RunConfig, RunFolder, Setup,
-    TrainError, TrainOptions, read_cross_validation,
+    Checkpoint, Claim, Ending, History, RunConfig, RunFolder, TrainError, TrainOptions, Training,
+    TrainingEvent, TrainingOutcome, read_cross_validation,
 };
 
 /// Where songs are looked for.
 pub(super) const DATASET: &str = "dataset";
 
-const CHECKPOINT_MINUTES: f64 = 5.0;
+const CHECKPOINT_MINUTES: f64 = Training::CHECKPOINT_EVERY.as_secs() as f64 / 60.0;
 
 /// Trains a network on folders of songs, one folder for each genre.
 ///
@@ -40,7 +41,7 @@ pub struct Train {
     resume: bool,
     /// Where to compute
     #[arg(long, value_enum, default_value_t)]
-    device: DeviceChoice,
+    device: DeviceFlag,
     /// Settings in a TOML file as in a run's config.toml; flags win over it
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -73,48 +74,39 @@ Examples:
 
 impl Train {
     pub fn run(&self) -> Result<End, CliError> {
-        let (config, run, resume) = if self.resume { self.resumed()? } else { self.fresh()? };
+        let (config, claim, resume) = if self.resume { self.resumed()? } else { self.fresh()? };
         let cited = self.cited(&config)?;
         let device = open_for(&config.training, self.device)?;
         say(&format!("device: {}", device.describe()));
         let (data, demo) = songs(&config.dataset)?;
-        let (stop, begun) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
-        catch_interrupt(&stop, &begun)?;
-        let library = Arc::new(load(&data, &config, self.cache.open().as_ref())?);
-        let split = config.training.split(&library.dataset)?;
-        let run = match run {
-            Some(run) => run,
-            None => RunFolder::next(Path::new(RUNS), &name(&library.dataset.root, demo))?,
+        // Before the songs are read, so that nobody waits for them in vain.
+        let claim = match claim {
+            Some(claim) => claim,
+            None => Claim::next(Path::new(RUNS), &name(&data.root, demo))?,
         };
-        announce(&library, &split, &run);
+        unguarded(&claim);
+        let run = RunFolder(claim.folder().to_owned());
+        let (stop, begun) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
+        catch_interrupt(&stop, &begun, Some(&claim))?;
+        let library = Arc::new(load(&data, &config, self.cache.open().as_ref())?);
+        let mut training = Training::new(config.clone(), library.clone(), device.clone(), run.clone())?;
+        training.claim = Some(claim.clone());
+        announce(&training);
         begun.store(true, Ordering::Relaxed);
         let (resumed, epochs) = (resume.is_some(), config.training.epochs);
-        let mut observer = Observer::new(epochs);
+        let mut observer = TrainingObserver::new(epochs);
         observer.history = resume.as_ref().map(|from| from.progress.history.clone()).unwrap_or_default();
-        let setup = Setup {
-            config: config.clone(),
-            library: library.clone(),
-            split: split.clone(),
-            device: device.clone(),
-            run: run.clone(),
-            resume,
-            profile: self.profile,
-            checkpoint_every: self.checkpoint_every()?,
-            cited,
-        };
-        let (cross_validation, started) = (setup.cited.as_ref().map(|(figures, _)| *figures), Instant::now());
-        let outcome = training::train(setup, &mut |event| observer.hear(event), &stop);
+        let (cross_validation, split) = (cited.map(|(figures, _)| figures), training.split.clone());
+        (training.resume, training.profile, training.cited) = (resume, self.profile, cited);
+        training.checkpoint_every = self.checkpoint_every()?;
+        let started = Instant::now();
+        let outcome = training.run(&mut |event| observer.hear(event), &stop);
         observer.end();
-        if outcome.is_err() && self.run.is_none() {
-            // Only where it is empty, because the training did not even begin.
-            let _ = std::fs::remove_dir(&run.0);
-        }
         let outcome = outcome?;
         let seconds = started.elapsed().as_secs_f64();
         if outcome.ending == Ending::Stopped {
             self.say_how_to_go_on(&run);
         }
-        let end = report(&outcome, &library, &split.validation)?;
         let metrics = outcome.metrics.as_ref();
         let trained = Trained {
             config: &config,
@@ -132,10 +124,11 @@ impl Train {
         };
         // The training has its results without it.
         match trained.write() {
-            Ok(()) => say(&format!("report: {}", run.report().display())),
+            Ok(()) => say(&format!("report: {}", files::shown(&run.report()))),
             Err(error) => say(&format!("no report: {error}")),
         }
-        Ok(end)
+        // Last, because nobody need listen: everything is written by now.
+        report(&outcome, &library, &split.validation)
     }
 
     fn settings(&self, training: &mut TrainOptions) {
@@ -152,9 +145,9 @@ impl Train {
 
     /// Says where everything is, and the command that resumes it with the flags that are not among a run's settings.
     fn say_how_to_go_on(&self, run: &RunFolder) {
-        say(&format!("stopped; everything is saved in {}", run.checkpoint().display()));
+        say(&format!("stopped; everything is saved in {}", files::shown(&run.checkpoint())));
         let mut command = format!("{} train --resume --run {}", program(), quoted(&run.0));
-        if self.device != DeviceChoice::Auto
+        if self.device != DeviceFlag::Auto
             && let Some(device) = self.device.to_possible_value()
         {
             command += &format!(" --device {}", device.get_name());
@@ -181,29 +174,24 @@ impl Train {
         Ok(self.cross_validation.as_deref().map(read_cross_validation).transpose()?)
     }
 
-    fn fresh(&self) -> Result<(RunConfig, Option<RunFolder>, Option<Checkpoint>), CliError> {
+    fn fresh(&self) -> Result<(RunConfig, Option<Claim>, Option<Checkpoint>), CliError> {
         let config = configure(self.config.as_ref(), &self.network, |training| self.settings(training))?;
         let config = on_dataset(config, self.dataset.as_ref());
-        let run = self.run.clone().map(RunFolder);
-        // Asked again when the run begins; here so that nobody waits for the songs first.
-        run.as_ref().map_or(Ok(()), RunFolder::vacant)?;
-        Ok((config, run, None))
+        let claim = self.run.as_deref().map(Claim::new).transpose()?;
+        claim.as_ref().map_or(Ok(()), |claim| RunFolder(claim.folder().to_owned()).vacant())?;
+        Ok((config, claim, None))
     }
 
-    fn resumed(&self) -> Result<(RunConfig, Option<RunFolder>, Option<Checkpoint>), CliError> {
+    fn resumed(&self) -> Result<(RunConfig, Option<Claim>, Option<Checkpoint>), CliError> {
         let run = match &self.run {
             Some(run) => RunFolder(run.clone()),
             None => {
                 RunFolder::latest(Path::new(RUNS)).ok_or_else(|| TrainError::NothingToResume(RUNS.into()))?
             }
         };
-        if !run.checkpoint().exists() {
-            return Err(TrainError::NothingToResume(run.0).into());
-        }
-        let checkpoint = Checkpoint::load(&run.checkpoint())?;
-        if run.is_finished() {
-            return Err(TrainError::Complete { model: run.best(), run: run.0 }.into());
-        }
+        // Who trains there now would write over it.
+        let claim = if run.checkpoint().exists() { Some(Claim::new(&run.0)?) } else { None };
+        let checkpoint = Checkpoint::of_run(&run)?;
         let mut config = checkpoint.config.clone();
         // Flags that would change what the run computes are refused, not silently overruled.
         self.network.apply(&mut config.model)?;
@@ -212,14 +200,14 @@ impl Train {
             return Err(CliError::Usage(format!(
                 "{}: a resumed run keeps the settings that it was begun with; leave out the flags that change them, \
                  or start a new run",
-                run.0.display()
+                files::shown(&run.0)
             )));
         }
         // The songs may have moved; that they are the same, the checkpoint knows.
         if let Some(dataset) = &self.dataset {
             config.dataset = dataset.clone();
         }
-        Ok((config, Some(run), Some(checkpoint)))
+        Ok((config, claim, Some(checkpoint)))
     }
 }
 
@@ -247,13 +235,16 @@ pub(super) fn songs(root: &Path) -> Result<(Dataset, bool), CliError> {
         _ => false,
     };
     match scanned {
-        Ok(data) => Ok((data, demo::is_demo(root))),
+        Ok(data) => {
+            data.warnings.iter().for_each(|warning| say(&format!("warning: {warning}")));
+            Ok((data, demo::is_demo(root)))
+        }
         Err(_) if none => {
             let folder = root.join(DEMO);
             say(&format!(
                 "{}: no audio here; using synthesised music instead, in {}",
-                root.display(),
-                folder.display()
+                files::shown(root),
+                files::shown(&folder)
             ));
             let progress = Progress::new("rendering");
             demo::render(&folder, |done, total| progress.at(done, total, "songs"))?;
@@ -276,7 +267,7 @@ pub(super) fn load(data: &Dataset, config: &RunConfig, cache: Option<&Cache>) ->
     let progress = Progress::new("reading");
     let spec = config.model.audio();
     let library = Library::load(data, &spec, config.model.shortest_song(), cache, |done, total, path| {
-        progress.at(done, total, &path.file_name().unwrap_or_default().to_string_lossy());
+        progress.at(done, total, &files::shown(path.file_name().unwrap_or_default().as_ref()));
     });
     progress.finish();
     cache.into_iter().for_each(warn_of_trouble);
@@ -284,6 +275,14 @@ pub(super) fn load(data: &Dataset, config: &RunConfig, cache: Option<&Cache>) ->
         Ok(library) => skipped(&library.problems),
         Err(DatasetError::TooFewGenres { problems, .. }) => skipped(problems),
         Err(_) => {}
+    }
+    let lost =
+        library.iter().flat_map(|l| &l.songs).filter(|song| song.recording().source.loss.is_some()).count();
+    if lost > 0 {
+        say(&format!(
+            "{} partly lost, and used as far as possible; dataset check says how much",
+            counted(lost, "song")
+        ));
     }
     if data.other_files > 0 && !demo::is_demo(&data.root) {
         say(&format!(
@@ -306,15 +305,16 @@ pub(super) fn skipped(problems: &[Problem]) {
 }
 
 /// Says what the training is made of.
-fn announce(library: &Library, split: &Split, run: &RunFolder) {
+fn announce(training: &Training) {
+    let Training { library, split, run, .. } = training;
     let data = &library.dataset;
     say(&format!(
         "{}: {} genres, {} to train on, {} to validate; run in {}",
-        data.root.display(),
+        files::shown(&data.root),
         data.genres.len(),
         counted(split.train.len(), "song"),
         if split.validation.is_empty() { "none".to_string() } else { split.validation.len().to_string() },
-        run.0.display(),
+        files::shown(&run.0),
     ));
     if !split.validation.is_empty() {
         unknown_artists(data);
@@ -332,7 +332,7 @@ fn announce(library: &Library, split: &Split, run: &RunFolder) {
 
 /// Says how many artists are not known.
 pub(super) fn unknown_artists(data: &Dataset) {
-    let unknown = data.songs.iter().filter(|song| song.artist.is_none()).count();
+    let unknown = data.songs.iter().filter(|song| song.artists.is_empty()).count();
     if unknown > 0 && !demo::is_demo(&data.root) {
         say(&format!(
             "the artist of {} is not known (from tags or tracks.csv): accuracy comes out too high where one artist has \
@@ -342,12 +342,27 @@ pub(super) fn unknown_artists(data: &Dataset) {
     }
 }
 
+/// Says where nothing keeps others out of a run's folder.
+pub(super) fn unguarded(claim: &Claim) {
+    if !claim.is_guarded() {
+        say(&format!(
+            "{}: this file system has no locks; see to it that nothing else trains into this folder",
+            files::shown(claim.folder())
+        ));
+    }
+}
+
 /// Sets `stop` at the first Ctrl-C; the second ends the process at once, and so does the first before the training has
-/// begun.
-pub(super) fn catch_interrupt(stop: &Arc<AtomicBool>, begun: &Arc<AtomicBool>) -> Result<(), CliError> {
-    let (stop, begun) = (stop.clone(), begun.clone());
+/// begun, which gives back the claim.
+pub(super) fn catch_interrupt(
+    stop: &Arc<AtomicBool>,
+    begun: &Arc<AtomicBool>,
+    claim: Option<&Claim>,
+) -> Result<(), CliError> {
+    let (stop, begun, give_back) = (stop.clone(), begun.clone(), claim.map(Claim::ender));
     ctrlc::set_handler(move || {
         if !begun.load(Ordering::Relaxed) {
+            give_back.iter().for_each(|end| end());
             say("\nstopped before the training began; songs in the cache are not decoded again");
             std::process::exit(130);
         }
@@ -369,7 +384,7 @@ fn validated(epoch: &Epoch, best: bool) -> String {
 }
 
 /// Draws the events of a training.
-struct Observer {
+struct TrainingObserver {
     epochs: usize,
     per_epoch: usize,
     bar: Option<Progress>,
@@ -377,25 +392,25 @@ struct Observer {
     frames_per_second: f64,
 }
 
-impl Observer {
+impl TrainingObserver {
     fn new(epochs: usize) -> Self {
         Self { epochs, per_epoch: 0, bar: None, history: History::default(), frames_per_second: 0.0 }
     }
 
-    fn hear(&mut self, event: Event<'_>) {
+    fn hear(&mut self, event: TrainingEvent<'_>) {
         match &event {
-            Event::Step { frames_per_second, .. } => self.frames_per_second = *frames_per_second,
-            Event::Epoch { epoch, .. } => self.history.0.push(**epoch),
+            TrainingEvent::Step { frames_per_second, .. } => self.frames_per_second = *frames_per_second,
+            TrainingEvent::Epoch { epoch, .. } => self.history.0.push(**epoch),
             _ => {}
         }
         match event {
-            Event::Ready { parameters, steps_per_epoch, memory } => {
+            TrainingEvent::Ready { parameters, steps_per_epoch, memory } => {
                 self.per_epoch = steps_per_epoch;
                 let megabytes = memory as f64 / 1e6;
                 say(&format!("network: {parameters} parameters, {megabytes:.0} MB for a training step"));
                 self.bar = Some(Progress::new("training"));
             }
-            Event::Step { epoch, batch, so_far: Some((loss, accuracy)), rate, frames_per_second } => {
+            TrainingEvent::Step { epoch, batch, so_far: Some((loss, accuracy)), rate, frames_per_second } => {
                 let message = format!(
                     "epoch {}/{} loss {loss:.3} accuracy {:.1} % rate {rate:.1e} {frames_per_second:.0} frames/s",
                     epoch + 1,
@@ -406,14 +421,14 @@ impl Observer {
                     bar.at(epoch * self.per_epoch + batch, self.epochs * self.per_epoch, &message);
                 }
             }
-            Event::Skipped { step, scale } => {
+            TrainingEvent::Skipped { step, scale } => {
                 let line = format!("step {step} skipped: gradients overflowed with a loss scale of {scale}");
                 if let Some(bar) = &self.bar {
                     bar.line(&line);
                 }
             }
-            Event::Step { .. } | Event::Validating => {}
-            Event::Epoch { epoch, kept } => {
+            TrainingEvent::Step { .. } | TrainingEvent::Validating => {}
+            TrainingEvent::Epoch { epoch, kept } => {
                 let line = format!(
                     "epoch {:>3}/{}: loss {:.3}, accuracy {:.1} %{}",
                     epoch.epoch,
@@ -440,7 +455,7 @@ fn program() -> String {
     quoted(Path::new(&program))
 }
 
-fn report(outcome: &Outcome, library: &Library, validation: &[usize]) -> Result<End, CliError> {
+fn report(outcome: &TrainingOutcome, library: &Library, validation: &[usize]) -> Result<End, CliError> {
     if let Some(profile) = &outcome.profile {
         say(&profile.to_string());
     }
@@ -461,7 +476,7 @@ fn report(outcome: &Outcome, library: &Library, validation: &[usize]) -> Result<
             metrics.best_epoch,
             metrics.epochs,
             metrics.frames_per_second,
-            metrics.model.display(),
+            files::shown(&metrics.model),
         );
         print(&text)?;
     }

@@ -43,6 +43,7 @@ pub enum Sampling {
 
 impl BatchPlan {
     /// Frames as they are, from every song equally often, prepared by one thread.
+    #[cfg(any(test, feature = "internals"))]
     pub fn new(batch_size: usize, framing: Framing, frames_per_song: usize, seed: u64) -> Self {
         Self {
             batch_size,

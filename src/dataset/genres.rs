@@ -4,6 +4,7 @@
 pub const GENRES: &str = include_str!("../../dataset/genres.txt");
 
 /// The 30 genres of `dataset/genres.txt`, in its order.
+#[cfg(any(test, feature = "internals"))]
 pub fn genres() -> Vec<String> {
     parse_genres(GENRES)
 }

@@ -1,13 +1,14 @@
 //! Which songs train and which validate.
 //!
-//! Songs that belong together stay together: all of one artist, over all genres, and all copies of one recording. Such
-//! groups are dealt to parts, so that each part comes as near as a local search gets to the number of songs of each genre
+//! Songs that belong together stay together: all that share an artist, whichever of their artists that is, over all
+//! genres, and all copies of one recording; and what belongs to one of them belongs to all. Such groups are dealt to parts, so that each part comes as near as a local search gets to the number of songs of each genre
 //! that it should have.
 
 use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 
 use super::error::DatasetError;
+use super::names::Places;
 use super::scan::Dataset;
 use crate::rng::Rng;
 
@@ -28,10 +29,10 @@ impl Split {
         let songs = sides.iter().flat_map(|&(songs, side)| songs.iter().map(move |&song| (song, side)));
         let rows = songs.map(|(song, side)| {
             let song = &dataset.songs[song];
-            let artist = song.artist.as_deref().unwrap_or_default();
-            [song.name.as_str(), &dataset.genres[song.genre], artist, side]
+            [song.name.clone(), dataset.genres[song.genre].clone(), song.artists.join("; "), side.to_owned()]
         });
-        for row in std::iter::once(["path", "genre", "artist", "split"]).chain(rows) {
+        let header = ["path", "genre", "artist", "split"].map(str::to_owned);
+        for row in std::iter::once(header).chain(rows) {
             // Writing to memory does not fail.
             let _ = table.write_record(row);
         }
@@ -47,12 +48,31 @@ pub enum Side {
     Validation,
 }
 
-/// The sides of songs by their names, from a table that [`Split::to_csv`] made. Other columns than `path` and `split` are
+/// The sides of songs by their names.
+#[derive(Clone, Debug)]
+pub struct Sides(Places<Side>);
+
+impl Sides {
+    /// The side of the song with this [`Entry::name`]: of the one that is called so, or else of the only one whose name
+    /// differs in nothing but the form of its accents, as after a copy to another file system.
+    ///
+    /// [`Entry::name`]: super::Entry::name
+    pub fn get(&self, name: &str) -> Option<Side> {
+        self.0.get(name).copied()
+    }
+
+    /// How many songs are on a side.
+    pub fn count(&self, side: Side) -> usize {
+        self.0.values().filter(|&&of| of == side).count()
+    }
+}
+
+/// The sides of songs, from a table that [`Split::to_csv`] made. Other columns than `path` and `split` are
 /// ignored.
 ///
 /// # Errors
 /// [`DatasetError::Io`] where the file cannot be read; [`DatasetError::Tracks`] with the line that is no row of such a table.
-pub fn read_sides(path: &Path) -> Result<HashMap<String, Side>, DatasetError> {
+pub fn read_sides(path: &Path) -> Result<Sides, DatasetError> {
     let bytes = std::fs::read(path).map_err(|source| DatasetError::Io { path: path.to_owned(), source })?;
     let fail = |line: u64, reason: &str| DatasetError::Tracks {
         path: path.to_owned(),
@@ -79,11 +99,11 @@ pub fn read_sides(path: &Path) -> Result<HashMap<String, Side>, DatasetError> {
         };
         Ok((row.get(name).unwrap_or_default().to_owned(), side))
     };
-    table.records().map(row).collect()
+    Ok(Sides(Places::new(table.records().map(row).collect::<Result<_, _>>()?)))
 }
 
-/// Splits the songs so that each genre has about `validation_fraction` of its songs in validation, and no artist and no
-/// recording is on both sides (not even with songs of different genres).
+/// Splits the songs so that each genre has about `validation_fraction` of its songs in validation, and no artist (of
+/// several that a song has, none) and no recording is on both sides (not even with songs of different genres).
 ///
 /// Every genre with songs of at least two artists (or at least two songs without one) has a song on each side; where
 /// artists with songs in several genres make that impossible, as many genres as the search finds. The result depends
@@ -113,7 +133,7 @@ pub fn split(dataset: &Dataset, validation_fraction: f64, seed: u64) -> Result<S
 /// one split a fold, which validates on it.
 ///
 /// # Errors
-/// [`DatasetError::Folds`] unless 2 ≤ `count` ≤ number of artists (a song without one counts as one).
+/// [`DatasetError::Folds`] unless 2 ≤ `count` ≤ number of groups of songs that share no artist.
 pub fn folds(dataset: &Dataset, count: usize, seed: u64) -> Result<Vec<Split>, DatasetError> {
     let mut groups = groups(dataset, seed);
     if !(2..=groups.len()).contains(&count) {
@@ -156,6 +176,15 @@ fn sides(dataset: &Dataset, validates: impl Fn(usize) -> bool) -> Split {
     Split { train, validation }
 }
 
+/// For every genre, in how many groups that stay together its songs are.
+pub(super) fn groups_of_genres(dataset: &Dataset) -> Vec<usize> {
+    let mut counts = vec![0; dataset.genres.len()];
+    for (genre, _) in groups(dataset, 0).iter().flat_map(|group| &group.counts) {
+        counts[*genre] += 1;
+    }
+    counts
+}
+
 /// Songs that stay together.
 struct Group {
     songs: Vec<usize>,
@@ -181,9 +210,9 @@ fn groups(dataset: &Dataset, seed: u64) -> Vec<Group> {
     let mut together = Together::new(songs.len());
     let mut first: HashMap<(bool, String), usize> = HashMap::new();
     for (i, song) in songs.iter().enumerate() {
-        let artist = song.artist_key().map(|artist| (true, artist));
+        let artists = song.artist_keys().map(|artist| (true, artist));
         let content = song.content.as_ref().map(|content| (false, content.clone()));
-        for key in artist.into_iter().chain(content) {
+        for key in artists.chain(content) {
             together.join(i, *first.entry(key).or_insert(i));
         }
     }

@@ -4,12 +4,13 @@ pub mod cpu;
 mod error;
 pub mod gpu;
 mod precision;
+#[cfg(any(test, feature = "internals"))]
 pub mod reference;
 mod select;
 
 pub use error::DeviceError;
 pub use precision::Precision;
-pub use select::{Choice, open};
+pub use select::{DeviceChoice, Fallback, open, open_or_fall_back};
 
 use std::sync::Arc;
 

@@ -1,5 +1,6 @@
 //! Which device a program gets.
 
+use std::fmt;
 use std::sync::Arc;
 
 use super::cpu::Cpu;
@@ -7,44 +8,69 @@ use super::gpu::{self, Gpu};
 use super::{Device, DeviceError};
 use crate::simd;
 
-/// What was asked for.
+/// Which device is wanted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Choice {
-    /// A hardware GPU if there is one, else the processor.
+pub enum DeviceChoice {
+    /// A hardware GPU where there is one, else the CPU.
     #[default]
     Auto,
     /// A GPU, a software adapter too.
     Gpu,
-    /// The processor.
+    /// The CPU.
     Cpu,
 }
 
-/// Opens a device. With [`Choice::Auto`], the text says in one line why it is not a GPU, where it is not.
-///
-/// # Errors
-/// [`DeviceError::NoAdapter`] and [`DeviceError::NotOpened`] with [`Choice::Gpu`]; [`DeviceError::InstructionSet`] where it
-/// is the processor.
-pub fn open(choice: Choice) -> Result<(Arc<dyn Device>, Option<String>), DeviceError> {
-    let cpu = |why: String| -> Result<(Arc<dyn Device>, Option<String>), DeviceError> {
-        Ok((processor()?, Some(format!("using the processor: {why}"))))
-    };
-    match choice {
-        Choice::Cpu => Ok((processor()?, None)),
-        Choice::Gpu => Ok((Arc::new(Gpu::open()?), None)),
-        Choice::Auto => match gpu::adapters().first() {
-            None => cpu("no GPU adapter was found".into()),
-            Some(adapter) if !adapter.hardware => {
-                cpu(format!("the only GPU adapter is software, {adapter}; --device gpu takes it anyway"))
-            }
-            Some(_) => match Gpu::open() {
-                Ok(gpu) => Ok((Arc::new(gpu), None)),
-                Err(error) => cpu(error.to_string()),
-            },
-        },
+/// Why [`DeviceChoice::Auto`] took the CPU.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Fallback {
+    /// No GPU adapter was found.
+    NoAdapter,
+    /// The only adapter, which is named, is software.
+    Software(String),
+    /// The adapter could not be opened.
+    NotOpened(DeviceError),
+}
+
+impl fmt::Display for Fallback {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoAdapter => f.write_str("no GPU adapter was found"),
+            Self::Software(adapter) => write!(f, "the only GPU adapter is software, {adapter}"),
+            Self::NotOpened(error) => error.fmt(f),
+        }
     }
 }
 
-fn processor() -> Result<Arc<dyn Device>, DeviceError> {
+/// Opens a device.
+///
+/// # Errors
+/// [`DeviceError::NoAdapter`] and [`DeviceError::NotOpened`] with [`DeviceChoice::Gpu`]; [`DeviceError::InstructionSet`]
+/// where it is the CPU.
+pub fn open(choice: DeviceChoice) -> Result<Arc<dyn Device>, DeviceError> {
+    Ok(open_or_fall_back(choice)?.0)
+}
+
+/// As [`open`]; also says why [`DeviceChoice::Auto`] took the CPU, where it did.
+///
+/// # Errors
+/// As [`open`].
+pub fn open_or_fall_back(choice: DeviceChoice) -> Result<(Arc<dyn Device>, Option<Fallback>), DeviceError> {
+    let fallback = match choice {
+        DeviceChoice::Cpu => return Ok((cpu()?, None)),
+        DeviceChoice::Gpu => return Ok((Arc::new(Gpu::open()?), None)),
+        DeviceChoice::Auto => match gpu::adapters().first() {
+            None => Fallback::NoAdapter,
+            Some(adapter) if !adapter.hardware => Fallback::Software(adapter.to_string()),
+            Some(_) => match Gpu::open() {
+                Ok(gpu) => return Ok((Arc::new(gpu), None)),
+                Err(error) => Fallback::NotOpened(error),
+            },
+        },
+    };
+    Ok((cpu()?, Some(fallback)))
+}
+
+fn cpu() -> Result<Arc<dyn Device>, DeviceError> {
     match simd::fault() {
         Some(name) => Err(DeviceError::InstructionSet { name }),
         None => Ok(Arc::new(Cpu)),

@@ -3,7 +3,6 @@
 use super::ModelError;
 use super::builder::{Builder, input};
 use super::config::{Convolution, Features, ModelConfig};
-use super::network::Network;
 use super::parameters::Initial;
 use crate::graph::NodeId;
 use crate::ops::bias::Bias;
@@ -21,6 +20,11 @@ const DECIBEL_RANGE: f32 = 80.0;
 /// Side and stride of the stem's convolution.
 const STEM: (usize, usize) = (5, 2);
 
+/// The transform that the features begin with.
+pub(super) fn stft(config: &ModelConfig) -> PowerStft {
+    PowerStft { n_fft: config.n_fft, hop: config.hop, centred: true }
+}
+
 /// The ends of a network.
 pub(super) struct Parts {
     pub audio: NodeId,
@@ -29,10 +33,16 @@ pub(super) struct Parts {
     pub logits: NodeId,
 }
 
-impl Network {
+/// What the network is built from.
+pub(super) struct Architecture<'a> {
+    pub config: &'a ModelConfig,
+    pub genres: usize,
+}
+
+impl Architecture<'_> {
     /// Adds everything from audio to logits.
     pub(super) fn body(&self, b: &mut Builder, batch: usize) -> Result<Parts, ModelError> {
-        let config = &self.config;
+        let config = self.config;
         let audio =
             b.graph.add_named("audio", input([batch, config.channels, config.frame_length()]), &[])?;
         let features = self.features(b, audio)?;
@@ -73,19 +83,14 @@ impl Network {
         Ok(Parts { audio, features, logits })
     }
 
-    /// The transform that the features begin with.
-    pub(super) fn stft(&self) -> PowerStft {
-        PowerStft { n_fft: self.config.n_fft, hop: self.config.hop, centred: true }
-    }
-
     fn features(&self, b: &mut Builder, audio: NodeId) -> Result<NodeId, ModelError> {
-        let config = &self.config;
-        let mut x = b.graph.add_named("stft", self.stft().into(), &[audio])?;
+        let config = self.config;
+        let mut x = b.graph.add_named("stft", stft(config).into(), &[audio])?;
         if config.uses_mels() {
             let ModelConfig { sample_rate, n_fft, mels, low, high, .. } = *config;
             let mel = Mel::new(MelSpec { sample_rate, n_fft, mels, low, high });
             let mel = mel.map_err(|wanted| ModelError::Setting {
-                setting: "mel filters",
+                setting: "mels",
                 value: mels.to_string(),
                 wanted,
             })?;
@@ -103,7 +108,7 @@ impl Network {
     /// `leaky(norm(conv(… leaky(norm(conv(x))))) + norm(conv1×1(x)))`, then max pooling; with the addition last
     /// `leaky(norm(conv(…))) + leaky(norm(conv1×1(x)))`.
     fn block(&self, b: &mut Builder, x: NodeId, filters: usize) -> Result<NodeId, ModelError> {
-        let config = &self.config;
+        let config = self.config;
         let mut y = x;
         for i in 1..=config.convolutions {
             y = b.scoped(&format!("conv{i}"), |b| {

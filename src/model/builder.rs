@@ -1,7 +1,7 @@
 //! Layers: what adds nodes together with their parameters and running statistics.
 
 use super::ModelError;
-use super::parameters::{Initial, Layout, Parameter};
+use super::parameters::{Initial, Parameter, ParameterLayout};
 use crate::graph::{GraphError, NodeId, Shape};
 use crate::ops::activation::LeakyRelu;
 use crate::ops::batch_norm::{BatchNorm, BatchStats, RunningStats};
@@ -38,7 +38,7 @@ pub(super) enum Purpose {
 pub(super) struct Builder {
     pub(super) graph: Graph,
     pub(super) purpose: Purpose,
-    pub(super) layout: Layout,
+    pub(super) layout: ParameterLayout,
     pub(super) state: NodeId,
     /// The parameters found so far, and their views.
     pub(super) found: Vec<Parameter>,
@@ -56,7 +56,7 @@ pub(super) fn input(shape: impl Into<Shape>) -> Op {
 }
 
 impl Builder {
-    pub(super) fn new(purpose: Purpose, layout: Layout, rows: usize) -> Result<Self, GraphError> {
+    pub(super) fn new(purpose: Purpose, layout: ParameterLayout, rows: usize) -> Result<Self, GraphError> {
         let mut graph = Graph::new();
         let shape = Shape::from([rows, layout.len.max(1)]);
         let state = graph.add_named("state", Variable { shape }.into(), &[])?;

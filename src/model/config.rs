@@ -48,6 +48,7 @@ pub struct ModelConfig {
     pub channels: usize,
     /// How the level of a whole song is set.
     pub normalise: Normalise,
+    /// What the convolutions see.
     pub features: Features,
     /// Length of the Fourier transform, a power of two from 64 to 4096.
     pub n_fft: usize,
@@ -69,6 +70,7 @@ pub struct ModelConfig {
     pub kernel: usize,
     /// Side of the max pooling after every block; 1 for none. Skipped where a side would vanish.
     pub pool: usize,
+    /// How a block convolves.
     pub convolution: Convolution,
     /// Whether a block activates both of its branches and adds them, instead of adding and then activating.
     pub addition_last: bool,
@@ -144,25 +146,25 @@ impl ModelConfig {
         let sizes = |list: &[usize]| list.iter().all(|&size| (1..=4096).contains(&size));
         require(
             (1_000..=384_000).contains(&self.sample_rate),
-            "sample rate",
+            "sample_rate",
             format!("{} Hz", self.sample_rate),
             "1000 to 384000 Hz is possible",
         )?;
         require(
             self.frame_seconds.is_finite() && (0.01..=60.0).contains(&self.frame_seconds),
-            "frame length",
+            "frame_seconds",
             format!("{} s", self.frame_seconds),
             "0.01 to 60 s is possible",
         )?;
         require(
             self.frame_step.is_none_or(|s| s.is_finite() && (0.01..=600.0).contains(&s)),
-            "frame step",
+            "frame_step",
             format!("{} s", self.frame_step.unwrap_or_default()),
             "0.01 to 600 s is possible",
         )?;
         require(
             self.drop_below.is_none_or(|d| d.is_finite() && (-120.0..0.0).contains(&d)),
-            "level of dropped frames",
+            "drop_below",
             format!("{} dBFS", self.drop_below.unwrap_or_default()),
             "it must lie from -120 to below 0 dBFS, such as -50",
         )?;
@@ -186,33 +188,39 @@ impl ModelConfig {
         )?;
         require(
             self.frame_length() > self.n_fft / 2,
-            "frame length",
-            format!("{} samples", self.frame_length()),
-            "it must be longer than half of n_fft; use longer frames or a smaller n_fft",
+            "frame_seconds",
+            format!("{} s", self.frame_seconds),
+            "it must be longer than half of n_fft samples; use longer frames or a smaller n_fft",
         )?;
         require((1..=1024).contains(&self.mels), "mels", self.mels.to_string(), "1 to 1024 are possible")?;
         let nyquist = f64::from(self.sample_rate) / 2.0;
         require(
-            !self.uses_mels() || (0.0 <= self.low && self.low < self.high && self.high <= nyquist),
-            "mel range",
-            format!("{} to {} Hz", self.low, self.high),
-            &format!("it must lie within 0 to {nyquist} Hz, half the sample rate (--low, --high)"),
+            !self.uses_mels() || self.high.is_finite() && self.high <= nyquist,
+            "high",
+            format!("{} Hz", self.high),
+            &format!("mel filters end at {nyquist} Hz, half the sample rate, or below"),
+        )?;
+        require(
+            !self.uses_mels() || (0.0 <= self.low && self.low < self.high),
+            "low",
+            format!("{} Hz", self.low),
+            &format!("mel filters begin at 0 Hz or above, and below {} Hz, where they end", self.high),
         )?;
         require(
             (1..=32).contains(&self.filters.len()),
-            "number of blocks",
-            self.filters.len().to_string(),
-            "1 to 32 are possible",
+            "filters",
+            format!("{:?}", self.filters),
+            "1 to 32 blocks are possible",
         )?;
         require(
             sizes(&self.filters),
             "filters",
             format!("{:?}", self.filters),
-            "1 to 4096 in every block are possible; give the number of each, such as --filters 16,32,32",
+            "1 to 4096 in every block are possible; give the number of each",
         )?;
         require(
             (1..=16).contains(&self.convolutions),
-            "convolutions a block",
+            "convolutions",
             self.convolutions.to_string(),
             "1 to 16 are possible",
         )?;
@@ -223,15 +231,10 @@ impl ModelConfig {
             "it must be odd and at most 31",
         )?;
         require((1..=16).contains(&self.pool), "pool", self.pool.to_string(), "1 (none) to 16 is possible")?;
-        require(
-            self.dense.len() <= 16,
-            "number of dense layers",
-            self.dense.len().to_string(),
-            "0 to 16 are possible",
-        )?;
+        require(self.dense.len() <= 16, "dense", format!("{:?}", self.dense), "0 to 16 layers are possible")?;
         require(
             sizes(&self.dense),
-            "units",
+            "dense",
             format!("{:?}", self.dense),
             "1 to 4096 in every dense layer are possible",
         )?;

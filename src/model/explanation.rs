@@ -3,7 +3,7 @@
 use super::ModelError;
 use super::builder::{Purpose, Running, input};
 use super::network::Network;
-use super::parameters::Layout;
+use super::parameters::ParameterLayout;
 use crate::graph::NodeId;
 use crate::ops::Graph;
 use crate::ops::loss::Softmax;
@@ -12,9 +12,9 @@ use crate::plan::Request;
 /// The graph of inference, differentiated to the features (Simonyan et al. 2013, "Deep Inside Convolutional Networks",
 /// on the spectrogram).
 #[derive(Clone, Debug)]
-pub struct Explanation {
+pub struct ExplanationGraph {
     pub graph: Graph,
-    pub layout: Layout,
+    pub layout: ParameterLayout,
     pub running: Vec<Running>,
     /// Input [N, channels, samples].
     pub audio: NodeId,
@@ -36,14 +36,14 @@ impl Network {
     ///
     /// # Errors
     /// [`ModelError`] where the settings do not fit each other.
-    pub fn explanation(&self, batch: usize) -> Result<Explanation, ModelError> {
+    pub fn explanation(&self, batch: usize) -> Result<ExplanationGraph, ModelError> {
         let (mut body, parts) = self.build(batch, 1, Purpose::Inference)?;
         let graph = &mut body.graph;
         let probabilities = graph.add_named("probabilities", Softmax.into(), &[parts.logits])?;
         let selector = graph.add_named("selector", input([batch, self.genres]), &[])?;
         // The selector is the gradient of the sum to the logits.
         let gradients = graph.gradients(parts.logits, selector, &[parts.features])?;
-        Ok(Explanation {
+        Ok(ExplanationGraph {
             graph: body.graph,
             layout: body.layout,
             running: body.running,
@@ -57,7 +57,7 @@ impl Network {
     }
 }
 
-impl Explanation {
+impl ExplanationGraph {
     /// What a program of explanation computes: probabilities, features, gradient.
     pub fn request(&self, fuse: bool) -> Request {
         Request { outputs: vec![self.probabilities, self.features, self.gradient], updates: vec![], fuse }

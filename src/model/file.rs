@@ -17,10 +17,13 @@ const KEY: &str = "genre-recognizer";
 pub struct Provenance {
     /// The dataset folder's name.
     pub dataset: String,
+    /// Songs trained on.
     pub training_songs: usize,
+    /// Songs kept apart for validation.
     pub validation_songs: usize,
     /// Epochs trained until these weights.
     pub epochs: usize,
+    /// The training's seed.
     pub seed: u64,
     /// Share of validation songs whose genre was recognised.
     pub song_accuracy: Option<f64>,
@@ -31,10 +34,13 @@ pub struct Provenance {
 /// Everything that recognition needs besides the weights.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ModelCard {
+    /// The version of the format, [`FORMAT`].
     pub format: u32,
     /// The genres in the order of the network's outputs.
     pub genres: Vec<String>,
+    /// Preprocessing and architecture.
     pub config: ModelConfig,
+    /// What it was trained on and how well it did.
     pub provenance: Provenance,
     /// How a song's genre is decided from its frames.
     #[serde(default)]
@@ -48,6 +54,7 @@ pub struct ModelCard {
 /// one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct CrossValidation {
+    /// How many folds.
     pub folds: usize,
     /// How many seeds; every song was judged once for each.
     pub seeds: usize,
@@ -59,13 +66,16 @@ pub struct CrossValidation {
     pub interval: [f64; 2],
     /// The mean F1 of the genres.
     pub macro_f1: f64,
+    /// The share of right frames.
     pub frame_accuracy: f64,
 }
 
 /// A trained network with its card.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Model {
+    /// Everything but the weights.
     pub card: ModelCard,
+    /// Parameters and running statistics.
     pub weights: Weights,
 }
 

@@ -13,11 +13,11 @@ mod weights;
 
 pub use builder::Running;
 pub use config::{Convolution, Features, ModelConfig};
-pub use explanation::Explanation;
+pub use explanation::ExplanationGraph;
 pub use file::{CrossValidation, FORMAT, Model, ModelCard, Provenance};
-pub use network::{Inference, Layer, Network, Training, TrainingConfig};
+pub use network::{InferenceGraph, Layer, Network, TrainingConfig, TrainingGraph};
 pub use optimizer::{OptimizerConfig, OptimizerKind};
-pub use parameters::{Initial, Layout, Parameter};
+pub use parameters::{Initial, Parameter, ParameterLayout};
 pub use tensors::FileError;
 pub use weights::{Tensor, Weights};
 
@@ -26,7 +26,14 @@ pub use weights::{Tensor, Weights};
 pub enum ModelError {
     /// A setting is out of range.
     #[error("{setting} is {value}, but {wanted}")]
-    Setting { setting: &'static str, value: String, wanted: String },
+    Setting {
+        /// The field's name.
+        setting: &'static str,
+        /// Its value.
+        value: String,
+        /// What is possible.
+        wanted: String,
+    },
     /// The settings do not fit each other.
     #[error(transparent)]
     Graph(#[from] crate::graph::GraphError),

@@ -1,10 +1,10 @@
 //! The network, written once: training and inference build it with the same code.
 
-use super::architecture::Parts;
+use super::architecture::{Architecture, Parts, stft};
 use super::builder::{Builder, Purpose, Running, input};
 use super::config::ModelConfig;
 use super::optimizer::OptimizerConfig;
-use super::parameters::Layout;
+use super::parameters::ParameterLayout;
 use super::{ModelError, Weights};
 use crate::graph::{GraphError, GraphOp, NodeId, Shape};
 use crate::ops::loss::{CrossEntropy, Softmax};
@@ -20,7 +20,7 @@ pub struct TrainingConfig {
     pub batch: usize,
     /// Label smoothing.
     pub smoothing: f32,
-    /// Whether rows and columns of the features can be masked; see [`Training::masks`].
+    /// Whether rows and columns of the features can be masked; see [`TrainingGraph::masks`].
     pub masks: bool,
     pub optimizer: OptimizerConfig,
 }
@@ -34,9 +34,9 @@ pub struct Network {
 
 /// The graph of a training step.
 #[derive(Clone, Debug)]
-pub struct Training {
+pub struct TrainingGraph {
     pub graph: Graph,
-    pub layout: Layout,
+    pub layout: ParameterLayout,
     pub running: Vec<Running>,
     /// Input [N, channels, samples].
     pub audio: NodeId,
@@ -68,9 +68,9 @@ pub struct Training {
 
 /// The graph of inference.
 #[derive(Clone, Debug)]
-pub struct Inference {
+pub struct InferenceGraph {
     pub graph: Graph,
-    pub layout: Layout,
+    pub layout: ParameterLayout,
     pub running: Vec<Running>,
     /// Input [N, channels, samples].
     pub audio: NodeId,
@@ -98,7 +98,7 @@ impl Network {
         config.check()?;
         if !(2..=10_000).contains(&genres) {
             return Err(ModelError::Setting {
-                setting: "number of genres",
+                setting: "genres",
                 value: genres.to_string(),
                 wanted: "2 to 10000 are possible".into(),
             });
@@ -108,7 +108,7 @@ impl Network {
 
     /// Height H (mel filters or frequency bins) and width W (times) of a frame's features [N, channels, H, W].
     pub fn feature_size(&self) -> (usize, usize) {
-        let stft = self.stft();
+        let stft = stft(&self.config);
         let height = if self.config.uses_mels() { self.config.mels } else { stft.bins() };
         (height, stft.frames(self.config.frame_length()))
     }
@@ -117,7 +117,7 @@ impl Network {
     ///
     /// # Errors
     /// [`ModelError`] where the settings do not fit each other.
-    pub fn training(&self, training: &TrainingConfig) -> Result<Training, ModelError> {
+    pub fn training(&self, training: &TrainingConfig) -> Result<TrainingGraph, ModelError> {
         let rows = training.optimizer.rows();
         let (mut body, parts) =
             self.build(training.batch, rows, Purpose::Training { masks: training.masks })?;
@@ -135,7 +135,7 @@ impl Network {
         let next = graph.add_named("optimizer", step, &[body.state, packed, norm, schedule])?;
         let mut updates = vec![(body.state, next)];
         updates.append(&mut body.updates);
-        Ok(Training {
+        Ok(TrainingGraph {
             graph: body.graph,
             layout: body.layout,
             running: body.running,
@@ -159,10 +159,10 @@ impl Network {
     ///
     /// # Errors
     /// [`ModelError`] where the settings do not fit each other.
-    pub fn inference(&self, batch: usize) -> Result<Inference, ModelError> {
+    pub fn inference(&self, batch: usize) -> Result<InferenceGraph, ModelError> {
         let (mut body, parts) = self.build(batch, 1, Purpose::Inference)?;
         let probabilities = body.graph.add_named("probabilities", Softmax.into(), &[parts.logits])?;
-        Ok(Inference {
+        Ok(InferenceGraph {
             graph: body.graph,
             layout: body.layout,
             running: body.running,
@@ -217,16 +217,17 @@ impl Network {
         rows: usize,
         purpose: Purpose,
     ) -> Result<(Builder, Parts), ModelError> {
-        let mut survey = Builder::new(purpose, Layout::default(), 1)?;
-        self.body(&mut survey, batch)?;
-        let layout = Layout::new(survey.found);
+        let architecture = Architecture { config: &self.config, genres: self.genres };
+        let mut survey = Builder::new(purpose, ParameterLayout::default(), 1)?;
+        architecture.body(&mut survey, batch)?;
+        let layout = ParameterLayout::new(survey.found);
         let mut body = Builder::new(purpose, layout, rows)?;
-        let parts = self.body(&mut body, batch)?;
+        let parts = architecture.body(&mut body, batch)?;
         Ok((body, parts))
     }
 }
 
-impl Training {
+impl TrainingGraph {
     /// What a training program computes.
     pub fn request(&self, fuse: bool) -> Request {
         let outputs = vec![self.loss, self.logits, self.norm];
@@ -234,14 +235,14 @@ impl Training {
     }
 }
 
-impl Inference {
+impl InferenceGraph {
     /// What an inference program computes.
     pub fn request(&self, fuse: bool) -> Request {
         Request { outputs: vec![self.probabilities], updates: vec![], fuse }
     }
 }
 
-fn pack(graph: &mut Graph, layout: &Layout, gradients: &[NodeId]) -> Result<NodeId, GraphError> {
+fn pack(graph: &mut Graph, layout: &ParameterLayout, gradients: &[NodeId]) -> Result<NodeId, GraphError> {
     let mut parts: Vec<(usize, NodeId)> =
         layout.parameters.iter().map(|p| p.offset).zip(gradients.iter().copied()).collect();
     parts.sort_unstable();

@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use super::parameters::Layout;
+use super::parameters::ParameterLayout;
 use crate::ops::Op;
 use crate::ops::optimizer::{Adam, Sgd, UpdateSettings};
 
@@ -8,9 +8,12 @@ use crate::ops::optimizer::{Adam, Sgd, UpdateSettings};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum OptimizerKind {
+    /// Adam with decoupled weight decay (Loshchilov & Hutter 2019).
     #[default]
     Adamw,
+    /// Adam (Kingma & Ba 2015); weight decay is added to the gradient.
     Adam,
+    /// Stochastic gradient descent with momentum.
     Sgd,
 }
 
@@ -50,7 +53,7 @@ impl OptimizerConfig {
     }
 
     /// The operation that updates the parameters of a layout.
-    pub(super) fn op(&self, layout: &Layout) -> Op {
+    pub(super) fn op(&self, layout: &ParameterLayout) -> Op {
         let decayed = if self.decay_all { layout.len } else { layout.decayed };
         let common = UpdateSettings { max_norm: self.max_norm, weight_decay: self.weight_decay, decayed };
         match self.kind {

@@ -37,7 +37,7 @@ impl Parameter {
 
 /// All parameters of a network, laid one after another in a flat tensor: those that decay first.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Layout {
+pub struct ParameterLayout {
     pub parameters: Vec<Parameter>,
     /// Length of the flat tensor, gaps included.
     pub len: usize,
@@ -48,7 +48,7 @@ pub struct Layout {
 /// Parameters begin at multiples of this, as GPU bindings must (256 bytes).
 const ALIGNMENT: usize = 64;
 
-impl Layout {
+impl ParameterLayout {
     /// Lays out parameters given in the order of the network.
     pub fn new(mut parameters: Vec<Parameter>) -> Self {
         let mut end = 0;

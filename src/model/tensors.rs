@@ -21,16 +21,40 @@ const DIGEST: &str = "digest";
 /// Why a file of tensors could not be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum FileError {
-    #[error("{}: {action} failed: {source}", path.display())]
-    Io { path: PathBuf, action: &'static str, source: std::io::Error },
-    #[error("{}: damaged, or no {kind} file ({reason}); name another, or train again", path.display())]
-    Damaged { path: PathBuf, kind: &'static str, reason: String },
+    /// Reading or writing failed.
+    #[error("{}: {action} failed: {source}", files::shown(path))]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What was being done.
+        action: &'static str,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// It is damaged, or another kind of file.
+    #[error("{}: damaged, or no {kind} file ({reason}); name another, or train again", files::shown(path))]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What it should be.
+        kind: &'static str,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// It was made by another version.
     #[error(
         "{}: made by another version (format {found}, this program reads {wanted}); train again, or use the \
          program's version that made it",
-        path.display()
+        files::shown(path)
     )]
-    Format { path: PathBuf, found: u32, wanted: u32 },
+    Format {
+        /// The file.
+        path: PathBuf,
+        /// The format that it has.
+        found: u32,
+        /// The format that this version reads.
+        wanted: u32,
+    },
 }
 
 impl FileError {

@@ -2,13 +2,15 @@ use std::collections::BTreeMap;
 
 use super::ModelError;
 use super::builder::Running;
-use super::parameters::Layout;
+use super::parameters::ParameterLayout;
 use crate::graph::Shape;
 
 /// A named tensor's data.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Tensor {
+    /// Its shape.
     pub shape: Shape,
+    /// Its elements, the last axis innermost.
     pub data: Vec<f32>,
 }
 
@@ -18,7 +20,12 @@ pub struct Weights(pub BTreeMap<String, Tensor>);
 
 impl Weights {
     /// Takes the parameters out of the flat tensor that holds them, and the running statistics.
-    pub fn gather(layout: &Layout, flat: &[f32], running: &[Running], statistics: &[Vec<f32>]) -> Self {
+    pub fn gather(
+        layout: &ParameterLayout,
+        flat: &[f32],
+        running: &[Running],
+        statistics: &[Vec<f32>],
+    ) -> Self {
         let parameters = layout.parameters.iter().map(|p| {
             let data = flat[p.offset..][..p.shape.elements()].to_vec();
             (p.name.clone(), Tensor { shape: p.shape.clone(), data })
@@ -36,7 +43,7 @@ impl Weights {
     /// [`ModelError::Weights`] where a tensor is missing, has another shape, or is not of the network.
     pub fn scatter(
         &self,
-        layout: &Layout,
+        layout: &ParameterLayout,
         running: &[Running],
     ) -> Result<(Vec<f32>, Vec<Vec<f32>>), ModelError> {
         let tensor = |name: &str, shape: &Shape| match self.0.get(name) {

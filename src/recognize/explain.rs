@@ -1,12 +1,10 @@
-use std::sync::Arc;
-
 use super::RecognizeError;
+use super::classifier::write_weights;
 use super::gathering::Gathering;
-use super::recognizer::write_weights;
 use crate::audio::Song;
-use crate::device::{Device, Executable, LoadOptions};
-use crate::model::{Explanation, Features, ModelConfig, ModelError, Network, Weights};
-use crate::plan::plan;
+use crate::device::{Device, Executable};
+use crate::engine;
+use crate::model::{ExplanationGraph, Features, ModelConfig, Network, Weights};
 
 /// Power below this is drawn as silence: its logarithm must be finite.
 const SILENCE: f32 = 1e-10;
@@ -28,42 +26,42 @@ pub struct ExplainedFrame<'a> {
 /// A network loaded on a device to explain what it recognises, a batch of frames at a time.
 pub struct Explainer {
     network: Network,
-    explanation: Explanation,
+    explanation: ExplanationGraph,
     program: Box<dyn Executable>,
     batch: usize,
     gathering: Gathering,
 }
 
 impl Explainer {
-    /// Loads the network; it knows nothing until it is given weights.
+    /// Frames per run of the device where nobody asks for another number: half of [`super::BATCH`], as a frame's gradient
+    /// takes memory too.
+    pub const BATCH: usize = super::BATCH / 2;
+
+    /// Loads the network with its weights.
     ///
     /// # Errors
-    /// [`RecognizeError`] where the network cannot be built or the device cannot hold it.
-    pub fn new(network: &Network, device: &dyn Device, batch: usize) -> Result<Self, RecognizeError> {
+    /// [`RecognizeError`] where the network cannot be built, the weights are another network's, or the device cannot hold
+    /// it.
+    pub fn new(
+        network: &Network,
+        weights: &Weights,
+        device: &dyn Device,
+        batch: usize,
+    ) -> Result<Self, RecognizeError> {
         let explanation = network.explanation(batch)?;
-        let program =
-            plan(&explanation.graph, &explanation.request(true), device).map_err(ModelError::from)?;
-        let program = device.load(Arc::new(program), LoadOptions::default())?;
+        let mut program = engine::compile(&explanation.graph, &explanation.request(true), device)?;
+        let ExplanationGraph { layout, running, state, .. } = &explanation;
+        write_weights(program.as_mut(), (layout, running, *state), weights)?;
         let gathering = Gathering::new(&network.config, batch);
         Ok(Self { network: network.clone(), explanation, program, batch, gathering })
     }
 
-    /// Gives the network its weights.
+    /// Calls `each` with every frame of a song, in order, explained for the genre with the number `genre`; without those
+    /// that the network's framing drops as quiet. No frame is kept: a song may be of any length.
     ///
     /// # Errors
-    /// [`ModelError::Weights`] where they are another network's.
-    pub fn set_weights(&mut self, weights: &Weights) -> Result<(), RecognizeError> {
-        let Explanation { layout, running, state, .. } = &self.explanation;
-        write_weights(self.program.as_mut(), (layout, running, *state), weights)
-    }
-
-    /// Calls `each` with every frame of a song that [`Recognizer::frames`] gives, in order, explained for the genre with
-    /// the number `genre`. No frame is kept: a song may be of any length.
-    ///
-    /// # Errors
-    /// [`RecognizeError`] where there is no such genre, the device fails, or the song's storage.
-    ///
-    /// [`Recognizer::frames`]: super::Recognizer::frames
+    /// [`RecognizeError`] where there is no such genre, the song has not the network's sample rate and channels, or the
+    /// device or the song's storage fails.
     pub fn explain(
         &mut self,
         song: &Song,
@@ -72,12 +70,7 @@ impl Explainer {
     ) -> Result<(), RecognizeError> {
         let genres = self.network.genres;
         if genre >= genres {
-            return Err(ModelError::Setting {
-                setting: "genre to explain",
-                value: genre.to_string(),
-                wanted: format!("there are {genres}, counted from 0"),
-            }
-            .into());
+            return Err(RecognizeError::NoSuchGenre { genre, genres });
         }
         let mut selector = vec![0.0; self.batch * genres];
         selector.iter_mut().skip(genre).step_by(genres).for_each(|weight| *weight = 1.0);

@@ -1,13 +1,22 @@
 //! Songs → frame probabilities → the song's genre.
 
+mod classifier;
+mod error;
 mod explain;
 mod gathering;
 mod recognizer;
+mod silence;
 mod spectrogram;
 mod verdict;
 
 pub use crate::score::argmax;
+pub use classifier::{Frame, FrameClassifier};
+pub use error::RecognizeError;
 pub use explain::{ExplainedFrame, Explainer};
-pub use recognizer::{Frame, RecognizeError, Recognizer};
+pub use recognizer::Recognizer;
+pub use silence::SILENT;
 pub use spectrogram::Spectrograph;
-pub use verdict::{Guess, Verdict};
+pub use verdict::{Guess, TimedGuess, Verdict};
+
+/// Frames per run of the device where nobody asks for another number.
+pub const BATCH: usize = 32;

@@ -1,97 +1,101 @@
+use std::path::Path;
 use std::sync::Arc;
 
-use super::gathering::Gathering;
-use crate::audio::{AudioError, Song};
-use crate::device::{Device, DeviceError, Executable, LoadOptions};
-use crate::graph::NodeId;
-use crate::model::{Inference, Layout, ModelError, Network, Running, Weights};
-use crate::plan::plan;
+use super::classifier::FrameClassifier;
+use super::explain::Explainer;
+use super::{RecognizeError, Verdict};
+use crate::audio::{self, AudioError, Song};
+use crate::device::{self, Device, DeviceChoice};
+use crate::model::Model;
 
-/// Why recognition failed.
-#[derive(Debug, thiserror::Error)]
-pub enum RecognizeError {
-    #[error(transparent)]
-    Model(#[from] ModelError),
-    #[error(transparent)]
-    Device(#[from] DeviceError),
-    #[error(transparent)]
-    Audio(#[from] AudioError),
-}
-
-/// A frame of a song, recognised.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Frame {
-    /// Its first sample.
-    pub start: usize,
-    /// Of every genre.
-    pub probabilities: Vec<f32>,
-}
-
-/// A network loaded on a device for inference, a batch of frames at a time.
+/// A trained model on a device, ready to name the genres of songs.
 pub struct Recognizer {
-    inference: Inference,
-    program: Box<dyn Executable>,
-    genres: usize,
-    gathering: Gathering,
+    model: Model,
+    device: Arc<dyn Device>,
+    classifier: FrameClassifier,
 }
 
 impl Recognizer {
-    /// Loads the network; it knows nothing until it is given weights.
+    /// Loads the model in `file` on the device of [`DeviceChoice::Auto`]: a hardware GPU where there is one, else the
+    /// CPU.
     ///
     /// # Errors
-    /// [`RecognizeError`] where the network cannot be built or the device cannot hold it.
-    pub fn new(network: &Network, device: &dyn Device, batch: usize) -> Result<Self, RecognizeError> {
-        let inference = network.inference(batch)?;
-        let program = plan(&inference.graph, &inference.request(true), device).map_err(ModelError::from)?;
-        let program = device.load(Arc::new(program), LoadOptions::default())?;
-        let gathering = Gathering::new(&network.config, batch);
-        Ok(Self { inference, program, genres: network.genres, gathering })
+    /// [`RecognizeError::File`] where the file is unreadable, damaged or of another format; [`RecognizeError::Device`]
+    /// where no device can be opened or hold the network.
+    pub fn open(file: impl AsRef<Path>) -> Result<Self, RecognizeError> {
+        Self::open_on(file, device::open(DeviceChoice::Auto)?)
     }
 
-    /// Gives the network its weights.
+    /// Loads the model in `file` on a device.
     ///
     /// # Errors
-    /// [`ModelError::Weights`] where they are another network's.
-    pub fn set_weights(&mut self, weights: &Weights) -> Result<(), RecognizeError> {
-        let Inference { layout, running, state, .. } = &self.inference;
-        write_weights(self.program.as_mut(), (layout, running, *state), weights)
+    /// As [`Recognizer::open`].
+    pub fn open_on(file: impl AsRef<Path>, device: Arc<dyn Device>) -> Result<Self, RecognizeError> {
+        Self::new(Model::load(file.as_ref())?, device)
     }
 
-    /// The frames of songs, recognised: for every song its frames in order, without those that the network's framing
-    /// drops as quiet. Where it would drop all of a song's, it drops none. Songs must be at the network's sample rate and
-    /// have its channels; one shorter than a frame has none.
+    /// Loads a model that is in memory. How it decides on a song is [`ModelCard::decision`], which may be changed before.
     ///
     /// # Errors
-    /// [`RecognizeError`] where the device fails, or a song's storage.
-    pub fn frames(&mut self, songs: &[&Song]) -> Result<Vec<Vec<Frame>>, RecognizeError> {
-        let mut rows: Vec<Vec<Frame>> = songs.iter().map(|_| Vec::new()).collect();
-        let (program, inference, genres) = (&mut self.program, &self.inference, self.genres);
-        self.gathering.batches(songs, &mut |audio, frames| {
-            program.write(inference.audio, audio)?;
-            program.run()?;
-            let probabilities = program.outputs()?.swap_remove(0);
-            for (&(song, start), row) in frames.iter().zip(probabilities.chunks_exact(genres)) {
-                rows[song].push(Frame { start, probabilities: row.to_vec() });
-            }
-            Ok(())
-        })?;
-        Ok(rows)
+    /// [`RecognizeError::Model`] where the weights do not fit the network, [`RecognizeError::Device`] where the device
+    /// cannot hold it.
+    ///
+    /// [`ModelCard::decision`]: crate::model::ModelCard::decision
+    pub fn new(model: Model, device: Arc<dyn Device>) -> Result<Self, RecognizeError> {
+        let classifier = FrameClassifier::of_model(&model, device.as_ref())?;
+        Ok(Self { model, device, classifier })
     }
-}
 
-/// Writes weights into a program of a network with this layout, these running statistics and this variable of parameters.
-///
-/// # Errors
-/// [`ModelError::Weights`] where they are another network's; [`DeviceError`].
-pub(super) fn write_weights(
-    program: &mut dyn Executable,
-    (layout, running, state): (&Layout, &[Running], NodeId),
-    weights: &Weights,
-) -> Result<(), RecognizeError> {
-    let (flat, statistics) = weights.scatter(layout, running)?;
-    program.write(state, &flat)?;
-    for (running, data) in running.iter().zip(&statistics) {
-        program.write(running.node, data)?;
+    /// The model in use.
+    pub fn model(&self) -> &Model {
+        &self.model
     }
-    Ok(())
+
+    /// The device in use.
+    pub fn device(&self) -> &Arc<dyn Device> {
+        &self.device
+    }
+
+    /// The genres that the model knows, in the order of its outputs.
+    pub fn genres(&self) -> &[String] {
+        &self.model.card.genres
+    }
+
+    /// Decodes a file into what the model listens to: its sample rate, channels and level.
+    ///
+    /// # Errors
+    /// [`AudioError`] where the file cannot be read or decoded, is silent, or is shorter than a frame.
+    pub fn load(&self, file: impl AsRef<Path>) -> Result<Song, AudioError> {
+        let config = &self.model.card.config;
+        audio::load(file.as_ref(), &config.audio(), config.shortest_song())
+    }
+
+    /// Decodes a file and names its genre.
+    ///
+    /// # Errors
+    /// As [`Recognizer::load`]; [`RecognizeError::Device`] where the device fails.
+    pub fn recognize(&mut self, file: impl AsRef<Path>) -> Result<Verdict, RecognizeError> {
+        let song = self.load(file)?;
+        self.recognize_song(&song)
+    }
+
+    /// Names the genre of a song that is decoded.
+    ///
+    /// # Errors
+    /// [`RecognizeError::OtherAudio`] where its sample rate or channels are not the model's; [`RecognizeError::Device`]
+    /// where the device fails.
+    pub fn recognize_song(&mut self, song: &Song) -> Result<Verdict, RecognizeError> {
+        let frames = self.classifier.frames(&[song])?.swap_remove(0);
+        let card = &self.model.card;
+        Ok(Verdict::new(&frames, &card.genres, &card.decision, card.config.sample_rate))
+    }
+
+    /// The same model, loaded on the same device to show what in a song speaks for a genre.
+    ///
+    /// # Errors
+    /// [`RecognizeError::Device`] where the device cannot hold it besides.
+    pub fn explainer(&self) -> Result<Explainer, RecognizeError> {
+        let device = self.device.as_ref();
+        Explainer::new(&self.model.network()?, &self.model.weights, device, Explainer::BATCH)
+    }
 }

@@ -1,17 +1,16 @@
-use std::sync::Arc;
-
 use super::RecognizeError;
 use super::explain::logarithmic;
 use super::gathering::Gathering;
 use crate::audio::Song;
-use crate::device::{Device, Executable, LoadOptions};
-use crate::model::{Explanation, ModelError, Network};
-use crate::plan::{Request, plan};
+use crate::device::{Device, Executable};
+use crate::engine;
+use crate::model::{ExplanationGraph, Network};
+use crate::plan::Request;
 
 /// What a network hears, a batch of frames at a time: the beginning of its graph, loaded on a device.
 pub struct Spectrograph {
     network: Network,
-    explanation: Explanation,
+    explanation: ExplanationGraph,
     program: Box<dyn Executable>,
     gathering: Gathering,
 }
@@ -25,20 +24,18 @@ impl Spectrograph {
         let explanation = network.explanation(batch)?;
         // Of the whole graph, only what leads to the features is planned.
         let request = Request { outputs: vec![explanation.features], updates: vec![], fuse: true };
-        let program = plan(&explanation.graph, &request, device).map_err(ModelError::from)?;
-        let program = device.load(Arc::new(program), LoadOptions::default())?;
+        let program = engine::compile(&explanation.graph, &request, device)?;
         let gathering = Gathering::new(&network.config, batch);
         Ok(Self { network: network.clone(), explanation, program, gathering })
     }
 
-    /// Calls `each` with every frame of a song that [`Recognizer::frames`] gives, in order: its first sample, and [H, W],
-    /// row 0 the lowest frequency: natural logarithms of power, whatever features the network takes; the mean of the
-    /// channels.
+    /// Calls `each` with every frame of a song, in order, without those that the network's framing drops as quiet: its
+    /// first sample, and [H, W], row 0 the lowest frequency: natural logarithms of power, whatever features the network
+    /// takes; the mean of the channels.
     ///
     /// # Errors
-    /// [`RecognizeError`] where the device fails, or the song's storage.
-    ///
-    /// [`Recognizer::frames`]: super::Recognizer::frames
+    /// [`RecognizeError`] where the song has not the network's sample rate and channels, or the device or the song's
+    /// storage fails.
     pub fn frames(&mut self, song: &Song, each: &mut dyn FnMut(usize, &[f32])) -> Result<(), RecognizeError> {
         let (height, width) = self.network.feature_size();
         let (size, channels) = (height * width, self.network.config.channels);
@@ -92,8 +89,8 @@ mod tests {
             let quiet = |i: usize| if (1_000..2_000).contains(&i) { 0.0 } else { 0.3 };
             let mut channel = || (0..3_500).map(|i| quiet(i) * rng.normal()).collect::<Vec<f32>>();
             let song = Song::from_samples(&[channel(), channel()], 4_000);
-            let mut explainer = Explainer::new(&network, &Cpu, 2).unwrap();
-            explainer.set_weights(&network.initialise(1).unwrap()).unwrap();
+            let weights = network.initialise(1).unwrap();
+            let mut explainer = Explainer::new(&network, &weights, &Cpu, 2).unwrap();
             let mut expected = Vec::new();
             let mut explained = |start: usize, power: &[f32]| expected.push((start, power.to_vec()));
             explainer.explain(&song, 0, &mut |frame| explained(frame.start, frame.power)).unwrap();

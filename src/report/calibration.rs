@@ -2,8 +2,8 @@
 
 use maud::{Markup, html};
 
-use super::data::{Bin, Calibration};
 use super::format::{counted, number, percent};
+use crate::score::{Bin, Evaluation};
 
 /// The plot's drawing area, in units of its `viewBox`.
 const SIZE: f64 = 320.0;
@@ -11,17 +11,14 @@ const LEFT: f64 = 46.0;
 const BOTTOM: f64 = 270.0;
 const SIDE: f64 = 250.0;
 
-pub fn draw(calibration: &Calibration) -> Markup {
+pub fn draw(evaluation: &Evaluation) -> Markup {
+    let (calibration, temperature) = (&evaluation.calibration, evaluation.decision.temperature);
     let bins: Vec<&Bin> = calibration.bins.iter().filter(|bin| is_drawable(bin)).collect();
     if bins.is_empty() {
         return html! { p.none { "No verdict was counted, so there is nothing to compare probabilities with." } };
     }
-    let most = bins.iter().map(|bin| bin.count).max().unwrap_or(1);
-    let label = format!(
-        "Calibration of {}: expected calibration error {}.",
-        calibration.of,
-        percent(calibration.error)
-    );
+    let most = bins.iter().map(|bin| bin.songs).max().unwrap_or(1);
+    let label = format!("Calibration of songs: expected calibration error {}.", percent(calibration.ece));
     html! {
         div.beside {
             figure.chart.square {
@@ -40,7 +37,7 @@ pub fn draw(calibration: &Calibration) -> Markup {
                     line.mark x1=(c(x(0.0))) x2=(c(x(1.0))) y1=(c(y(0.0))) y2=(c(y(1.0))) {}
                     @for bin in &bins {
                         circle.point.s1 cx=(c(x(bin.confidence))) cy=(c(y(bin.accuracy)))
-                            r=(c(3.0 + 5.0 * (bin.count as f64 / most as f64).sqrt())) {}
+                            r=(c(3.0 + 5.0 * (bin.songs as f64 / most as f64).sqrt())) {}
                     }
                     line.axis x1=(LEFT) x2=(LEFT + SIDE) y1=(BOTTOM) y2=(BOTTOM) {}
                     text.tick x=(LEFT + SIDE / 2.0) y=(SIZE - 4.0) text-anchor="middle" { "probability said" }
@@ -49,19 +46,13 @@ pub fn draw(calibration: &Calibration) -> Markup {
             }
             div {
                 dl.facts {
-                    dt { "Expected calibration error" } dd { (percent(calibration.error)) }
+                    dt { "Expected calibration error" } dd { (percent(calibration.ece)) }
                     dt { "Temperature" }
-                    dd {
-                        @match calibration.temperature {
-                            Some(temperature) => { (number(temperature, 3)) ", chosen on these " (calibration.of) }
-                            None => "none: probabilities are the network's own",
-                        }
-                    }
+                    dd { (number(temperature.into(), 3)) ", chosen on these songs" }
                 }
                 p.note {
-                    "Each bar and point stands for the " (calibration.of) " whose winning probability lies in its range: bars reach to "
-                    "the share that was right, points lie at the mean probability, the larger the more " (calibration.of)
-                    ". On the dashed line, probabilities would be true; below it, the network is too confident."
+                    "Each bar and point stands for the songs whose winning probability lies in its range: bars reach to "
+                    "the share that was right, points lie at the mean probability, the larger the more songs. On the dashed line, probabilities would be true; below it, the network is too confident."
                 }
                 details {
                     summary { "As a table" }
@@ -77,14 +68,14 @@ pub fn draw(calibration: &Calibration) -> Markup {
                                         th scope="row" { (percent(bin.low)) " to " (percent(bin.high)) }
                                         td { (percent(bin.confidence)) }
                                         td { (percent(bin.accuracy)) }
-                                        td { (bin.count) }
+                                        td { (bin.songs) }
                                     }
                                 }
                             }
                         }
                     }
                 }
-                p.note { "Counted: " (counted(bins.iter().map(|b| b.count).sum(), "verdict")) "." }
+                p.note { "Counted: " (counted(bins.iter().map(|b| b.songs).sum(), "verdict")) "." }
             }
         }
     }
@@ -92,7 +83,7 @@ pub fn draw(calibration: &Calibration) -> Markup {
 
 fn is_drawable(bin: &Bin) -> bool {
     let parts = [bin.low, bin.high, bin.confidence, bin.accuracy];
-    bin.count > 0 && parts.iter().all(|part| (0.0..=1.0).contains(part))
+    bin.songs > 0 && parts.iter().all(|part| (0.0..=1.0).contains(part))
 }
 
 fn x(part: f64) -> f64 {

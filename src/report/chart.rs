@@ -34,7 +34,7 @@ pub enum Unit {
 
 /// A line: a name, and a value at every x. The line passes over values that are not finite.
 #[derive(Clone, Debug)]
-pub struct Line {
+pub struct Curve {
     pub name: &'static str,
     pub values: Vec<f64>,
 }
@@ -45,7 +45,7 @@ pub struct Chart<'a> {
     pub unit: Unit,
     /// Ascending.
     pub x: &'a [f64],
-    pub lines: Vec<Line>,
+    pub lines: Vec<Curve>,
     /// An x to be marked, and its name.
     pub mark: Option<(f64, String)>,
 }

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::image::Spectrogram;
+use crate::score::{Epoch, Evaluation};
 
 /// Everything that a run's `report.html` shows. Shares are from 0 to 1; a value that is not finite is drawn as missing.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -40,80 +41,17 @@ pub struct Effort {
     pub frames_per_second: f64,
 }
 
-/// What an epoch came to.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Epoch {
-    /// Counted from 1.
-    pub epoch: usize,
-    /// The epoch's last learning rate.
-    pub learning_rate: f64,
-    pub train_loss: f64,
-    pub train_accuracy: f64,
-    pub validation_loss: f64,
-    pub validation_frame_accuracy: f64,
-    pub validation_song_accuracy: f64,
-}
-
 /// How well the validation songs were recognised.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Validation {
-    pub songs: usize,
-    pub frames: usize,
-    pub song_accuracy: f64,
-    /// The bounds of its 95 % interval.
-    pub interval: Option<(f64, f64)>,
-    pub frame_accuracy: f64,
-    pub macro_f1: Option<f64>,
-    /// Share of songs that were called unsure; none where the model has no threshold for that.
-    pub unsure: Option<f64>,
-    /// Songs by genre (row) and recognised genre (column).
-    pub song_confusion: Vec<Vec<usize>>,
-    /// Frames likewise; empty where they were not counted.
-    pub frame_confusion: Vec<Vec<usize>>,
-    /// One for each genre.
-    pub per_genre: Vec<GenreScore>,
-    pub calibration: Option<Calibration>,
+    /// The figures; a confusion of frames that is empty was not counted.
+    pub evaluation: Evaluation,
+    /// Songs of each genre that were trained on.
+    pub training_songs: Vec<usize>,
     /// The wrong songs, the most confident first; those beyond what is worth listing may be left out.
     pub mistakes: Vec<Mistake>,
     /// All wrong songs.
     pub wrong: usize,
-}
-
-/// How well one genre's songs were recognised.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct GenreScore {
-    /// None where no song was recognised as the genre.
-    pub precision: Option<f64>,
-    /// None where it has no song.
-    pub recall: Option<f64>,
-    pub f1: Option<f64>,
-    /// Validation songs, and those that it was trained on.
-    pub songs: usize,
-    pub training_songs: usize,
-}
-
-/// Whether probabilities are as often right as they say.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Calibration {
-    /// What was counted, in the plural: "songs" or "frames".
-    pub of: String,
-    pub bins: Vec<Bin>,
-    /// Expected calibration error: the mean distance of confidence and accuracy over the bins, weighted by their counts.
-    pub error: f64,
-    /// What the logits were divided by, chosen on what is counted here; none where they were not.
-    pub temperature: Option<f64>,
-}
-
-/// Verdicts whose probability lies from `low` to `high`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Bin {
-    pub low: f64,
-    pub high: f64,
-    /// The mean of their probabilities.
-    pub confidence: f64,
-    /// The share that was right.
-    pub accuracy: f64,
-    pub count: usize,
 }
 
 /// A song that was recognised as another genre.

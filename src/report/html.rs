@@ -2,10 +2,11 @@
 
 use maud::{Markup, html};
 
-use super::chart::{Chart, Line, Unit};
-use super::data::{Epoch, Mistake, Report, Validation};
+use super::chart::{Chart, Curve, Unit};
+use super::data::{Mistake, Report, Validation};
 use super::format::{clock, counted, duration, maybe, number, percent, short};
 use super::{calibration, matrix, page, song};
+use crate::score::Epoch;
 
 /// The most columns of a song's picture. Every one costs about 100 bytes of the page.
 pub const COLUMNS: usize = 800;
@@ -51,7 +52,7 @@ const SECTIONS: [(&str, &str); 9] = [
 ];
 
 fn section(id: &str, report: &Report) -> Markup {
-    let validated = report.validation.as_ref().filter(|v| v.songs > 0);
+    let validated = report.validation.as_ref().filter(|v| v.evaluation.songs > 0);
     match (id, validated) {
         ("curves", _) => curves(report),
         ("configuration", _) if report.configuration.trim().is_empty() => none("No configuration was noted."),
@@ -60,13 +61,10 @@ fn section(id: &str, report: &Report) -> Markup {
         ("listening", _) if report.songs.is_empty() => none("No song was looked at."),
         ("listening", _) => listening(report),
         (_, None) => none("No validation songs were judged, so there is nothing to show here."),
-        ("songs", Some(v)) => matrix::draw(&v.song_confusion, &report.genres, "song"),
-        ("frames", Some(v)) => matrix::draw(&v.frame_confusion, &report.genres, "frame"),
+        ("songs", Some(v)) => matrix::draw(&v.evaluation.confusion, &report.genres, "song"),
+        ("frames", Some(v)) => matrix::draw(&v.evaluation.frame_confusion, &report.genres, "frame"),
         ("genres", Some(v)) => genres(v, &report.genres),
-        ("calibration", Some(v)) => match &v.calibration {
-            Some(calibration) => calibration::draw(calibration),
-            None => none("Calibration was not measured."),
-        },
+        ("calibration", Some(v)) => calibration::draw(&v.evaluation),
         (_, Some(v)) => mistakes(v, &report.genres),
     }
 }
@@ -78,32 +76,37 @@ fn none(text: &str) -> Markup {
 /// The figures on top.
 fn headlines(report: &Report) -> Markup {
     let effort = &report.effort;
-    let (validation, best) = (report.validation.as_ref(), best(report));
-    let song = validation.map(|v| v.song_accuracy).or(best.map(|e| e.validation_song_accuracy));
-    let frame = validation.map(|v| v.frame_accuracy).or(best.map(|e| e.validation_frame_accuracy));
-    let interval =
-        validation.and_then(|v| v.interval).filter(|(low, high)| low.is_finite() && high.is_finite());
-    let counts = validation.map(|v| (counted(v.songs, "validation song"), counted(v.frames, "frame")));
+    let (evaluation, best) = (report.validation.as_ref().map(|v| &v.evaluation), best(report));
+    let song = evaluation.map(|e| e.song_accuracy).or(best.and_then(|e| e.validation_song_accuracy));
+    let frame = evaluation.map(|e| e.frame_accuracy).or(best.and_then(|e| e.validation_frame_accuracy));
+    let interval = evaluation.map(|e| e.song_interval).filter(|bounds| bounds.iter().all(|b| b.is_finite()));
+    let counts = evaluation.map(|e| (counted(e.songs, "validation song"), counted(e.frames, "frame")));
     let card = |name: &str, value: String, note: String| {
         html! { div { dt { (name) } dd { (value) @if !note.is_empty() { small { (note) } } } } }
     };
-    let interval = interval.map(|(low, high)| format!("{} to {} (95\u{a0}%); ", percent(low), percent(high)));
+    let interval = interval.map(|[low, high]| format!("{} to {} (95\u{a0}%); ", percent(low), percent(high)));
     let songs = interval.unwrap_or_default() + counts.as_ref().map_or("", |(songs, _)| songs);
     let frames = counts.as_ref().map_or("", |(_, frames)| frames).to_string();
     let kept = best.map_or(String::new(), |best| format!("model of epoch {}", best.epoch));
-    let unsure = validation.map_or("", |v| if v.unsure.is_some() { "of songs" } else { "no threshold" });
+    let unsure = evaluation.and_then(|e| e.decision.unsure_below.map(|_| e.unsure_share));
+    let of = evaluation.map_or("", |_| if unsure.is_some() { "of songs" } else { "no threshold" });
     let since = if effort.resumed { "since it was resumed" } else { "" };
     html! {
         dl.cards {
             (card("Song accuracy", maybe(song), songs))
             (card("Frame accuracy", maybe(frame), frames))
-            (card("Macro F1", maybe(validation.and_then(|v| v.macro_f1)), "mean over genres".into()))
-            (card("Unsure", maybe(validation.and_then(|v| v.unsure)), unsure.into()))
+            (card("Macro F1", maybe(evaluation.map(|e| e.macro_f1)), "mean over genres".into()))
+            (card("Unsure", maybe(unsure), of.into()))
             (card("Epochs", format!("{} of {}", effort.epochs, effort.planned), kept))
             (card("Time", duration(effort.seconds), since.into()))
             (card("Speed", number(effort.frames_per_second, 0), "training frames a second".into()))
         }
     }
+}
+
+/// What was not measured is drawn as missing.
+fn known(figure: Option<f64>) -> f64 {
+    figure.unwrap_or(f64::NAN)
 }
 
 /// The epoch whose model is kept.
@@ -117,14 +120,14 @@ fn curves(report: &Report) -> Markup {
         return none("No epoch has ended yet.");
     }
     let x: Vec<f64> = history.iter().map(|epoch| epoch.epoch as f64).collect();
-    let line = |name, of: fn(&Epoch) -> f64| Line { name, values: history.iter().map(of).collect() };
+    let line = |name, of: fn(&Epoch) -> f64| Curve { name, values: history.iter().map(of).collect() };
     let mark = best(report).map(|best| (best.epoch as f64, format!("best: {}", best.epoch)));
     let charts = [
         Chart {
             title: "Loss",
             unit: Unit::Plain,
             x: &x,
-            lines: vec![line("training", |e| e.train_loss), line("validation", |e| e.validation_loss)],
+            lines: vec![line("training", |e| e.train_loss), line("validation", |e| known(e.validation_loss))],
             mark: mark.clone(),
         },
         Chart {
@@ -133,8 +136,8 @@ fn curves(report: &Report) -> Markup {
             x: &x,
             lines: vec![
                 line("training frames", |e| e.train_accuracy),
-                line("validation frames", |e| e.validation_frame_accuracy),
-                line("validation songs", |e| e.validation_song_accuracy),
+                line("validation frames", |e| known(e.validation_frame_accuracy)),
+                line("validation songs", |e| known(e.validation_song_accuracy)),
             ],
             mark,
         },
@@ -142,7 +145,7 @@ fn curves(report: &Report) -> Markup {
             title: "Learning rate",
             unit: Unit::FromZero,
             x: &x,
-            lines: vec![line("at the epoch's end", |e| e.learning_rate)],
+            lines: vec![line("at the epoch's end", |e| f64::from(e.learning_rate))],
             mark: None,
         },
     ];
@@ -183,10 +186,10 @@ fn epochs(report: &Report) -> Markup {
                             }
                             td.number { (number(e.train_loss, 4)) }
                             td.number { (percent(e.train_accuracy)) }
-                            td.number { (number(e.validation_loss, 4)) }
-                            td.number { (percent(e.validation_frame_accuracy)) }
-                            td.number { (percent(e.validation_song_accuracy)) }
-                            td.number { (short(e.learning_rate)) }
+                            td.number { (number(known(e.validation_loss), 4)) }
+                            td.number { (percent(known(e.validation_frame_accuracy))) }
+                            td.number { (percent(known(e.validation_song_accuracy))) }
+                            td.number { (short(e.learning_rate.into())) }
                         }
                     }
                 }
@@ -209,14 +212,14 @@ fn genres(validation: &Validation, genres: &[String]) -> Markup {
                     th.number scope="col" { "Training songs" }
                 } }
                 tbody {
-                    @for (name, score) in genres.iter().zip(&validation.per_genre) {
+                    @for ((name, figures), trained) in genres.iter().zip(&validation.evaluation.per_genre).zip(&validation.training_songs) {
                         tr {
                             th scope="row" { bdi { (name) } }
-                            (page::bar(score.precision))
-                            (page::bar(score.recall))
-                            (page::bar(score.f1))
-                            td.number { (score.songs) }
-                            td.number { (score.training_songs) }
+                            (page::bar(figures.score.precision))
+                            (page::bar(figures.score.recall))
+                            (page::bar(figures.score.f1))
+                            td.number { (figures.score.songs) }
+                            td.number { (trained) }
                         }
                     }
                 }

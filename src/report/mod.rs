@@ -1,7 +1,7 @@
 //! What a person looks at: a run's `report.html`, and the drawing of an explanation.
 //!
 //! Plain numbers and names go in ([`Report`], [`Explanation`]), a page comes out that needs nothing else: no network and no
-//! script. It knows nothing of training; whoever calls converts.
+//! script. Figures of songs and epochs are [`crate::score`]'s; it knows nothing of training.
 //!
 //! Templates are maud's, which escapes every text and closes every element; what is left of a hostile name, the whole document
 //! is cleaned of at the end.
@@ -21,10 +21,7 @@ mod song;
 #[cfg(test)]
 mod tests;
 
-pub use data::{
-    Bin, Calibration, Effort, Epoch, Fact, GenreScore, Mistake, Moment, Report, SongFigure, Timeline,
-    Validation,
-};
+pub use data::{Effort, Fact, Mistake, Moment, Report, SongFigure, Timeline, Validation};
 pub use explanation::{COLUMNS as EXPLANATION_COLUMNS, Explanation, explanation};
 pub use html::{COLUMNS, html};
 pub use image::{Frequencies, Image, Spectrogram, Strip};

@@ -4,6 +4,7 @@
 use super::*;
 use crate::dataset::genres;
 use crate::rng::Rng;
+use crate::score::{Bin, Calibration, Decision, Epoch, Evaluation, GenreFigures, GenreScore};
 
 /// The names of `n` genres.
 fn names(n: usize) -> Vec<String> {
@@ -70,17 +71,18 @@ fn sample(n: usize, epochs: usize) -> Report {
         let skill = 1.0 - (-3.0 * part).exp();
         Epoch {
             epoch: i,
-            learning_rate: 3e-3 * (std::f64::consts::PI * part).sin().max(1e-4),
+            step: 10 * i as u64,
+            learning_rate: 3e-3 * (std::f32::consts::PI * part as f32).sin().max(1e-4),
             train_loss: 2.2 - 1.9 * skill + noise(rng),
             train_accuracy: (0.2 + 0.75 * skill + noise(rng)).min(1.0),
-            validation_loss: 2.2 - 1.3 * skill + 0.3 * part * part + 2.0 * noise(rng),
-            validation_frame_accuracy: 0.2 + 0.5 * skill + noise(rng),
-            validation_song_accuracy: (0.2 + 0.6 * skill + 2.0 * noise(rng)).min(1.0),
+            validation_loss: Some(2.2 - 1.3 * skill + 0.3 * part * part + 2.0 * noise(rng)),
+            validation_frame_accuracy: Some(0.2 + 0.5 * skill + noise(rng)),
+            validation_song_accuracy: Some((0.2 + 0.6 * skill + 2.0 * noise(rng)).min(1.0)),
         }
     };
     let history: Vec<Epoch> = (1..=epochs).map(|i| epoch(i, rng)).collect();
-    let best =
-        history.iter().max_by(|a, b| a.validation_song_accuracy.total_cmp(&b.validation_song_accuracy));
+    let accuracy = |epoch: &Epoch| epoch.validation_song_accuracy.unwrap_or(0.0);
+    let best = history.iter().max_by(|a, b| accuracy(a).total_cmp(&accuracy(b)));
     let best_epoch = best.map(|best| best.epoch);
     let song_confusion = confusion(rng, n, 20);
     let score = |i: usize| {
@@ -89,11 +91,12 @@ fn sample(n: usize, epochs: usize) -> Report {
         let precision = (said > 0).then(|| right / said as f64);
         let recall = Some(right / songs as f64);
         let f1 = Some(2.0 * right / (said + songs) as f64);
-        GenreScore { precision, recall, f1, songs, training_songs: 4 * songs }
+        let score = GenreScore { songs, recognised_as: said, precision, recall, f1 };
+        GenreFigures { genre: genres[i].clone(), score }
     };
     let bin = |i: usize| {
         let low = f64::from(i as u32) / 10.0;
-        Bin { low, high: low + 0.1, confidence: low + 0.06, accuracy: (low - 0.04).max(0.02), count: i * i }
+        Bin { low, high: low + 0.1, confidence: low + 0.06, accuracy: (low - 0.04).max(0.02), songs: i * i }
     };
     let mistake = |i: usize| Mistake {
         file: format!(
@@ -128,22 +131,26 @@ fn sample(n: usize, epochs: usize) -> Report {
         history,
         best_epoch,
         validation: Some(Validation {
-            songs: 20 * n,
-            frames: 600 * n,
-            song_accuracy: 0.725,
-            interval: Some((0.651, 0.788)),
-            frame_accuracy: 0.612,
-            macro_f1: Some(0.718),
-            unsure: Some(0.113),
-            frame_confusion: confusion(rng, n, 1200),
-            per_genre: (0..n).map(score).collect(),
-            song_confusion,
-            calibration: Some(Calibration {
-                of: "songs".into(),
-                bins: (0..10).map(bin).collect(),
-                error: 0.074,
-                temperature: Some(1.31),
-            }),
+            training_songs: song_confusion.iter().map(|row| 4 * row.iter().sum::<usize>()).collect(),
+            evaluation: Evaluation {
+                songs: 20 * n,
+                frames: 600 * n,
+                song_accuracy: 0.725,
+                song_interval: [0.651, 0.788],
+                frame_accuracy: 0.612,
+                macro_f1: 0.718,
+                unsure_share: 0.113,
+                decision: Decision { temperature: 1.31, ..Decision::default() },
+                frame_confusion: confusion(rng, n, 1200),
+                per_genre: (0..n).map(score).collect(),
+                confusion: song_confusion,
+                calibration: Calibration {
+                    bins: (0..10).map(bin).collect(),
+                    ece: 0.074,
+                    ..Calibration::default()
+                },
+                ..Evaluation::default()
+            },
             mistakes: (0..12).map(mistake).collect(),
             wrong,
         }),
@@ -303,7 +310,7 @@ fn reports_of_any_number_of_genres_are_whole() {
 fn counts_stand_in_their_cells() {
     let mut report = sample(2, 3);
     if let Some(validation) = &mut report.validation {
-        validation.song_confusion = vec![vec![17, 3], vec![0, 41]];
+        validation.evaluation.confusion = vec![vec![17, 3], vec![0, 41]];
     }
     let page = html(&report);
     assert!(
@@ -336,11 +343,12 @@ fn what_is_missing_is_said() {
     if let Some(validation) = &mut report.validation {
         validation.mistakes.clear();
         validation.wrong = 0;
-        validation.song_confusion = vec![vec![5, 0, 0], vec![0, 6, 0], vec![0, 0, 0]];
-        validation.frame_confusion.clear();
-        validation.calibration = None;
-        validation.unsure = None;
-        validation.per_genre[2] = GenreScore::default();
+        let evaluation = &mut validation.evaluation;
+        evaluation.confusion = vec![vec![5, 0, 0], vec![0, 6, 0], vec![0, 0, 0]];
+        evaluation.frame_confusion.clear();
+        evaluation.calibration = Calibration::default();
+        evaluation.decision.unsure_below = None;
+        evaluation.per_genre[2].score = GenreScore::default();
     }
     report.songs[0].spectrogram = None;
     report.songs[1].timeline.moments.clear();
@@ -353,7 +361,7 @@ fn what_is_missing_is_said() {
         "No mistakes: every validation song",
         "No song was confused.",
         "No frame was counted.",
-        "Calibration was not measured.",
+        "No verdict was counted, so there is nothing to compare probabilities with.",
         "no threshold",
         "No spectrogram.",
         "No frame was recognised.",
@@ -377,7 +385,6 @@ fn names_do_no_harm() {
     }
     if let Some(validation) = &mut report.validation {
         validation.mistakes.iter_mut().for_each(|mistake| mistake.file = hostile.into());
-        validation.calibration.iter_mut().for_each(|c| c.of = hostile.into());
     }
     let mut why = sample_explanation(5);
     (why.file, why.model) = (hostile.into(), hostile.into());
@@ -401,22 +408,21 @@ fn what_is_no_number_is_not_printed() {
         report.effort.frames_per_second = bad;
         for (i, epoch) in report.history.iter_mut().enumerate() {
             epoch.train_loss = bad;
-            epoch.learning_rate = bad;
+            epoch.learning_rate = bad as f32;
             // One line passes over a value, three have none.
-            epoch.validation_loss = if i == 1 { bad } else { 1.0 };
-            epoch.validation_song_accuracy = bad;
+            epoch.validation_loss = Some(if i == 1 { bad } else { 1.0 });
+            epoch.validation_song_accuracy = Some(bad);
         }
         if let Some(v) = &mut report.validation {
-            (v.song_accuracy, v.frame_accuracy) = (bad, bad);
-            (v.macro_f1, v.unsure, v.interval) = (Some(bad), Some(bad), Some((bad, bad)));
-            v.per_genre[0] =
-                GenreScore { precision: Some(bad), recall: Some(bad), f1: Some(bad), ..v.per_genre[0] };
+            let e = &mut v.evaluation;
+            (e.song_accuracy, e.frame_accuracy, e.macro_f1, e.unsure_share) = (bad, bad, bad, bad);
+            (e.song_interval, e.decision.temperature) = ([bad; 2], bad as f32);
+            let score = &mut e.per_genre[0].score;
+            (score.precision, score.recall, score.f1) = (Some(bad), Some(bad), Some(bad));
+            e.calibration.ece = bad;
+            e.calibration.bins[3].accuracy = bad;
+            e.calibration.bins[4].low = bad;
             v.mistakes[0].probability = bad;
-            if let Some(c) = &mut v.calibration {
-                (c.error, c.temperature) = (bad, Some(bad));
-                c.bins[3] = Bin { accuracy: bad, ..c.bins[3] };
-                c.bins[4] = Bin { low: bad, ..c.bins[4] };
-            }
         }
         report.songs[0].probability = bad;
         report.songs[0].seconds = bad;

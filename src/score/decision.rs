@@ -69,6 +69,7 @@ impl Aggregation {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Decision {
+    /// What a genre scores from the frames.
     pub aggregation: Aggregation,
     /// Above 1, probabilities come closer to each other; below 1, the highest comes closer to 1 (Guo et al. 2017, "On
     /// calibration of modern neural networks"). The order of the genres stays.

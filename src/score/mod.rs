@@ -1,16 +1,20 @@
-//! How well songs are recognised, and how a song's genre follows from its frames.
+//! How well songs are recognised, epoch by epoch and in the end, and how a song's genre follows from its frames.
 //!
 //! Pure arithmetic on genres (numbers from 0) and probabilities: no audio, no tensors, no files.
 
 mod calibration;
 mod confusion;
 mod decision;
+mod epoch;
+mod evaluation;
 mod interval;
 mod temperature;
 
 pub use calibration::{Bin, Calibration};
 pub use confusion::{Confusion, GenreScore};
 pub use decision::{Aggregation, Decision, DecisionError, FLOOR};
+pub use epoch::Epoch;
+pub use evaluation::{Evaluation, FrameCounts, FrameGuess, GenreFigures, Judged};
 pub use interval::{RESAMPLES, bootstrap, wilson};
 pub use temperature::{FEWEST_SONGS, TEMPERATURES, fit_temperature};
 

@@ -6,6 +6,7 @@ use super::TrainError;
 use super::history::History;
 use super::loss_scale::LossScale;
 use super::options::RunConfig;
+use super::run::RunFolder;
 use crate::device::Precision;
 use crate::model::{FileError, Tensor, Weights, tensors};
 
@@ -14,7 +15,7 @@ const KEY: &str = "genre-recognizer-checkpoint";
 
 /// Where a training stands.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Progress {
+pub struct TrainingProgress {
     /// Steps taken.
     pub step: u64,
     /// The epoch that is under way, from 0, and the next batch of it.
@@ -29,7 +30,7 @@ pub struct Progress {
     pub loss_scale: Option<LossScale>,
 }
 
-impl Progress {
+impl TrainingProgress {
     /// Where a training of this precision begins.
     pub fn new(precision: Precision) -> Self {
         let loss_scale = (precision == Precision::Mixed).then(LossScale::default);
@@ -41,10 +42,12 @@ impl Progress {
 /// position, so that there is no other state.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Checkpoint {
+    /// The settings that the run was begun with.
     pub config: RunConfig,
     /// A digest of the dataset: names, genres and lengths of the songs.
     pub dataset: String,
-    pub progress: Progress,
+    /// Where the training stands.
+    pub progress: TrainingProgress,
     /// The optimizer's state, [rows, P].
     pub state: Tensor,
     /// Running statistics by name.
@@ -56,12 +59,28 @@ struct Header {
     format: u32,
     config: RunConfig,
     dataset: String,
-    progress: Progress,
+    progress: TrainingProgress,
 }
 
 const STATE: &str = "optimizer.state";
 
 impl Checkpoint {
+    /// The checkpoint of a run that was stopped.
+    ///
+    /// # Errors
+    /// [`TrainError::NothingToResume`] where the folder has none, [`TrainError::Complete`] where the run is finished,
+    /// [`TrainError::File`] where it is unreadable, damaged or of another format.
+    pub fn of_run(run: &RunFolder) -> Result<Self, TrainError> {
+        if !run.checkpoint().exists() {
+            return Err(TrainError::NothingToResume(run.0.clone()));
+        }
+        let checkpoint = Self::load(&run.checkpoint())?;
+        if run.is_finished() {
+            return Err(TrainError::Complete { model: run.best(), run: run.0.clone() });
+        }
+        Ok(checkpoint)
+    }
+
     /// Writes the checkpoint atomically.
     ///
     /// # Errors
@@ -100,7 +119,7 @@ impl Checkpoint {
     /// # Errors
     /// [`FileError::Damaged`].
     pub fn check(&self, path: &Path, epochs: usize, batches: usize) -> Result<(), FileError> {
-        let Progress { step, epoch, batch, history, .. } = &self.progress;
+        let TrainingProgress { step, epoch, batch, history, .. } = &self.progress;
         let taken = (*epoch as u64).checked_mul(batches as u64).and_then(|n| n.checked_add(*batch as u64));
         let within = *epoch < epochs && *batch < batches || *epoch == epochs && *batch == 0;
         if within && taken == Some(*step) && history.0.len() == *epoch {

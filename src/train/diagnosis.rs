@@ -9,7 +9,7 @@ use std::sync::Arc;
 use crate::device::{Device, DeviceError, Executable, LoadOptions};
 use crate::files::printable;
 use crate::graph::{GraphError, GraphOp, NodeId};
-use crate::model::Training;
+use crate::model::TrainingGraph;
 use crate::ops::Op;
 use crate::plan::{Request, plan};
 
@@ -86,7 +86,7 @@ const KEPT: u64 = 4;
 /// are not looked at: they follow from what is, and no step depends on them.
 pub fn diagnose(
     device: &dyn Device,
-    training: &Training,
+    training: &TrainingGraph,
     loaded: &mut dyn Executable,
     songs: &[String],
 ) -> Diagnosis {
@@ -101,7 +101,10 @@ pub fn diagnose(
 }
 
 /// The values of inputs and variables.
-fn leaves(training: &Training, loaded: &mut dyn Executable) -> Result<Vec<(NodeId, Vec<f32>)>, DeviceError> {
+fn leaves(
+    training: &TrainingGraph,
+    loaded: &mut dyn Executable,
+) -> Result<Vec<(NodeId, Vec<f32>)>, DeviceError> {
     let is_leaf = |op: &Op| matches!(op, Op::Input(_) | Op::Variable(_));
     let leaves = training.graph.nodes().filter(|(_, node)| is_leaf(&node.op));
     leaves.map(|(id, _)| Ok((id, loaded.read(id)?))).collect()
@@ -111,7 +114,7 @@ fn broken(values: &[f32]) -> usize {
     values.iter().filter(|value| !value.is_finite()).count()
 }
 
-fn in_leaves(training: &Training, leaves: &[(NodeId, Vec<f32>)], songs: &[String]) -> Option<Diagnosis> {
+fn in_leaves(training: &TrainingGraph, leaves: &[(NodeId, Vec<f32>)], songs: &[String]) -> Option<Diagnosis> {
     let mut inputs = leaves.iter().filter(|(id, _)| matches!(training.graph.node(*id).op, Op::Input(_)));
     if let Some((id, values)) = inputs.find(|(_, values)| broken(values) > 0) {
         if *id == training.audio {
@@ -129,7 +132,7 @@ fn in_leaves(training: &Training, leaves: &[(NodeId, Vec<f32>)], songs: &[String
 }
 
 /// What is not finite of parameters and moments.
-pub(super) fn in_state(training: &Training, state: &[f32]) -> Option<Diagnosis> {
+pub(super) fn in_state(training: &TrainingGraph, state: &[f32]) -> Option<Diagnosis> {
     let rows = state.chunks_exact(training.layout.len.max(1)).enumerate();
     let mut places =
         rows.flat_map(|row| training.layout.parameters.iter().map(move |parameter| (row, parameter)));
@@ -146,7 +149,7 @@ pub(super) fn in_state(training: &Training, state: &[f32]) -> Option<Diagnosis> 
 }
 
 /// What is not finite of the running statistics, given in the order of the network.
-pub(super) fn in_running(training: &Training, running: &[Vec<f32>]) -> Option<Diagnosis> {
+pub(super) fn in_running(training: &TrainingGraph, running: &[Vec<f32>]) -> Option<Diagnosis> {
     training.running.iter().zip(running).find_map(|(running, values)| {
         let (name, broken, of) = (running.name.clone(), broken(values), values.len());
         (broken > 0).then_some(Diagnosis::Running { name, broken, of })
@@ -156,7 +159,7 @@ pub(super) fn in_running(training: &Training, running: &[Vec<f32>]) -> Option<Di
 /// Runs the step again in pieces that keep at most `room` bytes each, or one tensor.
 fn in_results(
     device: &dyn Device,
-    training: &Training,
+    training: &TrainingGraph,
     leaves: &[(NodeId, Vec<f32>)],
     room: u64,
 ) -> Result<Diagnosis, Failure> {

@@ -1,6 +1,7 @@
 //! Training: options, schedule, loop, checkpoints, history, metrics.
 
 mod checkpoint;
+mod claim;
 mod cross_validation;
 mod diagnosis;
 mod error;
@@ -15,20 +16,20 @@ mod schedule;
 mod session;
 mod trainer;
 
-pub use checkpoint::{Checkpoint, Progress};
+pub use checkpoint::{Checkpoint, TrainingProgress};
+pub use claim::Claim;
 pub use cross_validation::{
     FoldEvent, Folds, FoldsSetup, PartFigures, Pooled, RuleFigures, Settings, Spread, Tested, Which,
     cross_validate, read_cross_validation,
 };
 pub use diagnosis::{Diagnosis, diagnose};
 pub use error::TrainError;
-pub use evaluation::{Evaluation, FrameCounts, FrameGuess, GenreFigures, Judged, evaluate, evaluate_watched};
-pub use history::{Epoch, History, Keep};
+pub use evaluation::{evaluate, evaluate_watched};
+pub use history::{History, Keep};
 pub use loss_scale::LossScale;
 pub use options::{Balance, RunConfig, TrainOptions};
 pub use preset::Preset;
 pub use profile::{Profile, ProfileRow};
 pub use run::{RunFolder, latest_model};
 pub use schedule::{Plateau, Schedule, ScheduleKind};
-pub use session::{Ending, Event, Metrics, Outcome, Setup};
-pub use trainer::train;
+pub use session::{Ending, Metrics, Training, TrainingEvent, TrainingOutcome};

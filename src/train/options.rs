@@ -14,6 +14,7 @@ use crate::model::{ModelConfig, OptimizerConfig, OptimizerKind, TrainingConfig};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct TrainOptions {
+    /// How often every song is seen.
     pub epochs: usize,
     /// Frames a batch.
     pub batch: usize,
@@ -28,9 +29,11 @@ pub struct TrainOptions {
     pub folds: usize,
     /// Seed of the split, the weights, the order, the crops, what augmentation draws and the dropout.
     pub seed: u64,
+    /// The update rule.
     pub optimizer: OptimizerKind,
     /// The largest learning rate of the schedule.
     pub learning_rate: f32,
+    /// How the learning rate goes.
     pub schedule: ScheduleKind,
     /// What [`ScheduleKind::Plateau`] does.
     pub plateau: Plateau,
@@ -40,11 +43,13 @@ pub struct TrainOptions {
     pub keep: Keep,
     /// Epochs from one validation to the next; the last epoch is always validated.
     pub validate_every: usize,
+    /// Weight decay, of weights and not of scales, shifts and biases.
     pub weight_decay: f32,
     /// Momentum of SGD.
     pub momentum: f32,
     /// Gradients are scaled down to this norm; 0 for no clipping.
     pub clip: f32,
+    /// Share of every label that is spread over all genres.
     pub label_smoothing: f32,
     /// What is done where genres have different numbers of songs.
     pub balance: Balance,
@@ -99,10 +104,10 @@ impl TrainOptions {
     /// Which songs train and which validate.
     ///
     /// # Errors
-    /// [`TrainError::Option`] where there is no such fold; [`TrainError::Dataset`] where songs have no fold.
+    /// [`TrainError::Setting`] where there is no such fold; [`TrainError::Dataset`] where songs have no fold.
     pub fn split(&self, dataset: &Dataset) -> Result<Split, TrainError> {
-        let missing = |fold: u32, have: Vec<String>| TrainError::Option {
-            option: "--fold",
+        let missing = |fold: u32, have: Vec<String>| TrainError::Setting {
+            setting: "fold",
             value: fold.to_string(),
             wanted: format!("the folds are {}", have.join(", ")),
         };
@@ -125,64 +130,64 @@ impl TrainOptions {
     /// Checks what the graph does not check.
     ///
     /// # Errors
-    /// [`TrainError::Option`] with the option, its value and what is allowed.
+    /// [`TrainError::Setting`] with the option, its value and what is allowed.
     pub fn check(&self) -> Result<(), TrainError> {
-        let require = |ok: bool, option, value: String, wanted| {
+        let require = |ok: bool, setting, value: String, wanted| {
             let wanted: &str = wanted;
-            if ok { Ok(()) } else { Err(TrainError::Option { option, value, wanted: wanted.to_owned() }) }
+            if ok { Ok(()) } else { Err(TrainError::Setting { setting, value, wanted: wanted.to_owned() }) }
         };
         let count = |n: usize, most: usize| (1..=most).contains(&n);
         require(
             count(self.epochs, 1_000_000),
-            "--epochs",
+            "epochs",
             self.epochs.to_string(),
             "1 to 1000000 are possible",
         )?;
         require(
             (2..=65_536).contains(&self.batch),
-            "--batch",
+            "batch",
             self.batch.to_string(),
             "2 to 65536 frames are possible (batch norm needs two)",
         )?;
         require(
             count(self.frames_per_song, 100_000),
-            "--frames-per-song",
+            "frames_per_song",
             self.frames_per_song.to_string(),
             "1 to 100000 are possible",
         )?;
         require(
             (0.0..1.0).contains(&self.validation),
-            "--validation",
+            "validation",
             self.validation.to_string(),
             "it must be at least 0 (none) and below 1, such as 0.2",
         )?;
         require(
             self.learning_rate.is_finite() && self.learning_rate > 0.0,
-            "--learning-rate",
+            "learning_rate",
             self.learning_rate.to_string(),
             "it must be positive, such as 0.003",
         )?;
         require(
             self.weight_decay.is_finite() && self.weight_decay >= 0.0,
-            "--weight-decay",
+            "weight_decay",
             self.weight_decay.to_string(),
             "it must not be negative",
         )?;
         require(
             (0.0..1.0).contains(&self.momentum),
-            "--momentum",
+            "momentum",
             self.momentum.to_string(),
             "it must be at least 0 and below 1",
         )?;
         require(
             self.clip.is_finite() && self.clip >= 0.0,
-            "--clip",
+            "clip",
             self.clip.to_string(),
             "it must not be negative",
         )?;
         require(
             (0.0..1.0).contains(&self.label_smoothing),
-            "--label-smoothing",
+            "label_smoothing",
             self.label_smoothing.to_string(),
             "it must be at least 0 and below 1",
         )?;
@@ -190,12 +195,12 @@ impl TrainOptions {
         let by_loss = self.schedule == ScheduleKind::Plateau || self.patience > 0;
         require(
             every == 1 || every > 1 && !by_loss,
-            "--validate-every",
+            "validate_every",
             every.to_string(),
-            "it must be 1 where --schedule plateau or --patience go by the validation loss, else at least 1",
+            "it must be 1 where the plateau schedule or patience go by the validation loss, else at least 1",
         )?;
-        for (option, value, wanted) in self.plateau.fault().into_iter().chain(self.augmentation.fault()) {
-            require(false, option, value, wanted)?;
+        for (setting, value, wanted) in self.plateau.fault().into_iter().chain(self.augmentation.fault()) {
+            require(false, setting, value, wanted)?;
         }
         Ok(())
     }
@@ -249,13 +254,29 @@ impl TrainOptions {
 #[serde(default, deny_unknown_fields)]
 pub struct RunConfig {
     /// The dataset folder.
-    #[serde(serialize_with = "files::serialize_path")]
+    #[serde(with = "crate::paths")]
     pub dataset: PathBuf,
+    /// The training.
     pub training: TrainOptions,
+    /// Preprocessing and network.
     pub model: ModelConfig,
 }
 
 impl RunConfig {
+    /// The default settings for a folder that has a subfolder of songs for each genre.
+    pub fn for_dataset(folder: impl Into<PathBuf>) -> Self {
+        Self { dataset: folder.into(), ..Self::default() }
+    }
+
+    /// Checks every setting that does not depend on the songs.
+    ///
+    /// # Errors
+    /// [`TrainError::Setting`] or [`TrainError::Model`] with the setting, its value and what is allowed.
+    pub fn check(&self) -> Result<(), TrainError> {
+        self.model.check()?;
+        self.training.check()
+    }
+
     /// Reads a configuration; what it does not mention keeps its default.
     ///
     /// # Errors

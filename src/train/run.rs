@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use super::TrainError;
 
 /// What fails where a folder cannot be made.
-const MAKING: &str = "making the run's folder";
+pub(super) const MAKING: &str = "making the run's folder";
 
 /// A training run's folder.
 #[derive(Clone, Debug, PartialEq)]
@@ -30,10 +30,12 @@ impl RunFolder {
         }
     }
 
+    /// The settings, `config.toml`.
     pub fn config(&self) -> PathBuf {
         self.0.join("config.toml")
     }
 
+    /// A row per epoch, `history.csv`.
     pub fn history(&self) -> PathBuf {
         self.0.join("history.csv")
     }
@@ -43,10 +45,12 @@ impl RunFolder {
         self.0.join("split.csv")
     }
 
+    /// The final figures, `metrics.json`.
     pub fn metrics(&self) -> PathBuf {
         self.0.join("metrics.json")
     }
 
+    /// Everything that a stopped run goes on from.
     pub fn checkpoint(&self) -> PathBuf {
         self.0.join("checkpoint.safetensors")
     }

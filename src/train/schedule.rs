@@ -13,6 +13,7 @@ pub enum ScheduleKind {
     OneCycle,
     /// Up to the peak for 5 % of the steps, then down to 0 along a cosine.
     Cosine,
+    /// Always the peak.
     Constant,
     /// As given until the validation loss no longer falls, then lower and lower: see [`Plateau`].
     Plateau,
@@ -24,9 +25,13 @@ pub enum ScheduleKind {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Plateau {
+    /// What the rate is multiplied by.
     pub factor: f32,
+    /// Epochs without progress until it is.
     pub patience: usize,
+    /// What counts as progress.
     pub min_delta: f64,
+    /// Where it ends.
     pub min_rate: f32,
 }
 
@@ -43,7 +48,7 @@ impl Plateau {
         let finite = self.min_delta.is_finite() && self.min_rate.is_finite() && self.min_rate >= 0.0;
         let value = format!("{self:?}");
         (!within || !finite).then_some((
-            "[training.plateau]",
+            "plateau",
             value,
             "factor must lie within 0 and 1, patience be at least 1, min_delta and min_rate be numbers",
         ))

@@ -2,31 +2,41 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use serde::Serialize;
 
+use super::TrainError;
 use super::checkpoint::Checkpoint;
-use super::evaluation::Evaluation;
-use super::history::Epoch;
+use super::claim::Claim;
 use super::options::RunConfig;
 use super::profile::Profile;
 use super::run::RunFolder;
-use crate::dataset::{Library, Split};
-use crate::device::Device;
+use super::trainer::Trainer;
+use crate::dataset::{self, Cache, Library, Split};
+use crate::device::{self, Device, DeviceChoice};
 use crate::files;
 use crate::model::CrossValidation;
-use crate::score::Decision;
+use crate::score::{Decision, Epoch, Evaluation};
 
-/// What a training is made of.
-pub struct Setup {
+/// A training that is ready to run: songs, settings, device, and the folder that its results go to.
+pub struct Training {
+    /// The settings. What they say of audio and of the split was applied when the songs were read.
     pub config: RunConfig,
+    /// The songs.
     pub library: Arc<Library>,
+    /// Which songs train and which validate.
     pub split: Split,
+    /// Where it computes.
     pub device: Arc<dyn Device>,
+    /// Where its files go.
     pub run: RunFolder,
+    /// The run's folder, where it was claimed before; else the training claims it.
+    pub claim: Option<Claim>,
     /// Where to go on, for a resumed run.
     pub resume: Option<Checkpoint>,
+    /// Whether the time of every operation is measured; see [`TrainingOutcome::profile`].
     pub profile: bool,
     /// Besides after every epoch, a checkpoint is written when the last is older than this.
     pub checkpoint_every: Duration,
@@ -35,34 +45,123 @@ pub struct Setup {
     pub cited: Option<(CrossValidation, Decision)>,
 }
 
+impl Training {
+    /// The default of [`Training::checkpoint_every`].
+    pub const CHECKPOINT_EVERY: Duration = Duration::from_secs(300);
+
+    /// Reads the songs in the folder [`RunConfig::dataset`], which has a subfolder of songs for each genre, and divides
+    /// them into training and validation. The device is that of [`DeviceChoice::Auto`]; decoded songs are kept in the
+    /// user's folder for caches where the system has one. The results will go to the folder `run`.
+    ///
+    /// # Errors
+    /// [`TrainError::Dataset`] where the songs cannot be used, [`TrainError::Setting`] and [`TrainError::Model`] where a
+    /// setting is out of range, [`TrainError::Device`] where no device can be opened.
+    pub fn open(config: RunConfig, run: impl Into<PathBuf>) -> Result<Self, TrainError> {
+        config.check()?;
+        let device = device::open(DeviceChoice::Auto)?;
+        let data = dataset::scan(&config.dataset)?;
+        let cache = Cache::user_folder().map(Cache::new);
+        let (spec, shortest) = (config.model.audio(), config.model.shortest_song());
+        let library = Library::load(&data, &spec, shortest, cache.as_ref(), |_, _, _| {})?;
+        Self::new(config, Arc::new(library), device, RunFolder(run.into()))
+    }
+
+    /// A training on songs that are read already.
+    ///
+    /// # Errors
+    /// [`TrainError::Setting`] where there is no such fold; [`TrainError::Dataset`] where songs have no fold.
+    pub fn new(
+        config: RunConfig,
+        library: Arc<Library>,
+        device: Arc<dyn Device>,
+        run: RunFolder,
+    ) -> Result<Self, TrainError> {
+        Ok(Self {
+            split: config.training.split(&library.dataset)?,
+            config,
+            library,
+            device,
+            run,
+            claim: None,
+            resume: None,
+            profile: false,
+            checkpoint_every: Self::CHECKPOINT_EVERY,
+            cited: None,
+        })
+    }
+
+    /// Trains until the last epoch, or until `stop` is set; then everything is saved, and a training whose
+    /// [`Training::resume`] is the checkpoint goes on and ends with the same bytes as if it had not been stopped.
+    ///
+    /// # Errors
+    /// [`TrainError`]; what was saved before stays.
+    pub fn run(
+        self,
+        observe: &mut dyn FnMut(TrainingEvent<'_>),
+        stop: &AtomicBool,
+    ) -> Result<TrainingOutcome, TrainError> {
+        Trainer::new(self)?.run(observe, stop)
+    }
+}
+
 /// What the observer of a training hears.
-pub enum Event<'a> {
-    /// The program is ready: steps an epoch, all steps, and the device memory in bytes.
-    Ready { parameters: usize, steps_per_epoch: usize, memory: u64 },
-    /// A step was begun: its number in the epoch from 1, the epoch from 0, and the mean loss and accuracy of the epoch's
-    /// finished steps, once there are any.
-    Step { epoch: usize, batch: usize, so_far: Option<(f64, f64)>, rate: f32, frames_per_second: f64 },
-    /// In mixed precision: this step, counted from 1, changed no weights, because its gradients overflowed at this scale of
-    /// the loss; the scale is halved.
-    Skipped { step: u64, scale: f32 },
+pub enum TrainingEvent<'a> {
+    /// The program is ready.
+    Ready {
+        /// Numbers that are trained.
+        parameters: usize,
+        /// Steps per epoch.
+        steps_per_epoch: usize,
+        /// Device memory of a training step, in bytes.
+        memory: u64,
+    },
+    /// A step was begun.
+    Step {
+        /// The epoch, from 0.
+        epoch: usize,
+        /// The step in the epoch, from 1.
+        batch: usize,
+        /// Mean loss and accuracy of the epoch's finished steps, once there are any.
+        so_far: Option<(f64, f64)>,
+        /// The learning rate.
+        rate: f32,
+        /// Of this session.
+        frames_per_second: f64,
+    },
+    /// In mixed precision: a step changed no weights, because its gradients overflowed; the loss's scale is halved.
+    Skipped {
+        /// The step, from 1.
+        step: u64,
+        /// The scale at which they did.
+        scale: f32,
+    },
     /// Validation of an epoch begins.
     Validating,
-    /// An epoch has ended; whether its model is the one that the run keeps, so far.
-    Epoch { epoch: &'a Epoch, kept: bool },
+    /// An epoch has ended.
+    Epoch {
+        /// What it came to.
+        epoch: &'a Epoch,
+        /// Whether its model is the one that the run keeps, so far.
+        kept: bool,
+    },
 }
 
 /// How a training ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ending {
+    /// The last epoch was trained.
     Finished,
     /// Asked to stop; the checkpoint is complete.
     Stopped,
 }
 
 /// What a training came to.
-pub struct Outcome {
+pub struct TrainingOutcome {
+    /// How it ended.
     pub ending: Ending,
+    /// The figures of the kept model; none where the training was stopped.
     pub metrics: Option<Metrics>,
+    /// Where the time went, if [`Training::profile`] was set.
     pub profile: Option<Profile>,
     /// Of a training that was stopped: how well the kept model does, where it was validated in this session.
     pub validation: Option<Evaluation>,
@@ -75,15 +174,21 @@ pub struct Outcome {
 pub struct Metrics {
     /// None where no song was kept apart.
     pub validation: Option<Evaluation>,
+    /// The genres in the order of the model's outputs.
     pub genres: Vec<String>,
-    /// Epochs trained, and the epoch of the model.
+    /// Epochs trained.
     pub epochs: usize,
+    /// The epoch of the model, from 1.
     pub best_epoch: usize,
+    /// Frames trained on per second, validation not counted.
     pub frames_per_second: f64,
+    /// Seconds that the session took.
     pub seconds: f64,
     /// Seconds that steps waited for their batches.
     pub seconds_waiting: f64,
+    /// The model's file.
     #[serde(serialize_with = "files::serialize_path")]
     pub model: PathBuf,
+    /// The device in words.
     pub device: String,
 }

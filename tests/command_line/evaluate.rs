@@ -327,7 +327,7 @@ fn folds_are_judged_by_networks_that_do_not_know_them() {
     for (name, text) in [("a.json", "{}"), ("b.json", "x")] {
         fs::write(folder.path().join(name), text).unwrap();
         let error = read_cross_validation(&folder.path().join(name)).unwrap_err().to_string();
-        assert!(error.contains(name) && error.contains("no result of evaluate --folds"), "{error}");
+        assert!(error.contains(name) && error.contains("no result of a cross-validation"), "{error}");
     }
 }
 

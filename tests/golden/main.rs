@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use genre_recognizer::device::{Device, LoadOptions, cpu::Cpu, reference::evaluate};
 use genre_recognizer::graph::{NodeId, Shape};
-use genre_recognizer::model::{ModelConfig, Network, OptimizerConfig, Training, TrainingConfig};
+use genre_recognizer::model::{ModelConfig, Network, OptimizerConfig, TrainingConfig, TrainingGraph};
 use genre_recognizer::ops::source::Input;
 use genre_recognizer::plan::{Request, plan};
 use genre_recognizer::rng::Rng;
@@ -43,7 +43,7 @@ impl Golden {
     }
 
     /// The parameters of `prefix`, laid out as in a row of the state.
-    fn row(&self, net: &Training, prefix: &str) -> Vec<f64> {
+    fn row(&self, net: &TrainingGraph, prefix: &str) -> Vec<f64> {
         let mut row = vec![0.0; net.layout.len];
         for parameter in &net.layout.parameters {
             let (shape, values) = &self.0[&format!("{prefix}/{}", parameter.name)];
@@ -54,7 +54,7 @@ impl Golden {
     }
 
     /// The values of the network's leaves before the step.
-    fn leaves(&self, net: &Training) -> HashMap<NodeId, Vec<f64>> {
+    fn leaves(&self, net: &TrainingGraph) -> HashMap<NodeId, Vec<f64>> {
         let mut state = self.row(net, "parameters");
         state.resize(3 * state.len(), 0.0);
         let (beta1, beta2) = OptimizerConfig::BETAS;
@@ -75,7 +75,7 @@ impl Golden {
 }
 
 /// The default network with the file's channels.
-fn network() -> Training {
+fn network() -> TrainingGraph {
     let config =
         ModelConfig { filters: vec![4, 4, 8, 8], dense: vec![16], dropout: 0.25, ..ModelConfig::default() };
     let training =
@@ -84,12 +84,12 @@ fn network() -> Training {
 }
 
 /// The node of a name.
-fn named(net: &Training, name: &str) -> NodeId {
+fn named(net: &TrainingGraph, name: &str) -> NodeId {
     net.graph.nodes().find(|(_, node)| node.name == name).unwrap().0
 }
 
 /// The node of a variable's new value.
-fn updated(net: &Training, variable: NodeId) -> NodeId {
+fn updated(net: &TrainingGraph, variable: NodeId) -> NodeId {
     net.request(false).updates.iter().find(|update| update.0 == variable).unwrap().1
 }
 
@@ -114,7 +114,7 @@ fn assert_close(what: &str, actual: &[f64], expected: &[f64], tolerance: f64) ->
 }
 
 /// Every parameter's part of a row of the state.
-fn parts<'a>(net: &'a Training, row: &'a [f64]) -> impl Iterator<Item = (&'a str, &'a [f64])> {
+fn parts<'a>(net: &'a TrainingGraph, row: &'a [f64]) -> impl Iterator<Item = (&'a str, &'a [f64])> {
     let parameters = net.layout.parameters.iter();
     parameters.map(move |p| (p.name.as_str(), &row[p.offset..][..p.shape.elements()]))
 }

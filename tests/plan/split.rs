@@ -6,7 +6,7 @@ use std::sync::Arc;
 use genre_recognizer::device::{Device, DeviceError, LoadOptions, cpu::Cpu};
 use genre_recognizer::graph::{GraphOp, NodeId, Shape};
 use genre_recognizer::model::{
-    Features, ModelConfig, Network, OptimizerConfig, OptimizerKind, Training, TrainingConfig,
+    Features, ModelConfig, Network, OptimizerConfig, OptimizerKind, TrainingConfig, TrainingGraph,
 };
 use genre_recognizer::ops::activation::{LeakyRelu, LeakyReluGrad};
 use genre_recognizer::ops::batch_norm::{BatchNorm, BatchNormInputGrad, BatchNormSums, BatchStats};
@@ -376,7 +376,7 @@ fn normal(seed: u64, len: usize) -> Vec<f32> {
 }
 
 /// A training graph with values for all its leaves. SGD, because Adam's first steps depend on a gradient's sign alone.
-fn training(network: &Network, batch: usize, seed: u64) -> (Training, Values) {
+fn training(network: &Network, batch: usize, seed: u64) -> (TrainingGraph, Values) {
     let optimizer = OptimizerConfig { kind: OptimizerKind::Sgd, ..OptimizerConfig::default() };
     let training =
         network.training(&TrainingConfig { batch, smoothing: 0.1, masks: true, optimizer }).unwrap();

@@ -4,7 +4,6 @@ use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use super::{Evaluate, show};
 use crate::cli::flags::configure;
@@ -13,10 +12,9 @@ use crate::cli::train::{catch_interrupt, load, name, on_dataset, songs, unknown_
 use crate::cli::{CliError, End, Format, RUNS, counted, open_for, print, say};
 use crate::dataset::Library;
 use crate::files;
-use crate::train::{Event, FoldEvent, Folds, FoldsSetup, Settings, Which, cross_validate};
-
-/// Besides after every epoch, a network under training is saved when this has passed.
-const CHECKPOINT_EVERY: Duration = Duration::from_secs(300);
+use crate::train::{
+    Claim, FoldEvent, Folds, FoldsSetup, Settings, Training, TrainingEvent, Which, cross_validate,
+};
 
 impl Evaluate {
     pub(super) fn cross_validate(&self, folds: Folds) -> Result<End, CliError> {
@@ -29,8 +27,13 @@ impl Evaluate {
         let device = open_for(&config.training, self.device)?;
         say(&format!("device: {}", device.describe()));
         let (data, demo) = songs(&config.dataset)?;
+        // Before the songs are read, so that nobody waits for them in vain.
+        let claim = self.run.as_deref().map(Claim::new).transpose()?;
+        if claim.is_none() {
+            Claim::possible(Path::new(RUNS))?;
+        }
         let (stop, begun) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
-        catch_interrupt(&stop, &begun)?;
+        catch_interrupt(&stop, &begun, claim.as_ref())?;
         let library = Arc::new(load(&data, &config, self.cache.open().as_ref())?);
         // Folds that are not possible are refused before there is a folder for them.
         let networks = seeds.len() * folds.splits(&library.dataset, config.training.seed)?.len();
@@ -57,10 +60,18 @@ impl Evaluate {
             unknown_artists(&library.dataset);
         }
         begun.store(true, Ordering::Relaxed);
-        let mut observer = Observer::new(&library, config.training.epochs);
-        let checkpoint_every = CHECKPOINT_EVERY;
-        let setup =
-            FoldsSetup { config, folds, seeds, library: library.clone(), device, folder, checkpoint_every };
+        let mut observer = FoldsObserver::new(&library, config.training.epochs);
+        let checkpoint_every = Training::CHECKPOINT_EVERY;
+        let setup = FoldsSetup {
+            config,
+            folds,
+            seeds,
+            library: library.clone(),
+            device,
+            folder,
+            claim,
+            checkpoint_every,
+        };
         let pooled = cross_validate(&setup, &mut |which, event| observer.hear(which, event), &stop);
         observer.bar.finish();
         let Some(pooled) = pooled? else {
@@ -82,14 +93,14 @@ impl Evaluate {
 }
 
 /// Draws the events of a cross-validation.
-struct Observer<'a> {
+struct FoldsObserver<'a> {
     library: &'a Library,
     epochs: usize,
     per_epoch: usize,
     bar: Progress,
 }
 
-impl<'a> Observer<'a> {
+impl<'a> FoldsObserver<'a> {
     fn new(library: &'a Library, epochs: usize) -> Self {
         Self { library, epochs, per_epoch: 0, bar: Progress::new("training") }
     }
@@ -97,8 +108,10 @@ impl<'a> Observer<'a> {
     fn hear(&mut self, which: Which, event: FoldEvent<'_>) {
         let Which { number, networks, seed, fold } = which;
         match event {
-            FoldEvent::Training(Event::Ready { steps_per_epoch, .. }) => self.per_epoch = steps_per_epoch,
-            FoldEvent::Training(Event::Step {
+            FoldEvent::Training(TrainingEvent::Ready { steps_per_epoch, .. }) => {
+                self.per_epoch = steps_per_epoch
+            }
+            FoldEvent::Training(TrainingEvent::Step {
                 epoch,
                 batch,
                 so_far: Some((loss, accuracy)),
@@ -126,7 +139,12 @@ impl<'a> Observer<'a> {
                     if now { "" } else { " (judged before)" },
                 ));
             }
-            FoldEvent::Began | FoldEvent::Training(_) | FoldEvent::Testing { .. } => {}
+            FoldEvent::Testing { done, songs } => {
+                let each = self.epochs * self.per_epoch;
+                let message = format!("seed {seed} fold {fold}: judging song {done}/{songs}");
+                self.bar.at((number + 1) * each, networks * each, &message);
+            }
+            FoldEvent::Began | FoldEvent::Training(_) => {}
         }
     }
 }

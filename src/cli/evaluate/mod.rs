@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 
 use super::flags::{CacheFlags, NetworkFlags, TrainingFlags};
-use super::{CliError, DeviceChoice, End, Format};
+use super::{CliError, DeviceFlag, End, Format};
 use crate::train::Folds;
 
 /// Says how well songs are recognised: by a model, or with --folds by networks trained for it.
@@ -29,7 +29,7 @@ pub struct Evaluate {
     dataset: Option<PathBuf>,
     /// Which of its songs
     #[arg(long, value_enum, default_value_t, conflicts_with = "folds")]
-    split: Part,
+    split: SplitPart,
     /// Leave out songs of genres that the model does not know
     #[arg(long, conflicts_with = "folds")]
     skip_unknown: bool,
@@ -50,7 +50,7 @@ pub struct Evaluate {
     format: Format,
     /// Where to compute
     #[arg(long, value_enum, default_value_t)]
-    device: DeviceChoice,
+    device: DeviceFlag,
     #[command(flatten)]
     cache: CacheFlags,
     #[command(flatten)]
@@ -71,7 +71,7 @@ count every song once. Genres without songs are left out of macro F1. csv has a 
 
 /// Which songs of a dataset a model is judged on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-enum Part {
+enum SplitPart {
     /// Those that the model's run kept apart, by its split.csv.
     Validation,
     /// Those that the model's run neither trained on nor kept apart.
@@ -81,7 +81,7 @@ enum Part {
     All,
 }
 
-impl Part {
+impl SplitPart {
     fn name(self) -> &'static str {
         match self {
             Self::Validation => "validation",

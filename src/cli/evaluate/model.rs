@@ -7,19 +7,17 @@ use std::time::Instant;
 use serde::Serialize;
 
 use super::show;
-use super::{Evaluate, Part};
+use super::{Evaluate, SplitPart};
 use crate::cli::models;
 use crate::cli::progress::Progress;
 use crate::cli::train::{DATASET, skipped, songs};
 use crate::cli::{CliError, End, Format, counted, open, print, say, warn_of_trouble};
-use crate::dataset::{Dataset, Library, Side, read_sides};
+use crate::dataset::{Dataset, Library, Side, Sides, read_sides};
 use crate::files;
 use crate::model::Model;
-use crate::recognize::Recognizer;
-use crate::train::{Evaluation, RunConfig, RunFolder, evaluate_watched};
-
-/// Frames a run.
-const BATCH: usize = 32;
+use crate::recognize::FrameClassifier;
+use crate::score::Evaluation;
+use crate::train::{RunConfig, RunFolder, evaluate_watched};
 
 /// What is printed as json, beside the figures, which stand under the name of the part.
 #[derive(Serialize)]
@@ -52,7 +50,7 @@ impl Evaluate {
         let progress = Progress::new("reading");
         let (spec, shortest) = (model.card.config.audio(), model.card.config.shortest_song());
         let library = Library::load_as_is(&data, &spec, shortest, cache.as_ref(), |done, total, path| {
-            progress.at(done, total, &path.file_name().unwrap_or_default().to_string_lossy());
+            progress.at(done, total, &files::shown(path.file_name().unwrap_or_default().as_ref()));
         });
         progress.finish();
         cache.iter().for_each(warn_of_trouble);
@@ -65,12 +63,11 @@ impl Evaluate {
         }
         let trained_on = sides.map(|sides| trained_on(&library, &sides, &run));
 
-        let mut recognizer = Recognizer::new(&model.network()?, device.as_ref(), BATCH)?;
-        recognizer.set_weights(&model.weights)?;
+        let mut classifier = FrameClassifier::of_model(&model, device.as_ref())?;
         let progress = Progress::new("recognising");
         let all: Vec<usize> = (0..library.songs.len()).collect();
         let started = Instant::now();
-        let mut evaluation = evaluate_watched(&mut recognizer, &library, &all, &mut |done| {
+        let mut evaluation = evaluate_watched(&mut classifier, &library, &all, &mut |done| {
             progress.at(done, all.len(), "songs");
         })?;
         let seconds = started.elapsed().as_secs_f64();
@@ -98,12 +95,12 @@ impl Evaluate {
     }
 
     /// What the model's run says of who trained it; none where that is neither known nor needed.
-    fn sides(&self, run: &RunFolder) -> Result<Option<HashMap<String, Side>>, CliError> {
+    fn sides(&self, run: &RunFolder) -> Result<Option<Sides>, CliError> {
         let path = run.split();
         if path.exists() {
             return Ok(Some(read_sides(&path)?));
         }
-        if self.split == Part::All {
+        if self.split == SplitPart::All {
             return Ok(None);
         }
         Err(CliError::Other(format!(
@@ -115,12 +112,7 @@ impl Evaluate {
     }
 
     /// The songs to judge, with the model's genres.
-    fn songs(
-        &self,
-        run: &RunFolder,
-        model: &Model,
-        sides: Option<&HashMap<String, Side>>,
-    ) -> Result<Dataset, CliError> {
+    fn songs(&self, run: &RunFolder, model: &Model, sides: Option<&Sides>) -> Result<Dataset, CliError> {
         let root = self.dataset.clone().unwrap_or_else(|| {
             let trained_on = RunConfig::read(&run.config()).map(|config| config.dataset);
             trained_on.ok().filter(|root| !root.as_os_str().is_empty()).unwrap_or_else(|| DATASET.into())
@@ -154,9 +146,11 @@ impl Evaluate {
         }
         if data.songs.is_empty() {
             return Err(CliError::Other(match self.split {
-                Part::All => format!("{shown}: no song of a genre that the model knows"),
-                Part::Validation => format!("{shown}: none of the songs that the model's run kept apart"),
-                Part::Test => format!(
+                SplitPart::All => format!("{shown}: no song of a genre that the model knows"),
+                SplitPart::Validation => {
+                    format!("{shown}: none of the songs that the model's run kept apart")
+                }
+                SplitPart::Test => format!(
                     "{shown}: the model's run used every song, to train on or to validate; name another --dataset, or use \
                      --split validation"
                 ),
@@ -166,13 +160,13 @@ impl Evaluate {
     }
 
     /// Leaves the songs of the part that is asked for.
-    fn choose(&self, data: &mut Dataset, sides: &HashMap<String, Side>) {
+    fn choose(&self, data: &mut Dataset, sides: &Sides) {
         match self.split {
-            Part::All => {}
-            Part::Test => data.songs.retain(|song| !sides.contains_key(&song.name)),
-            Part::Validation => {
-                data.songs.retain(|song| sides.get(&song.name) == Some(&Side::Validation));
-                let wanted = sides.values().filter(|&&side| side == Side::Validation).count();
+            SplitPart::All => {}
+            SplitPart::Test => data.songs.retain(|song| sides.get(&song.name).is_none()),
+            SplitPart::Validation => {
+                data.songs.retain(|song| sides.get(&song.name) == Some(Side::Validation));
+                let wanted = sides.count(Side::Validation);
                 if data.songs.len() < wanted && !data.songs.is_empty() {
                     say(&format!(
                         "{} of the {wanted} songs that the model's run kept apart are not here",
@@ -185,9 +179,9 @@ impl Evaluate {
 }
 
 /// How many of the songs the model was trained on; if there are any, that is said.
-fn trained_on(library: &Library, sides: &HashMap<String, Side>, run: &RunFolder) -> usize {
+fn trained_on(library: &Library, sides: &Sides, run: &RunFolder) -> usize {
     let songs = &library.dataset.songs;
-    let known = songs.iter().filter(|song| sides.get(&song.name) == Some(&Side::Train)).count();
+    let known = songs.iter().filter(|song| sides.get(&song.name) == Some(Side::Train)).count();
     if known > 0 {
         say(&format!(
             "{known} of these {} are among those that the model was trained on (by their names in {}): the figures are too \

@@ -5,7 +5,8 @@ use serde::Serialize;
 use crate::cli::{CliError, counted};
 use crate::dataset::Dataset;
 use crate::files::printable;
-use crate::train::{Evaluation, Pooled};
+use crate::score::Evaluation;
+use crate::train::Pooled;
 
 /// Indented json.
 pub fn json(value: &impl Serialize) -> Result<String, CliError> {

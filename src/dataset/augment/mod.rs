@@ -30,8 +30,10 @@ pub struct Augmentation {
     /// Frames are mixed in pairs, and their labels alike, with shares from the distribution Beta(α, α) with this α
     /// (Zhang et al. 2018, "mixup: Beyond empirical risk minimization").
     pub mixup: f32,
-    /// Stripes of the time-frequency representation that are masked (Park et al. 2019, "SpecAugment"), along each axis.
+    /// Stripes of the time-frequency representation that are masked (Park et al. 2019, "SpecAugment"), along the
+    /// axis of frequencies.
     pub frequency_masks: u32,
+    /// As many along the axis of time.
     pub time_masks: u32,
     /// The widest stripe, as a share of the axis.
     pub mask_width: f32,
@@ -74,14 +76,14 @@ impl Augmentation {
         let decibels = "0 to 40 dB is possible";
         let most_masks = "0 to 64 are possible";
         [
-            (within(self.gain, 40.0), "--gain", self.gain.to_string(), decibels),
-            (within(self.equaliser, 40.0), "--equaliser", self.equaliser.to_string(), decibels),
-            (within(self.speed, 0.5), "--speed", self.speed.to_string(), "0 to 0.5 is possible"),
-            (within(self.noise, 60.0), "--noise", self.noise.to_string(), "0 to 60 dB is possible"),
-            (within(self.mixup, 10.0), "--mixup", self.mixup.to_string(), "0 to 10 is possible"),
-            (self.frequency_masks <= 64, "--frequency-masks", self.frequency_masks.to_string(), most_masks),
-            (self.time_masks <= 64, "--time-masks", self.time_masks.to_string(), most_masks),
-            (within(self.mask_width, 1.0), "--mask-width", self.mask_width.to_string(), "0 to 1 is possible"),
+            (within(self.gain, 40.0), "gain", self.gain.to_string(), decibels),
+            (within(self.equaliser, 40.0), "equaliser", self.equaliser.to_string(), decibels),
+            (within(self.speed, 0.5), "speed", self.speed.to_string(), "0 to 0.5 is possible"),
+            (within(self.noise, 60.0), "noise", self.noise.to_string(), "0 to 60 dB is possible"),
+            (within(self.mixup, 10.0), "mixup", self.mixup.to_string(), "0 to 10 is possible"),
+            (self.frequency_masks <= 64, "frequency_masks", self.frequency_masks.to_string(), most_masks),
+            (self.time_masks <= 64, "time_masks", self.time_masks.to_string(), most_masks),
+            (within(self.mask_width, 1.0), "mask_width", self.mask_width.to_string(), "0 to 1 is possible"),
         ]
         .into_iter()
         .find_map(|(ok, name, value, wanted)| (!ok).then_some((name, value, wanted)))
@@ -195,6 +197,6 @@ mod tests {
     fn what_is_out_of_range_is_named() {
         assert_eq!(Augmentation::NONE.fault(), None);
         let wrong = Augmentation { speed: f32::NAN, ..Augmentation::NONE };
-        assert_eq!(wrong.fault().map(|fault| fault.0), Some("--speed"));
+        assert_eq!(wrong.fault().map(|fault| fault.0), Some("speed"));
     }
 }

@@ -30,9 +30,11 @@ use std::path::Path;
 /// What the demo set holds.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Spec {
+    /// The same seed gives the same songs.
     pub seed: u64,
+    /// Songs of each of the ten genres.
     pub songs_per_genre: usize,
-    /// Shortest and longest song.
+    /// Lengths of the shortest and the longest song, in seconds.
     pub seconds: (f32, f32),
 }
 

@@ -2,6 +2,7 @@
 
 use super::{GENRES, RATE, Spec};
 use crate::audio::wav::write_wav;
+use crate::files;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File};
@@ -24,15 +25,29 @@ pub enum Outcome {
     Rendered(usize),
 }
 
+/// Why the demo set could not be rendered.
 #[derive(Debug, thiserror::Error)]
 pub enum DemoError {
-    #[error("{}: {source}", path.display())]
-    Io { path: PathBuf, source: io::Error },
+    /// A file or folder cannot be read or written.
+    #[error("{}: {source}", files::shown(path))]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The folder holds something else.
     #[error(
         "{} is not part of a demo set, so {} is not replaced by one: move it away, or name another folder",
-        file.display(), dir.display()
+        files::shown(file),
+        files::shown(dir)
     )]
-    Foreign { dir: PathBuf, file: PathBuf },
+    Foreign {
+        /// The folder.
+        dir: PathBuf,
+        /// What in it is not of a demo set.
+        file: PathBuf,
+    },
 }
 
 fn at(path: &Path) -> impl FnOnce(io::Error) -> DemoError + '_ {

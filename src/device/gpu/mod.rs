@@ -56,6 +56,7 @@ impl Gpu {
     }
 
     /// The adapter in use.
+    #[cfg(any(test, feature = "internals"))]
     pub fn adapter(&self) -> &Adapter {
         &self.context.adapter
     }

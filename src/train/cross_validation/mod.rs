@@ -20,15 +20,16 @@ pub use settings::Settings;
 pub use tested::Tested;
 
 use super::checkpoint::Checkpoint;
+use super::claim::Claim;
 use super::evaluation::evaluate_watched;
 use super::history::Keep;
 use super::options::RunConfig;
-use super::session::{Ending, Event, Setup};
-use super::{RunFolder, TrainError, train};
+use super::session::{Ending, Training, TrainingEvent};
+use super::{RunFolder, TrainError};
 use crate::dataset::{Library, Split};
 use crate::device::{Device, Precision};
 use crate::model::Model;
-use crate::recognize::Recognizer;
+use crate::recognize::FrameClassifier;
 
 /// What a cross-validation is made of.
 pub struct FoldsSetup {
@@ -40,7 +41,9 @@ pub struct FoldsSetup {
     pub device: Arc<dyn Device>,
     /// The folder of all folds' runs; see [`Settings::claim`].
     pub folder: PathBuf,
-    /// As [`Setup::checkpoint_every`].
+    /// That folder, where it was claimed before.
+    pub claim: Option<Claim>,
+    /// As [`Training::checkpoint_every`].
     pub checkpoint_every: Duration,
 }
 
@@ -48,7 +51,7 @@ pub struct FoldsSetup {
 pub enum FoldEvent<'a> {
     /// Its training begins, or goes on.
     Began,
-    Training(Event<'a>),
+    Training(TrainingEvent<'a>),
     /// So many of so many songs of its fold are judged.
     Testing {
         done: usize,
@@ -81,6 +84,7 @@ pub fn cross_validate(
     observe: &mut dyn FnMut(Which, FoldEvent<'_>),
     stop: &AtomicBool,
 ) -> Result<Option<Pooled>, TrainError> {
+    let _claim = setup.claim.clone().map_or_else(|| Claim::new(&setup.folder), Ok)?;
     Settings::new(setup.folds, &setup.config, &setup.library).claim(&setup.folder)?;
     let mut networks = Vec::new();
     for &seed in &setup.seeds {
@@ -116,9 +120,6 @@ pub fn cross_validate(
     Ok(Some(pooled))
 }
 
-/// Frames a run of the network that is judged.
-const BATCH: usize = 32;
-
 /// Trains and judges a network; none where it was asked to stop.
 fn network(
     setup: &FoldsSetup,
@@ -134,32 +135,29 @@ fn network(
     // Nothing is validated, and the last epoch's model is kept: nothing chooses it.
     (config.training.validation, config.training.keep) = (0.0, Keep::Last);
     let started = Instant::now();
-    let outcome = train(
-        Setup {
-            resume: unfinished(run, &config)?,
-            config,
-            library: setup.library.clone(),
-            split: Split { train: split.train.clone(), validation: Vec::new() },
-            device: setup.device.clone(),
-            run: run.clone(),
-            profile: false,
-            checkpoint_every: setup.checkpoint_every,
-            cited: None,
-        },
-        &mut |event| observe(which, FoldEvent::Training(event)),
-        stop,
-    )?;
+    let training = Training {
+        resume: unfinished(run, &config)?,
+        config,
+        library: setup.library.clone(),
+        split: Split { train: split.train.clone(), validation: Vec::new() },
+        device: setup.device.clone(),
+        run: run.clone(),
+        claim: None,
+        profile: false,
+        checkpoint_every: setup.checkpoint_every,
+        cited: None,
+    };
+    let outcome = training.run(&mut |event| observe(which, FoldEvent::Training(event)), stop)?;
     if outcome.ending == Ending::Stopped {
         return Ok(None);
     }
     let seconds = started.elapsed().as_secs_f64();
     let model = Model::load(&outcome.best)?;
     let device = setup.device.at(Precision::F32)?;
-    let mut recognizer = Recognizer::new(&model.network()?, device.as_ref(), BATCH)?;
-    recognizer.set_weights(&model.weights)?;
+    let mut classifier = FrameClassifier::of_model(&model, device.as_ref())?;
     let songs = split.validation.len();
     let mut progress = |done| observe(which, FoldEvent::Testing { done, songs });
-    let evaluation = evaluate_watched(&mut recognizer, &setup.library, &split.validation, &mut progress)?;
+    let evaluation = evaluate_watched(&mut classifier, &setup.library, &split.validation, &mut progress)?;
     Ok(Some(Tested::new(which.seed, which.fold, seconds, evaluation)))
 }
 

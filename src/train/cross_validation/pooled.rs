@@ -3,14 +3,13 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::super::TrainError;
-use super::super::evaluation::{Evaluation, FrameCounts, Judged};
 use super::super::options::RunConfig;
 use super::folds::Folds;
 use super::tested::Tested;
 use crate::dataset::Library;
 use crate::files;
 use crate::model::CrossValidation;
-use crate::score::{Aggregation, Confusion, Decision};
+use crate::score::{Aggregation, Confusion, Decision, Evaluation, FrameCounts, Judged};
 
 /// The figures of one fold, or of one seed's folds together.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -167,7 +166,7 @@ pub fn read_cross_validation(path: &Path) -> Result<(CrossValidation, Decision),
         decision: Decision,
     }
     #[derive(Deserialize)]
-    struct File {
+    struct PooledFile {
         cross_validation: CrossValidation,
         out_of_fold: OutOfFold,
     }
@@ -179,9 +178,12 @@ pub fn read_cross_validation(path: &Path) -> Result<(CrossValidation, Decision),
     })?;
     let fail = |reason: String| {
         let reason = files::printable(&reason);
-        TrainError::Config { path: path.clone(), reason: format!("no result of evaluate --folds ({reason})") }
+        TrainError::Config {
+            path: path.clone(),
+            reason: format!("no result of a cross-validation ({reason})"),
+        }
     };
-    let file: File = serde_json::from_slice(&text).map_err(|error| fail(error.to_string()))?;
+    let file: PooledFile = serde_json::from_slice(&text).map_err(|error| fail(error.to_string()))?;
     file.out_of_fold.decision.check().map_err(|error| fail(error.to_string()))?;
     Ok((file.cross_validation, file.out_of_fold.decision))
 }

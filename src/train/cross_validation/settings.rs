@@ -85,7 +85,7 @@ impl Settings {
         };
         let fail = |error: toml::de::Error| {
             let reason = files::printable(error.message());
-            TrainError::Config { path, reason: format!("{reason}; name another folder with --run") }
+            TrainError::Config { path, reason: format!("{reason}; name another folder") }
         };
         toml::from_str(&text).map(Some).map_err(fail)
     }
@@ -166,7 +166,7 @@ mod tests {
         assert!(error.contains("folds was \"csv\", now it is \"3\""), "{error}");
 
         std::fs::write(folder.join(NAME), "folds = 9").unwrap();
-        assert!(one.claim(&folder).unwrap_err().to_string().contains("--run"));
+        assert!(one.claim(&folder).unwrap_err().to_string().contains("another folder"));
         std::fs::write(second.join("config.toml"), "").unwrap();
         assert!(matches!(one.claim(&second), Err(TrainError::Occupied(_))));
     }

@@ -4,11 +4,10 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::super::TrainError;
-use super::super::evaluation::{Evaluation, FrameCounts, Judged};
 use crate::dataset::Library;
 use crate::files;
 use crate::model::FileError;
-use crate::score::Confusion;
+use crate::score::{Confusion, Evaluation, FrameCounts, Judged};
 
 const FORMAT: u32 = 1;
 
@@ -25,7 +24,7 @@ pub struct Tested {
 }
 
 #[derive(Serialize, Deserialize)]
-struct File {
+struct TestedFile {
     format: u32,
     seed: u64,
     fold: u32,
@@ -36,11 +35,11 @@ struct File {
     frame_confusion: Vec<Vec<usize>>,
     /// The sum of the frames' negative log-likelihoods.
     frame_loss: f64,
-    songs: Vec<Song>,
+    songs: Vec<TestedSong>,
 }
 
 #[derive(Serialize, Deserialize)]
-struct Song {
+struct TestedSong {
     path: String,
     /// The genres' scores by every rule of `Aggregation::ALL`.
     scores: [Vec<f64>; 3],
@@ -68,11 +67,11 @@ impl Tested {
     pub fn write(&self, path: &Path, library: &Library) -> Result<(), TrainError> {
         let fail = |source| TrainError::Io { path: path.into(), action: "writing", source };
         let evaluation = self.evaluation(library);
-        let song = |judged: &Judged| Song {
+        let song = |judged: &Judged| TestedSong {
             path: library.dataset.songs[judged.song].name.clone(),
             scores: judged.scores.clone(),
         };
-        let file = File {
+        let file = TestedFile {
             format: FORMAT,
             seed: self.seed,
             fold: self.fold,
@@ -104,7 +103,7 @@ impl Tested {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             Err(source) => return Err(TrainError::Io { path: path.into(), action: "reading", source }),
         };
-        let file: File = serde_json::from_slice(&text).map_err(|error| damaged(&error.to_string()))?;
+        let file: TestedFile = serde_json::from_slice(&text).map_err(|error| damaged(&error.to_string()))?;
         if file.format != FORMAT {
             let (found, wanted) = (file.format, FORMAT);
             return Err(FileError::Format { path: path.into(), found, wanted }.into());

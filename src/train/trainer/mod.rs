@@ -9,57 +9,43 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use super::checkpoint::Progress;
+use super::TrainError;
+use super::checkpoint::TrainingProgress;
 use super::diagnosis::{Diagnosis, diagnose};
-use super::evaluation::{Evaluation, evaluate};
+use super::evaluation::evaluate;
 use super::history::Keep;
 use super::loss_scale::LossScale;
 use super::profile::Profile;
 use super::schedule::Schedule;
-use super::session::{Ending, Event, Outcome, Setup};
-use super::{TrainError, history};
+use super::session::{Ending, Training, TrainingEvent, TrainingOutcome};
 use crate::dataset::{Batch, BatchPlan, Batches, DatasetError};
 use crate::device::{Device, Executable, LoadOptions, Precision};
-use crate::model::{ModelError, Network, OptimizerConfig, Training};
+use crate::model::{ModelError, Network, OptimizerConfig, TrainingGraph};
 use crate::plan::{Program, plan};
-use crate::recognize::{Recognizer, argmax};
-use crate::score::Decision;
+use crate::recognize::{BATCH, FrameClassifier, argmax};
+use crate::score::{Decision, Epoch, Evaluation};
 
 /// Threads that prepare batches. One keeps up with a step on the CPU device many times over; the second is for the
 /// moments when a song must be decoded again.
 const BATCH_WORKERS: usize = 2;
 
-/// Frames a batch of validation.
-const VALIDATION_BATCH: usize = 32;
-
 /// Runs that may be under way on the device before the host waits for the first.
 const AHEAD: usize = 2;
 
-/// Trains until the last epoch, or until `stop` is set.
-///
-/// # Errors
-/// [`TrainError`]; what was saved before stays.
-pub fn train(
-    setup: Setup,
-    observe: &mut dyn FnMut(Event<'_>),
-    stop: &AtomicBool,
-) -> Result<Outcome, TrainError> {
-    Trainer::new(setup)?.run(observe, stop)
-}
-
-struct Trainer {
-    setup: Setup,
+/// A training under way.
+pub(super) struct Trainer {
+    setup: Training,
     /// The setup's device at the precision of the training.
     device: Arc<dyn Device>,
     network: Network,
-    training: Training,
+    training: TrainingGraph,
     program: Arc<Program>,
     loaded: Box<dyn Executable>,
-    recognizer: Recognizer,
+    classifier: FrameClassifier,
     plan: BatchPlan,
     rates: Schedule,
     optimizer: OptimizerConfig,
-    progress: Progress,
+    progress: TrainingProgress,
     /// Batches whose outputs have not come back yet, with the scales of their losses.
     under_way: Vec<(Batch, f32)>,
     /// The songs of the batch whose outputs came back last.
@@ -72,7 +58,7 @@ struct Trainer {
 }
 
 impl Trainer {
-    fn new(setup: Setup) -> Result<Self, TrainError> {
+    pub(super) fn new(setup: Training) -> Result<Self, TrainError> {
         let options = &setup.config.training;
         options.check()?;
         if setup.split.train.is_empty() {
@@ -80,6 +66,10 @@ impl Trainer {
         }
         if setup.split.validation.is_empty() && options.validates() {
             return Err(TrainError::NoValidationSongs);
+        }
+        let (found, wanted) = (&setup.library.spec, setup.config.model.audio());
+        if *found != wanted {
+            return Err(TrainError::OtherAudio { found: found.clone(), wanted });
         }
         let genres = setup.library.dataset.genres.len();
         let network = Network::new(setup.config.model.clone(), genres)?;
@@ -92,7 +82,7 @@ impl Trainer {
         let loaded = device.load(program.clone(), load)?;
         // As the model will be used.
         let plain = device.at(Precision::F32)?;
-        let recognizer = Recognizer::new(&network, plain.as_ref(), VALIDATION_BATCH)?;
+        let classifier = FrameClassifier::new(&network, plain.as_ref(), BATCH)?;
         let batches = BatchPlan {
             batch_size: options.batch,
             framing: network.config.framing(),
@@ -114,8 +104,8 @@ impl Trainer {
             training,
             program,
             loaded,
-            recognizer,
-            progress: Progress::new(options.precision),
+            classifier,
+            progress: TrainingProgress::new(options.precision),
             under_way: Vec::new(),
             last: Vec::new(),
             best: None,
@@ -128,10 +118,14 @@ impl Trainer {
         Ok(trainer)
     }
 
-    fn run(mut self, observe: &mut dyn FnMut(Event<'_>), stop: &AtomicBool) -> Result<Outcome, TrainError> {
+    pub(super) fn run(
+        mut self,
+        observe: &mut dyn FnMut(TrainingEvent<'_>),
+        stop: &AtomicBool,
+    ) -> Result<TrainingOutcome, TrainError> {
         let started = Instant::now();
         let per_epoch = self.plan.batches_per_epoch(self.setup.split.train.len());
-        observe(Event::Ready {
+        observe(TrainingEvent::Ready {
             parameters: self.training.layout.trained(),
             steps_per_epoch: per_epoch,
             memory: self.loaded.allocated(),
@@ -168,7 +162,7 @@ impl Trainer {
                 let start = Instant::now();
                 self.finish_steps(0, &batches, observe)?;
                 self.busy += start.elapsed();
-                observe(Event::Validating);
+                observe(TrainingEvent::Validating);
                 self.end_epoch(observe)?;
                 saved = Instant::now();
             } else if saved.elapsed() > self.setup.checkpoint_every {
@@ -192,7 +186,7 @@ impl Trainer {
             Ending::Finished => Some(self.finish(started.elapsed())?),
             Ending::Stopped => None,
         };
-        Ok(Outcome { ending, metrics, profile, validation: self.best, best: self.setup.run.best() })
+        Ok(TrainingOutcome { ending, metrics, profile, validation: self.best, best: self.setup.run.best() })
     }
 
     fn start_step(&mut self, batch: Batch) -> Result<(), TrainError> {
@@ -235,7 +229,7 @@ impl Trainer {
         &mut self,
         under_way: usize,
         batches: &Batches,
-        observe: &mut dyn FnMut(Event<'_>),
+        observe: &mut dyn FnMut(TrainingEvent<'_>),
     ) -> Result<(), TrainError> {
         while self.loaded.pending() > under_way {
             self.finish_step(batches, observe)?;
@@ -247,7 +241,7 @@ impl Trainer {
     fn finish_step(
         &mut self,
         batches: &Batches,
-        observe: &mut dyn FnMut(Event<'_>),
+        observe: &mut dyn FnMut(TrainingEvent<'_>),
     ) -> Result<(), TrainError> {
         let outputs = self.loaded.outputs()?;
         let (batch, scale) = self.under_way.remove(0);
@@ -264,7 +258,7 @@ impl Trainer {
             noted.note(scale, overflowed);
         }
         if overflowed {
-            observe(Event::Skipped { step: self.progress.step - self.under_way.len() as u64, scale });
+            observe(TrainingEvent::Skipped { step: self.progress.step - self.under_way.len() as u64, scale });
         }
         self.progress.loss += f64::from(loss[0]);
         let genre = |&song: &usize| self.setup.library.dataset.songs[song].genre;
@@ -310,8 +304,8 @@ impl Trainer {
         (self.progress.loss / finished, self.progress.right as f64 / frames)
     }
 
-    fn step_event(&self) -> Event<'static> {
-        Event::Step {
+    fn step_event(&self) -> TrainingEvent<'static> {
+        TrainingEvent::Step {
             epoch: self.progress.epoch,
             batch: self.progress.batch,
             so_far: (self.progress.batch > self.under_way.len()).then(|| self.epoch_so_far()),
@@ -325,12 +319,12 @@ impl Trainer {
     }
 
     /// Validates, keeps the best model, and writes history and checkpoint.
-    fn end_epoch(&mut self, observe: &mut dyn FnMut(Event<'_>)) -> Result<(), TrainError> {
+    fn end_epoch(&mut self, observe: &mut dyn FnMut(TrainingEvent<'_>)) -> Result<(), TrainError> {
         let weights = self.weights()?;
-        self.recognizer.set_weights(&weights)?;
+        self.classifier.set_weights(&weights)?;
         let mut validation = if self.is_validated() { self.validate()? } else { None };
         let (train_loss, train_accuracy) = self.epoch_so_far();
-        let epoch = history::Epoch {
+        let epoch = Epoch {
             epoch: self.progress.epoch + 1,
             step: self.progress.step,
             learning_rate: self.rates.rate(self.progress.step - 1, &self.progress.history),
@@ -358,7 +352,7 @@ impl Trainer {
         self.progress.loss = 0.0;
         self.progress.right = 0;
         self.save()?;
-        observe(Event::Epoch { epoch: &epoch, kept });
+        observe(TrainingEvent::Epoch { epoch: &epoch, kept });
         Ok(())
     }
 
@@ -381,6 +375,6 @@ impl Trainer {
         if songs.is_empty() {
             return Ok(None);
         }
-        evaluate(&mut self.recognizer, &self.setup.library, songs).map(Some)
+        evaluate(&mut self.classifier, &self.setup.library, songs).map(Some)
     }
 }
