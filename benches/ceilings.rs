@@ -102,7 +102,8 @@ impl Bench {
 }
 
 fn main() -> Outcome<()> {
-    let asked: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with("--")).collect();
+    let asked: Vec<String> =
+        std::env::args().skip(1).filter(|argument| !argument.starts_with("--")).collect();
     if !asked.iter().all(|asked| "ceilings".contains(asked.as_str())) {
         return Ok(());
     }

@@ -16,9 +16,9 @@ use std::time::{Duration, Instant};
 use clap::{Parser, ValueEnum};
 use common::workload::{Figure, Workload};
 use common::{GENRES, Outcome};
-use genre_recognizer::device::{Device, Precision};
 use genre_recognizer::device::cpu::Cpu;
 use genre_recognizer::device::gpu::Gpu;
+use genre_recognizer::device::{Device, Precision};
 use genre_recognizer::model::{ModelConfig, Network};
 
 /// Untimed runs: some drivers compile at the first.

@@ -8,8 +8,8 @@ use genre_recognizer::device::{Device, Executable, LoadOptions};
 use genre_recognizer::graph::{GraphOp, NodeId};
 use genre_recognizer::model::{Network, Running};
 use genre_recognizer::plan::{Program, Request, Work, plan};
-use serde_json::{Value, json};
 use genre_recognizer::train::TrainOptions;
+use serde_json::{Value, json};
 
 use super::{GENRES, Outcome, uniform};
 
@@ -127,7 +127,7 @@ impl Workload {
         let seconds = self.loaded.timings()?;
         let steps = self.program.steps.iter().zip(seconds).map(|(step, seconds)| {
             let (op, settings, flops) = match &step.work {
-                Work::Run { op, .. } => (op.name(), op.settings(), step.with_io(|io| op.operations(io))),
+                Work::Run { op, .. } => (op.name(), op.settings(), step.flops()),
                 Work::Copy => ("copy", String::new(), 0),
             };
             let shapes: Vec<String> = step.inputs.iter().map(|(shape, _)| shape.to_string()).collect();

@@ -12,22 +12,29 @@ const SHADER: Shader = shader!("concat");
 /// Tensors that differ in one axis at most, one behind the other along it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Concat {
+    /// The axis in which they may differ.
     pub axis: usize,
 }
 
 /// The elements `start..start + len` of an axis.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Slice {
+    /// The axis that is cut.
     pub axis: usize,
+    /// The first element.
     pub start: usize,
+    /// How many elements.
     pub len: usize,
 }
 
 /// Zeros before and behind along an axis.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pad {
+    /// The axis that is made longer.
     pub axis: usize,
+    /// Zeros before the first element.
     pub before: usize,
+    /// Zeros behind the last element.
     pub behind: usize,
 }
 

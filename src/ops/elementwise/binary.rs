@@ -17,8 +17,11 @@ use crate::simd;
 /// Both tensors have as many axes. Along an axis where one has length 1 and the other not, the one is repeated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Binary {
+    /// `a + b`
     Add,
+    /// `a − b`
     Sub,
+    /// `a·b`
     Mul,
 }
 

@@ -14,6 +14,7 @@ use crate::simd;
 /// `y = factor·x`, x repeated.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Expand {
+    /// What every element is multiplied by.
     pub factor: f32,
     /// How often x is repeated along each axis; more than once only where its length is 1. Axes that are left out are not
     /// repeated.

@@ -13,7 +13,9 @@ use crate::simd;
 /// The sum of x over axes, or the mean, in an order that does not depend on the device's threads.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Reduce {
+    /// Whether sums are divided by the number of their terms.
     pub mean: bool,
+    /// What is summed.
     pub axes: Axes,
 }
 
@@ -36,10 +38,12 @@ const WIDE: usize = 64;
 const COLUMNS: usize = 64;
 
 impl Reduce {
+    /// The sum.
     pub fn sum(axes: Axes) -> Self {
         Self { mean: false, axes }
     }
 
+    /// The mean.
     pub fn mean(axes: Axes) -> Self {
         Self { mean: true, axes }
     }

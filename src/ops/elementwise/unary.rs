@@ -10,7 +10,9 @@ use crate::ops::{Backward, Operation, arity};
 /// `y = x²` or `y = 1/(1 + e⁻ˣ)`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unary {
+    /// `x²`
     Square,
+    /// `1/(1 + e⁻ˣ)`
     Sigmoid,
 }
 
