@@ -42,21 +42,21 @@ fn element(group: vec3u, groups: vec3u, thread: u32) -> u32 {
     return (group.x + group.y * groups.x) * 256u + thread;
 }
 
-fn combine(a: Value, b: Value) -> Value {
+fn combine(left: Value, right: Value) -> Value {
     switch OPERATION {
-        case 0u: { return a + b; }
-        case 1u: { return a - b; }
-        default: { return a * b; }
+        case 0u: { return left + right; }
+        case 1u: { return left - right; }
+        default: { return left * right; }
     }
 }
 
-// The sigmoid comes from e^−|a|, which does not overflow.
-fn function(a: Value) -> Value {
+// The sigmoid comes from e^−|x|, which does not overflow.
+fn apply(x: Value) -> Value {
     if OPERATION == 0u {
-        return a * a;
+        return x * x;
     }
-    let e = exp(-abs(a));
-    return select(Value(1.0), e, a < Value(0.0)) / (Value(1.0) + e);
+    let e = exp(-abs(x));
+    return select(Value(1.0), e, x < Value(0.0)) / (Value(1.0) + e);
 }
 
 // Where a's or b's element for element i of y is.
@@ -166,7 +166,7 @@ fn unary(
 ) {
     let i = element(group, groups, thread);
     if i < LEN / LANES {
-        y_of_a[i] = function(a[i]);
+        y_of_a[i] = apply(a[i]);
     }
 }
 
@@ -178,6 +178,6 @@ fn unary_in_place(
 ) {
     let i = element(group, groups, thread);
     if i < LEN / LANES {
-        y_only[i] = function(y_only[i]);
+        y_only[i] = apply(y_only[i]);
     }
 }

@@ -1,4 +1,5 @@
-//! Reverse-mode automatic differentiation as a transformation of the graph: every rule appends ordinary nodes.
+//! Reverse-mode automatic differentiation as a transformation of the graph: every rule appends ordinary
+//! nodes.
 
 use super::{Graph, GraphError, GraphOp, NodeId, Shape};
 
@@ -74,9 +75,9 @@ impl<O: GraphOp> Backward<'_, O> {
 }
 
 impl<O: GraphOp> Graph<O> {
-    /// Appends the nodes that carry `upstream`, the gradient to `output`, back to each of `wrt`, and returns those
-    /// gradients in the order of `wrt`. Only what lies between is computed; gradients from several consumers add
-    /// up in the consumers' reverse order.
+    /// Appends the nodes that carry `upstream`, the gradient to `output`, back to each of `wrt`, and returns
+    /// those gradients in the order of `wrt`. Only what lies between is computed; gradients from several
+    /// consumers add up in the consumers' reverse order.
     ///
     /// # Errors
     /// [`GraphError::Upstream`] where the shapes differ, [`GraphError::Independent`] where `output` does not

@@ -1,8 +1,8 @@
 //! The operations. Everything about one stands in its folder: shape rule, gradient rule, textbook reference,
 //! fast CPU kernel and GPU dispatch; its hand-written WGSL is the file of the same name under `shaders/`.
 //!
-//! To add an operation, add a folder with a type that implements [`Operation`] and a line in [`Op`]; the compiler
-//! names what is missing.
+//! To add an operation, add a folder with a type that implements [`Operation`] and a line in [`Op`]; the
+//! compiler names what is missing.
 
 pub mod activation;
 pub mod batch_norm;
@@ -40,7 +40,8 @@ pub type Backward<'a> = graph::Backward<'a, Op>;
 
 /// Everything that the engine must know of one operation.
 ///
-/// [`Operation::prepare`] alone sees shapes. What it finds, `Sizes`, is what definition and kernels are made for.
+/// [`Operation::prepare`] alone sees shapes. What it finds, `Sizes`, is what definition and kernels are made
+/// for.
 pub trait Operation: Clone + std::fmt::Debug + Send + Sync + 'static {
     /// What the definition and the kernels must know of the inputs' shapes.
     type Sizes: Clone + std::fmt::Debug + Send + Sync + 'static;
@@ -53,7 +54,8 @@ pub trait Operation: Clone + std::fmt::Debug + Send + Sync + 'static {
         String::new()
     }
 
-    /// Validates the inputs' shapes and draws every conclusion from them, or says in words why they do not fit.
+    /// Validates the inputs' shapes and draws every conclusion from them, or says in words why they do not
+    /// fit.
     fn prepare(&self, inputs: &[&Shape]) -> Result<Prepared<Self::Sizes>, String>;
 
     /// The gradient rule; see [`GraphOp::gradient`]. Without one, every wanted gradient is refused.
@@ -64,8 +66,9 @@ pub trait Operation: Clone + std::fmt::Debug + Send + Sync + 'static {
     /// The definition, as loops in the order of the formula; `output` may hold anything before.
     fn reference<T: Real>(&self, sizes: &Self::Sizes, inputs: &[&[T]], output: &mut [T]);
 
-    /// The kernel of the CPU device; the reference in f32 where that is fast enough. With `in_place`, which is the
-    /// [prepared](Prepared::in_place) input or nothing, the output lies in that input's place (see [`CpuKernel::run`]).
+    /// The kernel of the CPU device; the reference in f32 where that is fast enough. With `in_place`, which
+    /// is the [prepared](Prepared::in_place) input or nothing, the output lies in that input's place (see
+    /// [`CpuKernel::run`]).
     fn cpu(&self, sizes: &Self::Sizes, in_place: Option<usize>) -> CpuKernel {
         debug_assert!(in_place.is_none(), "{} in place needs a kernel of its own", self.name());
         let (op, sizes) = (self.clone(), sizes.clone());
@@ -75,15 +78,15 @@ pub trait Operation: Clone + std::fmt::Debug + Send + Sync + 'static {
     /// The kernel of the GPU device. It must not bind the input `in_place`.
     fn gpu(&self, sizes: &Self::Sizes, in_place: Option<usize>) -> GpuKernel;
 
-    /// The kernel of the GPU device in mixed precision, for sums of products: operands rounded to f16 and sums in f32.
-    /// None where f32 does as well.
+    /// The kernel of the GPU device in mixed precision, for sums of products: operands rounded to f16 and
+    /// sums in f32. None where f32 does as well.
     fn gpu_mixed(&self, sizes: &Self::Sizes, mixed: Mixed) -> Option<GpuKernel> {
         let _ = (sizes, mixed);
         None
     }
 
-    /// The operation on a slice whose output begins with element `first` of the whole output; itself, unless it depends
-    /// on where an element lies.
+    /// The operation on a slice whose output begins with element `first` of the whole output; itself, unless
+    /// it depends on where an element lies.
     fn slice(&self, first: usize) -> Self {
         let _ = first;
         self.clone()

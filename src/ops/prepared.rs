@@ -19,8 +19,8 @@ pub struct Prepared<S> {
     pub flops: u64,
     /// The input in whose memory the output may be computed.
     pub in_place: Option<usize>,
-    /// How the operation is computed on slices of its batch where a tensor is larger than the device can bind. Without
-    /// it such a tensor is refused.
+    /// How the operation is computed on slices of its batch where a tensor is larger than the device can
+    /// bind. Without it such a tensor is refused.
     pub slicing: Option<Slicing>,
 }
 
@@ -84,7 +84,8 @@ pub trait Kernels: Debug + Send + Sync {
     /// See [`Operation::cpu`].
     fn cpu(&self, in_place: Option<usize>) -> CpuKernel;
 
-    /// See [`Operation::gpu`] and [`Operation::gpu_mixed`], which is asked where the device has mixed precision.
+    /// See [`Operation::gpu`] and [`Operation::gpu_mixed`], which is asked where the device has mixed
+    /// precision.
     fn gpu(&self, in_place: Option<usize>, mixed: Option<Mixed>) -> GpuKernel;
 
     /// See [`Operation::reference`].

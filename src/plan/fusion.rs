@@ -1,5 +1,5 @@
-//! Fusions. A node is given the operation that does its work and its producers' too; producers that nobody else
-//! reads are then no longer needed and fall out of the order.
+//! Fusions. A node is given the operation that does its work and its producers' too; producers that nobody
+//! else reads are then no longer needed and fall out of the order.
 
 use std::collections::{HashMap, HashSet};
 

@@ -1,11 +1,12 @@
 //! Lifetimes and buffers.
 //!
-//! Every tensor lies in an allocation: its own, or one that it shares as an alias. A view shares its input's allocation, the
-//! inputs of a packed tensor share that tensor's, a variable's new value shares the variable's, and an operation in place
-//! shares its input's. What is packed of operations in place on slices shares the allocation of what was sliced.
+//! Every tensor lies in an allocation: its own, or one that it shares as an alias. A view shares its input's
+//! allocation, the inputs of a packed tensor share that tensor's, a variable's new value shares the
+//! variable's, and an operation in place shares its input's. What is packed of operations in place on slices
+//! shares the allocation of what was sliced.
 //!
-//! An allocation lives from the first step that writes it to the last that reads it. Allocations whose lives do not overlap
-//! share a buffer; the largest choose first (Pisarchyk and Lee 2020, "greedy by size").
+//! An allocation lives from the first step that writes it to the last that reads it. Allocations whose lives
+//! do not overlap share a buffer; the largest choose first (Pisarchyk and Lee 2020, "greedy by size").
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -40,8 +41,8 @@ struct Memory<'a> {
     aliases: Vec<Vec<NodeId>>,
 }
 
-/// Compiles the nodes, but for those whose kernel is among `compiled` and whose output lies in no input's place, and gives
-/// all tensors memory.
+/// Compiles the nodes, but for those whose kernel is among `compiled` and whose output lies in no input's
+/// place, and gives all tensors memory.
 pub fn assign(
     graph: &Graph,
     request: &Request,
@@ -165,7 +166,8 @@ impl Memory<'_> {
         self.place(id, self.allocations.len() - 1, 0, position);
     }
 
-    /// Whether something lies between a pack's inputs: zeros, which stay only where the allocation is exclusive.
+    /// Whether something lies between a pack's inputs: zeros, which stay only where the allocation is
+    /// exclusive.
     fn has_gaps(&self, pack: NodeId) -> bool {
         let node = self.graph.node(pack);
         let packed: usize = node.inputs.iter().map(|&input| self.graph.shape(input).elements()).sum();
@@ -235,9 +237,9 @@ impl Memory<'_> {
         None
     }
 
-    /// The allocation of a tensor in whose place a pack can lie, because the pack's inputs are computed in place, each of the
-    /// slice of that tensor which lies where it will lie itself, and nobody reads the tensor from `position` on but
-    /// they.
+    /// The allocation of a tensor in whose place a pack can lie, because the pack's inputs are computed in
+    /// place, each of the slice of that tensor which lies where it will lie itself, and nobody reads the
+    /// tensor from `position` on but they.
     fn sliced_allocation(
         &self,
         pack: NodeId,

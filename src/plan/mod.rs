@@ -1,8 +1,9 @@
-//! From a graph to a program: what is needed, in which order, fused where it is safe, sliced where it is too large, and in
-//! which memory.
+//! From a graph to a program: what is needed, in which order, fused where it is safe, sliced where it is too
+//! large, and in which memory.
 //!
-//! All shapes are known, so all memory is planned once: tensors get whole buffers by their lifetimes, views and
-//! packed tensors share memory, and an operation writes into its input's memory where nobody reads that input again.
+//! All shapes are known, so all memory is planned once: tensors get whole buffers by their lifetimes, views
+//! and packed tensors share memory, and an operation writes into its input's memory where nobody reads that
+//! input again.
 
 mod fusion;
 mod memory;
@@ -20,8 +21,9 @@ use crate::ops::prepared::PreparedOp;
 
 /// What a plan must know of the device that will run it.
 pub trait Target {
-    /// The device's kernel of an operation, whose output lies in the place of the input `in_place`, if any. The plan
-    /// reads off it how much workspace and constant data it needs; the program carries it to the device.
+    /// The device's kernel of an operation, whose output lies in the place of the input `in_place`, if any.
+    /// The plan reads off it how much workspace and constant data it needs; the program carries it to the
+    /// device.
     fn compile(&self, op: &PreparedOp, in_place: Option<usize>) -> Kernel;
 
     /// The multiple of f32 at which a tensor within a buffer must begin.
@@ -40,7 +42,8 @@ pub struct Limits {
     pub binding: usize,
     /// The largest workspace. Operations that need a larger one are sliced.
     pub workspace: usize,
-    /// The largest buffer, and with it the largest tensor that slices can lie in. A device refuses larger ones.
+    /// The largest buffer, and with it the largest tensor that slices can lie in. A device refuses larger
+    /// ones.
     pub buffer: usize,
 }
 
@@ -49,8 +52,8 @@ pub struct Limits {
 pub struct Request {
     /// What the host reads after a run. A variable here gives its value before the run's updates.
     pub outputs: Vec<NodeId>,
-    /// Variables and the nodes whose values replace theirs at the end of a run, all at once: a variable that is
-    /// another's new value gives the value it had before.
+    /// Variables and the nodes whose values replace theirs at the end of a run, all at once: a variable that
+    /// is another's new value gives the value it had before.
     pub updates: Vec<(NodeId, NodeId)>,
     /// Whether operations are fused; results are the same up to rounding.
     pub fuse: bool,

@@ -79,8 +79,8 @@ impl Step {
 pub struct Program {
     pub steps: Vec<Step>,
     pub buffers: Vec<Buffer>,
-    /// What the host reads after a run, in the order of the request; in the place of an updated variable, the node
-    /// that holds its value before the update.
+    /// What the host reads after a run, in the order of the request; in the place of an updated variable, the
+    /// node that holds its value before the update.
     pub outputs: Vec<NodeId>,
     /// The memory of inputs, variables and outputs: what the host may write and read.
     pub visible: BTreeMap<NodeId, Place>,

@@ -1,6 +1,6 @@
-//! Batches that do not fit. An operation on a tensor larger than the device can bind is replaced by the same operation
-//! on slices of the batch: slices of its inputs are views, and its results are packed into one tensor where they are
-//! rows of it, or joined one by one where each is a part of the whole.
+//! Batches that do not fit. An operation on a tensor larger than the device can bind is replaced by the same
+//! operation on slices of the batch: slices of its inputs are views, and its results are packed into one
+//! tensor where they are rows of it, or joined one by one where each is a part of the whole.
 
 use std::collections::HashMap;
 

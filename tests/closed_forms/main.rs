@@ -1,4 +1,5 @@
-//! References against what can be said without computing: closed forms, symmetries, and numbers worked out elsewhere.
+//! References against what can be said without computing: closed forms, symmetries, and numbers worked out
+//! elsewhere.
 
 mod decibel;
 mod mel;

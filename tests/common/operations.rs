@@ -1,4 +1,5 @@
-//! One example of every operation: what tests that go through all of them run. They fail where a variant of `Op` has none.
+//! One example of every operation: what tests that go through all of them run. They fail where a variant of
+//! `Op` has none.
 
 use genre_recognizer::graph::Shape;
 use genre_recognizer::ops::Op;
@@ -30,8 +31,8 @@ pub struct Example {
     pub inputs: Vec<(Shape, Vec<f64>)>,
 }
 
-/// At least one example of every variant. All values are positive and no two are alike, so that logarithms, variances,
-/// maxima and kinks are no special case.
+/// At least one example of every variant. All values are positive and no two are alike, so that logarithms,
+/// variances, maxima and kinks are no special case.
 ///
 /// # Panics
 /// Where a variant has no example.

@@ -1,5 +1,5 @@
-//! Every variant of `Op`: each input has a gradient that differences confirm, or a refusal that names it; and the page of
-//! the rules says which.
+//! Every variant of `Op`: each input has a gradient that differences confirm, or a refusal that names it; and
+//! the page of the rules says which.
 
 use genre_recognizer::graph::{GraphError, GraphOp, NodeId};
 use genre_recognizer::ops::Graph;

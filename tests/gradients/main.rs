@@ -1,7 +1,7 @@
 //! Gradient rules proven by finite differences on the f64 reference; see `harness`.
 //!
-//! `GRADIENT_TABLE=1 cargo test --test gradients -- --nocapture` prints the worst error of every operation, for
-//! `docs/gradients.md`.
+//! `GRADIENT_TABLE=1 cargo test --test gradients -- --nocapture` prints the worst error of every operation,
+//! for `docs/gradients.md`.
 
 mod activation;
 mod batch_norm;

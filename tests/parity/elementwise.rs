@@ -21,7 +21,8 @@ fn of_one_shape() {
     }
 }
 
-/// Either tensor is repeated along outer, middle and inner axes, alone and in turn; both are; rows of more than a task.
+/// Either tensor is repeated along outer, middle and inner axes, alone and in turn; both are; rows of more
+/// than a task.
 const BROADCAST: [[&[usize]; 2]; 10] = [
     [&[5, 7], &[1, 7]],
     [&[5, 7], &[5, 1]],

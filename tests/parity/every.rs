@@ -1,4 +1,5 @@
-//! Every variant of `Op` on every device: nothing can be added without a kernel that is compared, and launches that fit.
+//! Every variant of `Op` on every device: nothing can be added without a kernel that is compared, and
+//! launches that fit.
 
 use genre_recognizer::graph::GraphOp;
 use genre_recognizer::ops::Op;

@@ -1,8 +1,8 @@
 //! Every kernel of every device against the f64 reference.
 //!
-//! A case is one operation on random inputs. It runs alone, and in the middle of a graph on temporary tensors, where
-//! the plan may compute in place. Memory is poisoned with NaN before every run, and every run is repeated: the bytes
-//! must be equal.
+//! A case is one operation on random inputs. It runs alone, and in the middle of a graph on temporary
+//! tensors, where the plan may compute in place. Memory is poisoned with NaN before every run, and every run
+//! is repeated: the bytes must be equal.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -43,8 +43,8 @@ pub fn uniform(rng: &mut Rng, shape: impl Into<Shape>, low: f32, high: f32) -> (
     (shape, data)
 }
 
-/// The devices to test: the CPU, and a GPU adapter if there is one. Without one it says so; under `REQUIRE_GPU=1`
-/// it fails.
+/// The devices to test: the CPU, and a GPU adapter if there is one. Without one it says so; under
+/// `REQUIRE_GPU=1` it fails.
 pub fn devices() -> Vec<Arc<dyn Device>> {
     let mut devices: Vec<Arc<dyn Device>> = vec![Arc::new(Cpu)];
     match common::gpu() {

@@ -36,8 +36,8 @@ fn updates(common: UpdateSettings) -> [(Op, usize); 3] {
     ]
 }
 
-/// State, gradients of a loss of this scale, norm, schedule; the state's last row is a second moment, so no value of it may
-/// be negative.
+/// State, gradients of a loss of this scale, norm, schedule; the state's last row is a second moment, so no
+/// value of it may be negative.
 fn inputs(
     rng: &mut Rng,
     rows: usize,

@@ -219,8 +219,8 @@ fn cases() -> Vec<Case> {
     cases
 }
 
-/// Alone and in the middle of a graph, in slices of three rows, of two, and of one. What works sample by sample gives the
-/// same bits on the CPU device, everything else up to the rounding of sums.
+/// Alone and in the middle of a graph, in slices of three rows, of two, and of one. What works sample by
+/// sample gives the same bits on the CPU device, everything else up to the rounding of sums.
 #[test]
 fn every_operation_in_slices() {
     for (seed, Case { op, shapes }) in cases().into_iter().enumerate() {
@@ -273,7 +273,8 @@ fn every_operation_in_slices() {
     }
 }
 
-/// A dense layer whose features are not a multiple of the alignment, so that slices are copied, and one whose are.
+/// A dense layer whose features are not a multiple of the alignment, so that slices are copied, and one whose
+/// are.
 #[test]
 fn slices_begin_where_tensors_may() {
     let mut graph = Graph::new();
@@ -363,9 +364,9 @@ fn network() -> Network {
     Network::new(shrunk(), 4).unwrap()
 }
 
-/// The same without kinks. Batch statistics that are merged differ from whole ones by a rounding, and where an activation
-/// lies that near to 0, or to its neighbour in a pooling window, the gradient takes another way at the kink: about one draw
-/// in fifty has such an element, and then nothing bounds what it changes.
+/// The same without kinks. Batch statistics that are merged differ from whole ones by a rounding, and where
+/// an activation lies that near to 0, or to its neighbour in a pooling window, the gradient takes another way
+/// at the kink: about one draw in fifty has such an element, and then nothing bounds what it changes.
 fn smooth_network() -> Network {
     Network::new(ModelConfig { slope: 0.9999, pool: 1, ..shrunk() }, 4).unwrap()
 }
@@ -375,7 +376,8 @@ fn normal(seed: u64, len: usize) -> Vec<f32> {
     (0..len).map(|_| 0.3 * rng.normal()).collect()
 }
 
-/// A training graph with values for all its leaves. SGD, because Adam's first steps depend on a gradient's sign alone.
+/// A training graph with values for all its leaves. SGD, because Adam's first steps depend on a gradient's
+/// sign alone.
 fn training(network: &Network, batch: usize, seed: u64) -> (TrainingGraph, Values) {
     let optimizer = OptimizerConfig { kind: OptimizerKind::Sgd, ..OptimizerConfig::default() };
     let training =
@@ -434,8 +436,8 @@ const KINDS: [&str; 10] = [
     "add",
 ];
 
-/// Loss, logits, gradients, and what two steps make of parameters, moments and running statistics. Returns how many more
-/// steps each kind of operation takes in slices.
+/// Loss, logits, gradients, and what two steps make of parameters, moments and running statistics. Returns
+/// how many more steps each kind of operation takes in slices.
 fn check_training(
     network: &Network,
     batch: usize,
@@ -583,7 +585,8 @@ fn workspaces_are_split() {
     assert_close("stft_grad", &split, &whole, 1e-5);
 }
 
-/// One tensor above what the adapter really binds, an eighth of it a row: batch norm in training with its activation.
+/// One tensor above what the adapter really binds, an eighth of it a row: batch norm in training with its
+/// activation.
 #[test]
 fn a_tensor_above_the_adapters_own_limit() {
     let Some(gpu) = common::gpu() else { return eprintln!("SKIPPED: no adapter was found") };
@@ -622,8 +625,8 @@ fn a_tensor_above_the_adapters_own_limit() {
     assert_close("above the limit", &split, &whole, 1e-5);
 }
 
-/// What cannot be split is refused with the batch that could be bound; what would be split, with the one that could be
-/// allocated.
+/// What cannot be split is refused with the batch that could be bound; what would be split, with the one that
+/// could be allocated.
 #[test]
 fn what_cannot_be_split_is_refused_with_the_batch_that_fits() {
     let Some(gpu) = common::gpu() else { return eprintln!("SKIPPED: no adapter was found") };

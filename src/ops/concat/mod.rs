@@ -1,4 +1,5 @@
-//! Tensors side by side along an axis, parts of an axis, and zeros around one. Each is the gradient of another.
+//! Tensors side by side along an axis, parts of an axis, and zeros around one. Each is the gradient of
+//! another.
 
 use rayon::prelude::*;
 
@@ -171,6 +172,9 @@ impl Operation for Slice {
     fn prepare(&self, inputs: &[&Shape]) -> Result<Prepared<Part>, String> {
         let [x] = arity(inputs)?;
         let [rows, length, inner] = around(x, self.axis)?;
+        if self.len == 0 {
+            return Err("a slice of nothing is no tensor".into());
+        }
         if self.start.checked_add(self.len).is_none_or(|end| end > length) {
             return Err(format!(
                 "{} elements from {} on end behind axis {} of {x}",

@@ -1,9 +1,10 @@
-//! Convolution forward and to the input on the CPU, without an im2col matrix: a product of packed weights and shifted
-//! [`PaddedPlanes`]. Its rows are output channels, its columns output positions, its terms input channels and taps.
+//! Convolution forward and to the input on the CPU, without an im2col matrix: a product of packed weights and
+//! shifted [`PaddedPlanes`]. Its rows are output channels, its columns output positions, its terms input
+//! channels and taps.
 //!
-//! The gradient to the input is itself such a convolution, of dy. With stride 1 it takes the flipped kernel. With a larger
-//! stride it takes one kernel for each phase of the input's positions, and all phases are rows of one product. Kernels of
-//! three rows with stride 1 go to [`super::winograd`] where that pays.
+//! The gradient to the input is itself such a convolution, of dy. With stride 1 it takes the flipped kernel.
+//! With a larger stride it takes one kernel for each phase of the input's positions, and all phases are rows
+//! of one product. Kernels of three rows with stride 1 go to [`super::winograd`] where that pays.
 
 use rayon::prelude::*;
 
@@ -15,7 +16,8 @@ use crate::ops::kernel::CpuKernel;
 /// Tasks per thread: few, because each has scratch memory, but enough to even out.
 pub(super) const TASKS_PER_THREAD: usize = 2;
 
-/// Where columns of the product go: index i of phase φ of an output channel is position `i·phases + φ − skip` of the image.
+/// Where columns of the product go: index i of phase φ of an output channel is position `i·phases + φ − skip`
+/// of the image.
 #[derive(Clone, Copy, Debug)]
 struct OutputImage {
     image: [usize; 2],
@@ -165,8 +167,8 @@ impl Shifted {
         }
     }
 
-    /// The kernel that reads images from input `source` and weights, `group_weights` for each group, from input
-    /// `weight`; `at(row, term)` is the weight's index within its group, if it is not zero.
+    /// The kernel that reads images from input `source` and weights, `group_weights` for each group, from
+    /// input `weight`; `at(row, term)` is the weight's index within its group, if it is not zero.
     fn kernel(
         self,
         source: usize,

@@ -1,8 +1,8 @@
 //! The convolution's gradient to the weight on the CPU: dot products of dy and shifted [`PaddedPlanes`] of x.
 //!
-//! dy is spread to the pitch of the planes, zeros in between, so that the whole sum over a sample's positions is one
-//! dot product of contiguous memory for every output channel and tap. Samples are summed in a number of parts that
-//! only the shapes decide; the parts are added in order.
+//! dy is spread to the pitch of the planes, zeros in between, so that the whole sum over a sample's positions
+//! is one dot product of contiguous memory for every output channel and tap. Samples are summed in a number
+//! of parts that only the shapes decide; the parts are added in order.
 
 use rayon::prelude::*;
 
@@ -21,7 +21,8 @@ const SUMMED: usize = 640;
 /// Positions for which sums stay in registers, at least, if there are enough samples.
 const POSITIONS: usize = 2048;
 
-/// Positions from which laying the samples side by side would cost more than it saves, if x can be read as it is.
+/// Positions from which laying the samples side by side would cost more than it saves, if x can be read as it
+/// is.
 const DIRECT_POSITIONS: usize = 512;
 
 struct WeightGrad {

@@ -1,7 +1,7 @@
 //! Dispatch of `shaders/conv2d.wgsl`.
 
 use super::Dims;
-use super::product::{ConvProduct, Kind, sizes};
+use super::product::{Kind, Product, sizes};
 use crate::ops::kernel::{Binding, GpuKernel, Launch, Shader, grid, shader};
 
 const SHADER: Shader = shader!("conv2d");
@@ -31,7 +31,7 @@ const PART_TERMS: usize = 256;
 
 type Constants = Vec<(&'static str, usize)>;
 
-fn is_small(product: ConvProduct) -> bool {
+fn is_small(product: Product) -> bool {
     product.multiplications() <= SMALL
 }
 
@@ -46,14 +46,14 @@ struct Tile {
 impl Tile {
     /// 16 rows, or 8 or 4 where the product has no more; as many threads as the columns need, in whole steps of
     /// `step`, at most `most`.
-    fn new(product: ConvProduct, columns: usize, most: usize, step: usize) -> Self {
+    fn new(product: Product, columns: usize, most: usize, step: usize) -> Self {
         let rows = product.rows.next_power_of_two().clamp(4, 16);
         let across = product.columns.div_ceil(columns * most).max(1);
         let width = product.columns.div_ceil(columns * across).next_multiple_of(step).max(step);
         Self { rows, columns, width }
     }
 
-    fn count(self, product: ConvProduct) -> usize {
+    fn count(self, product: Product) -> usize {
         product.groups
             * product.rows.div_ceil(self.rows)
             * product.columns.div_ceil(self.columns * self.width)
@@ -61,7 +61,7 @@ impl Tile {
 
     /// Of forward and input_grad: 16 rows of 4 columns, 64 multiplications for 8 loads; fewer columns where that
     /// leaves the adapter idle.
-    fn choose(product: ConvProduct) -> Self {
+    fn choose(product: Product) -> Self {
         let tile = |columns| Self::new(product, columns, WIDTH, 8);
         let busy = |tile: &Self| is_small(product) || tile.count(product) * tile.width >= BUSY;
         [4, 2].into_iter().map(tile).find(busy).unwrap_or_else(|| tile(1))
@@ -69,7 +69,7 @@ impl Tile {
 
     /// Of the weight gradient, whose parts keep the adapter busy: more columns a thread where that leaves few threads
     /// of a group of 32 without work.
-    fn of_weights(product: ConvProduct) -> Self {
+    fn of_weights(product: Product) -> Self {
         let (columns, step) = match product.columns {
             _ if is_small(product) => (4, 8),
             ..=192 => (1, 32),
@@ -142,7 +142,7 @@ fn of_tile(Tile { rows, columns, width }: Tile) -> Constants {
 }
 
 /// The kernel of a product that is computed at once: tiled, or direct with one thread an element.
-fn single(tiled: &'static str, direct: &'static str, d: &Dims, product: ConvProduct) -> GpuKernel {
+fn single(tiled: &'static str, direct: &'static str, d: &Dims, product: Product) -> GpuKernel {
     let bindings = Binding::all(2, None);
     if product.rows < TILED_ROWS {
         return launch(direct, d, vec![], bindings, product.elements().div_ceil(256)).into();
@@ -157,18 +157,18 @@ fn single(tiled: &'static str, direct: &'static str, d: &Dims, product: ConvProd
 
 /// y of inputs (x, w).
 pub fn forward(d: &Dims) -> GpuKernel {
-    single("forward", "forward_direct", d, ConvProduct::new(Kind::Forward, d))
+    single("forward", "forward_direct", d, Product::new(Kind::Forward, d))
 }
 
 /// dx of inputs (w, dy).
 pub fn input_grad(d: &Dims) -> GpuKernel {
-    single("input_grad", "input_grad_direct", d, ConvProduct::new(Kind::InputGrad, d))
+    single("input_grad", "input_grad_direct", d, Product::new(Kind::InputGrad, d))
 }
 
 /// dw of inputs (x, dy). The sum is long and the result small, so the sum is split into parts until the adapter is
 /// busy; a second launch adds them. Kernels of thousands of taps do not fit the memory and are computed directly.
 pub fn weight_grad(d: &Dims) -> GpuKernel {
-    let product = ConvProduct::new(Kind::WeightGrad, d);
+    let product = Product::new(Kind::WeightGrad, d);
     let weights = product.elements();
     let bind = |last: Binding| vec![Binding::Input(0), Binding::Input(1), last];
     let tile = Tile::of_weights(product);

@@ -1,7 +1,7 @@
 //! Dispatch of `shaders/mixed/`: the three convolutions in mixed precision, on matrix units where the adapter has them.
 
 use super::Dims;
-use super::product::{ConvProduct, Kind, sizes};
+use super::product::{Kind, Product, sizes};
 use crate::ops::kernel::{Binding, Cooperative, GpuKernel, Launch, Mixed, Shader, grid, shader};
 
 const VECTORS: Shader = shader!("mixed/vectors", "", "mixed/product", "mixed/vectors");
@@ -32,36 +32,36 @@ const BUSY: usize = 256;
 const PART_TERMS: usize = 256;
 
 /// A kernel for a product: its shader, what a workgroup computes of the product, and how many terms at once.
-struct Tiling {
+struct Plan {
     shader: Shader,
     tile: [usize; 2],
     depth: usize,
     constants: Vec<(&'static str, usize)>,
 }
 
-fn tiles(product: ConvProduct, [rows, columns]: [usize; 2]) -> usize {
+fn tiles(product: Product, [rows, columns]: [usize; 2]) -> usize {
     product.groups * product.rows.div_ceil(rows) * product.columns.div_ceil(columns)
 }
 
 /// Tiles of 4·TX columns and 4·TY rows. 64×64 for 256 threads, or flatter for few rows: 32×128, 16×128. Where that leaves
 /// the adapter idle, the longer side is halved, down to 16; not where a sum in parts keeps it busy.
-fn vectors(product: ConvProduct, in_parts: bool) -> Tiling {
+fn vectors(product: Product, in_parts: bool) -> Plan {
     let threads = |size: usize| size.div_ceil(4).next_power_of_two();
     let mut ty = threads(product.rows).clamp(4, 16);
     let mut tx = (256 / ty).min(32).min(threads(product.columns).max(4));
     while !in_parts && tiles(product, [4 * ty, 4 * tx]) < BUSY && tx.max(ty) > 4 {
         if tx >= ty { tx /= 2 } else { ty /= 2 }
     }
-    Tiling { shader: VECTORS, tile: [4 * ty, 4 * tx], depth: 16, constants: vec![("TX", tx), ("TY", ty)] }
+    Plan { shader: VECTORS, tile: [4 * ty, 4 * tx], depth: 16, constants: vec![("TX", tx), ("TY", ty)] }
 }
 
 /// Blocks of four squares of 2·side rows and columns: two by two, or four in a row where there are no more rows than one
 /// square has. Fewer terms at once where subgroups may be more than four, so that workgroup memory is enough.
-fn cooperative(product: ConvProduct, Cooperative { side, subgroup: [min, max] }: Cooperative) -> Tiling {
+fn cooperative(product: Product, Cooperative { side, subgroup: [min, max] }: Cooperative) -> Plan {
     let across = if product.rows <= 2 * side { 4 } else { 2 };
     let [rows, columns] = [8 * side / across, 2 * side * across];
     let depth = if min == max { 32 } else { 16 };
-    Tiling {
+    Plan {
         shader: if side == 16 { COOPERATIVE_16 } else { COOPERATIVE_8 },
         tile: [rows, columns],
         depth,
@@ -85,7 +85,7 @@ fn launch(shader: Shader, entry: &'static str, constants: &[(&'static str, usize
 /// is zero. The sum of the weight gradient is long and its result small, so it is split into parts until the adapter is
 /// busy; a second launch adds them.
 pub fn product(kind: Kind, d: &Dims, inputs: [Binding; 2], mixed: Mixed) -> Option<GpuKernel> {
-    let product = ConvProduct::new(kind, d);
+    let product = Product::new(kind, d);
     if product.rows < LEAST_ROWS || product.multiplications() == 0 {
         return None;
     }

@@ -1,12 +1,12 @@
 //! Padded planes: an image laid out so that every tap of a convolution reads it as one contiguous shift.
 //!
-//! With stride 1, the product of a tap and a whole output plane reads the padded image at a constant distance from
-//! the output's element, if output rows are as far apart as padded rows; what lands between them is dropped. With
-//! a larger stride the padded image is first split by phase: plane φ of an axis holds the positions u with
-//! u mod stride = φ, and a tap r reads plane r mod stride, r / stride rows further.
+//! With stride 1, the product of a tap and a whole output plane reads the padded image at a constant distance
+//! from the output's element, if output rows are as far apart as padded rows; what lands between them is
+//! dropped. With a larger stride the padded image is first split by phase: plane φ of an axis holds the
+//! positions u with u mod stride = φ, and a tap r reads plane r mod stride, r / stride rows further.
 //!
-//! Where the stride is 1, the padding behind a row is the padding before the next, so that planes are as small as
-//! possible: 3 taps around 44 columns take 45 elements per row.
+//! Where the stride is 1, the padding behind a row is the padding before the next, so that planes are as
+//! small as possible: 3 taps around 44 columns take 45 elements per row.
 
 use super::rows;
 
@@ -124,7 +124,8 @@ impl PaddedPlanes {
         plane + row / rows.phases * columns.len + column / columns.phases
     }
 
-    /// Lays out the images of channel c of sample i, `images(c, i)`; what of `to` lies behind the planes becomes zero.
+    /// Lays out the images of channel c of sample i, `images(c, i)`; what of `to` lies behind the planes
+    /// becomes zero.
     pub fn fill<'a>(&self, images: impl Fn(usize, usize) -> &'a [f32], to: &mut [f32]) {
         let (planes, slack) = to.split_at_mut(self.len());
         slack.fill(0.0);

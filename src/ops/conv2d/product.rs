@@ -15,14 +15,14 @@ pub enum Kind {
 
 /// A convolution as a matrix product for each group.
 #[derive(Clone, Copy)]
-pub struct ConvProduct {
+pub struct Product {
     pub rows: usize,
     pub columns: usize,
     pub terms: usize,
     pub groups: usize,
 }
 
-impl ConvProduct {
+impl Product {
     pub fn new(kind: Kind, d: &Dims) -> Self {
         let (taps, groups) = (d.r * d.s, d.groups);
         let (outputs, inputs) = (d.n * d.p * d.q, d.n * d.h * d.w);

@@ -1,5 +1,5 @@
-//! Dropout with counter-based random numbers: the mask is a function of seed, step, layer and element, so that every
-//! device draws the same one and the backward pass draws it again.
+//! Dropout with counter-based random numbers: the mask is a function of seed, step, layer and element, so
+//! that every device draws the same one and the backward pass draws it again.
 
 use super::kernel::{CpuKernel, GpuKernel, Real, Shader, shader};
 use super::map::{GpuMap, entries, map};
@@ -9,7 +9,8 @@ use crate::graph::{GraphError, NodeId, Shape};
 
 const SHADER: Shader = shader!("dropout");
 
-/// (x, RNG state \[2\]) → `x/(1 − rate)` where kept, else 0. The state holds seed and step, whole numbers below 2²⁴.
+/// (x, RNG state \[2\]) → `x/(1 − rate)` where kept, else 0. The state holds seed and step, whole numbers
+/// below 2²⁴.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Dropout {
     /// The probability of dropping, at least 0 and below 1.

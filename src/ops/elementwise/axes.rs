@@ -1,5 +1,5 @@
-//! Tensors whose axes are walked in two ways: read or repeated, kept or summed. Neighbouring axes that are walked alike
-//! are one axis, so that few are left.
+//! Tensors whose axes are walked in two ways: read or repeated, kept or summed. Neighbouring axes that are
+//! walked alike are one axis, so that few are left.
 
 use crate::graph::Shape;
 use crate::ops::kernel::Constants;
@@ -16,8 +16,8 @@ pub struct Broadcast {
 /// The most axes that are left of a tensor with broadcasting.
 pub const AXES: usize = 4;
 
-/// The shape to which tensors of two shapes are broadcast: both have as many axes, and an axis of length 1 is repeated as
-/// often as the other tensor's is long.
+/// The shape to which tensors of two shapes are broadcast: both have as many axes, and an axis of length 1 is
+/// repeated as often as the other tensor's is long.
 ///
 /// # Errors
 /// In words, where an axis differs and neither length is 1.

@@ -14,7 +14,8 @@ use crate::simd;
 
 /// `y = a + b`, `a − b` or `a·b`.
 ///
-/// Both tensors have as many axes. Along an axis where one has length 1 and the other not, the one is repeated.
+/// Both tensors have as many axes. Along an axis where one has length 1 and the other not, the one is
+/// repeated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Binary {
     /// `a + b`

@@ -16,8 +16,8 @@ use crate::simd;
 pub struct Expand {
     /// What every element is multiplied by.
     pub factor: f32,
-    /// How often x is repeated along each axis; more than once only where its length is 1. Axes that are left out are not
-    /// repeated.
+    /// How often x is repeated along each axis; more than once only where its length is 1. Axes that are left
+    /// out are not repeated.
     pub repeats: Vec<usize>,
 }
 

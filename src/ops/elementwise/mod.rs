@@ -1,5 +1,5 @@
-//! General operations on tensors, of which losses and layers of one's own are made: arithmetic with broadcasting, functions
-//! of one element, sums and means over axes.
+//! General operations on tensors, of which losses and layers of one's own are made: arithmetic with
+//! broadcasting, functions of one element, sums and means over axes.
 //!
 //! Their gradients are made of the same operations, so that they have gradients too.
 

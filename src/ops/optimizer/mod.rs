@@ -1,7 +1,7 @@
 //! The global gradient norm, and optimizers that update all parameters in one operation.
 //!
-//! An optimizer's state is one tensor whose first row holds the parameters and whose further rows hold the moments,
-//! so that parameters are views of its first row and an update is one pass in place.
+//! An optimizer's state is one tensor whose first row holds the parameters and whose further rows hold the
+//! moments, so that parameters are views of its first row and an update is one pass in place.
 
 mod cpu;
 mod gpu;
@@ -22,16 +22,17 @@ pub struct UpdateSettings {
     /// Gradients whose global norm is larger are scaled down to it; infinite for no clipping.
     pub max_norm: f32,
     pub weight_decay: f32,
-    /// Weight decay applies to the first `decayed` parameters (weights), not to the rest (scale, shift, bias).
+    /// Weight decay applies to the first `decayed` parameters (weights), not to the rest (scale, shift,
+    /// bias).
     pub decayed: usize,
 }
 
 /// Stochastic gradient descent with momentum.
 ///
-/// (state [2, P]: parameters θ and velocity v; gradients \[P\]; norm \[2\]; scalars \[4\]: learning rate, –, –, unscale) →
-/// new state: `g' = clip(g) + weight_decay·θ`, `v' = momentum·v + g'`, `θ' = θ − rate·v'`.
-/// Gradients and their norm are first multiplied by `unscale`: 1, or what undoes a scaled loss.
-/// Where a gradient is not finite, the state stays as it is.
+/// (state [2, P]: parameters θ and velocity v; gradients \[P\]; norm \[2\]; scalars \[4\]: learning rate, –,
+/// –, unscale) → new state: `g' = clip(g) + weight_decay·θ`, `v' = momentum·v + g'`, `θ' = θ − rate·v'`.
+/// Gradients and their norm are first multiplied by `unscale`: 1, or what undoes a scaled loss. Where a
+/// gradient is not finite, the state stays as it is.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Sgd {
     pub momentum: f32,
@@ -40,11 +41,11 @@ pub struct Sgd {
 
 /// Adam (Kingma and Ba 2015), or with `decoupled` weight decay AdamW (Loshchilov and Hutter 2019).
 ///
-/// (state [3, P]: parameters θ, first moment m, second moment s; gradients \[P\]; norm \[2\];
-/// scalars \[4\]: learning rate, 1 − β₁ᵗ, 1 − β₂ᵗ, unscale as of [`Sgd`]) → new state: `m' = β₁·m + (1 − β₁)·g'`,
-/// `s' = β₂·s + (1 − β₂)·g'²`, `θ' = θ − rate·(m'/(1 − β₁ᵗ))/(√(s'/(1 − β₂ᵗ)) + ε)`. Decoupled, θ is first
-/// multiplied by `1 − rate·weight_decay`; else `g' = clip(g) + weight_decay·θ`.
-/// Where a gradient is not finite, the state stays as it is.
+/// (state [3, P]: parameters θ, first moment m, second moment s; gradients \[P\]; norm \[2\]; scalars \[4\]:
+/// learning rate, 1 − β₁ᵗ, 1 − β₂ᵗ, unscale as of [`Sgd`]) → new state: `m' = β₁·m + (1 − β₁)·g'`,
+/// `s' = β₂·s + (1 − β₂)·g'²`, `θ' = θ − rate·(m'/(1 − β₁ᵗ))/(√(s'/(1 − β₂ᵗ)) + ε)`. Decoupled, θ is first multiplied by
+/// `1 − rate·weight_decay`; else `g' = clip(g) + weight_decay·θ`. Where a gradient is not finite, the state
+/// stays as it is.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Adam {
     pub beta1: f32,
@@ -55,7 +56,8 @@ pub struct Adam {
 }
 
 impl UpdateSettings {
-    /// The factor of the gradients, from their norm (as PyTorch's `clip_grad_norm_`) and what both are to be multiplied by.
+    /// The factor of the gradients, from their norm (as PyTorch's `clip_grad_norm_`) and what both are to be
+    /// multiplied by.
     pub fn clip<T: Real>(&self, norm: T, unscale: T) -> T {
         if self.max_norm.is_finite() {
             (T::of(f64::from(self.max_norm)) / (norm * unscale + T::of(1e-6))).min(T::one()) * unscale

@@ -3,8 +3,8 @@
 use super::{Adam, Sgd, UpdateSettings};
 use crate::ops::kernel::Real;
 
-/// Clipped gradient `i`, with weight decay added where `coupled`; `None` where the update is refused because a
-/// gradient is not finite.
+/// Clipped gradient `i`, with weight decay added where `coupled`; `None` where the update is refused because
+/// a gradient is not finite.
 fn gradients<'a, T: Real>(
     common: &'a UpdateSettings,
     inputs: &'a [&'a [T]],

@@ -1,4 +1,5 @@
-//! Pooling plane by plane. Windows of 2×2 side by side, which halve both sides, are done a row at a time in vectors.
+//! Pooling plane by plane. Windows of 2×2 side by side, which halve both sides, are done a row at a time in
+//! vectors.
 
 use rayon::prelude::*;
 
@@ -73,7 +74,8 @@ impl PoolDims {
         self.halve(x, y, |a, b| larger(larger(a[0], a[1]), larger(b[0], b[1])));
     }
 
-    /// Which of four is the largest decides an address and not a branch, which would be foreseen wrongly half of the time.
+    /// Which of four is the largest decides an address and not a branch, which would be foreseen wrongly half
+    /// of the time.
     #[inline(always)]
     fn halve_max_grad(&self, x: &[f32], dy: &[f32], dx: &mut [f32]) {
         dx.fill(0.0);
@@ -125,8 +127,8 @@ impl PoolDims {
     }
 }
 
-/// A kernel that calls `f` with every plane of all inputs, so many elements each, and of the output, `to` elements, on all
-/// threads. `f` must be `#[inline(always)]`, as [`simd::vectorised`] says.
+/// A kernel that calls `f` with every plane of all inputs, so many elements each, and of the output, `to`
+/// elements, on all threads. `f` must be `#[inline(always)]`, as [`simd::vectorised`] says.
 fn by_plane<const I: usize>(
     planes: PoolDims,
     from: [usize; I],

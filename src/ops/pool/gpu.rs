@@ -6,7 +6,8 @@ const SHADER: Shader = shader!("pool");
 /// The largest window that one thread searches and writes.
 const WINDOW: usize = 16;
 
-/// The gradient of the maximum: one thread a window where small windows lie side by side, else one an element.
+/// The gradient of the maximum: one thread a window where small windows lie side by side, else one an
+/// element.
 pub fn max_pool_grad(planes: &PoolDims) -> GpuKernel {
     let PoolDims { window: Window { size, stride }, count, h, w, .. } = *planes;
     if size == stride && size[0] * size[1] <= WINDOW {

@@ -20,8 +20,8 @@ pub struct Window {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct MaxPool(pub Window);
 
-/// (x, dy) → gradient to x: every window's dy goes to its first maximum in row-major order, found again from x
-/// rather than kept.
+/// (x, dy) → gradient to x: every window's dy goes to its first maximum in row-major order, found again from
+/// x rather than kept.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct MaxPoolGrad(pub Window);
 

@@ -1,10 +1,11 @@
 //! The spectrogram and its gradient on the CPU.
 //!
-//! Gradient: ∂/∂x[i] of Σ_k dy[k]·|X[k]|² over the bins 0..=m is Re Σ_k 2·dy[k]·X[k]·e^(2πi·k·i/n). As a sum over all
-//! n bins of a spectrum with G[n−k] = conj(G[k]), each bin strictly between 0 and m appears twice and so takes half:
-//! G[k] = dy[k]·X[k], but G[k] = 2·dy[k]·X[k] for k = 0 and m. The sum over all bins splits for even and odd i into
-//! inverse transforms of length m of A = G[k] + conj(G[m−k]) and B = (G[k] − conj(G[m−k]))·W⁻ᵏ, together one of
-//! A + iB. With u = G[k], v = conj(G[m−k]) and q = i·W⁻ᵏ·(u − v) that is u + v + q at k, and conj(u + v − q) at m − k.
+//! Gradient: ∂/∂x[i] of Σ_k dy[k]·|X[k]|² over the bins 0..=m is Re Σ_k 2·dy[k]·X[k]·e^(2πi·k·i/n). As a sum
+//! over all n bins of a spectrum with G[n−k] = conj(G[k]), each bin strictly between 0 and m appears twice
+//! and so takes half: G[k] = dy[k]·X[k], but G[k] = 2·dy[k]·X[k] for k = 0 and m. The sum over all bins
+//! splits for even and odd i into inverse transforms of length m of A = G[k] + conj(G[m−k]) and B = (G[k] −
+//! conj(G[m−k]))·W⁻ᵏ, together one of A + iB. With u = G[k], v = conj(G[m−k]) and q = i·W⁻ᵏ·(u − v) that is
+//! u + v + q at k, and conj(u + v − q) at m − k.
 
 use pulp::Simd;
 use rayon::prelude::*;
@@ -83,7 +84,8 @@ impl Visit for Gradient<'_> {
             let q = complex.mul_conj(complex.sub(u, v), twiddle);
             let sum = complex.add(u, v);
             points[at[1]] = complex.conj(complex.sub_i(sum, q));
-            // Where both are one bin (k = 0, which has no mirror, and k = m/2), this is the value that counts.
+            // Where both are one bin (k = 0, which has no mirror, and k = m/2), this is the value that
+            // counts.
             points[at[0]] = complex.add_i(sum, q);
         }
         spectra.add_back(simd, points, block, self.phases);
@@ -103,8 +105,8 @@ fn fetch<S: Simd>(simd: S, from: &[f32], (start, end): (usize, usize)) -> S::f32
     }
 }
 
-/// Audio [N, C, L], dy [N, C, F, T] → dx [N, C, L], in parallel over signals; what falls on a sample is added in a
-/// fixed order.
+/// Audio [N, C, L], dy [N, C, F, T] → dx [N, C, L], in parallel over signals; what falls on a sample is added
+/// in a fixed order.
 pub fn gradient(spectra: Spectra, signals: usize) -> CpuKernel {
     let (share, size) = (share(signals), spectra.polyphase.len() + spectra.workspace());
     let (samples, spectrogram) = (spectra.samples(), spectra.bins() * spectra.frames);

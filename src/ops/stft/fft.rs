@@ -1,10 +1,11 @@
 //! A complex fast Fourier transform of several signals at once, one in each SIMD lane.
 //!
-//! Decimation in frequency, in place, radix 4 with a last stage of radix 2 where the length asks for it (Cooley and
-//! Tukey 1965; Gentleman and Sande 1966). A radix-4 butterfly stores its middle outputs swapped, as two stages of
-//! radix 2 would, so that the spectrum lies in bit-reversed order whatever the radices; nothing is ever reordered,
-//! since who reads the spectrum can read it anywhere, and the inverse runs the stages backwards from that order.
-//! Lanes never mix: a signal's result does not depend on its neighbours, nor on how many there are.
+//! Decimation in frequency, in place, radix 4 with a last stage of radix 2 where the length asks for it
+//! (Cooley and Tukey 1965; Gentleman and Sande 1966). A radix-4 butterfly stores its middle outputs swapped,
+//! as two stages of radix 2 would, so that the spectrum lies in bit-reversed order whatever the radices;
+//! nothing is ever reordered, since who reads the spectrum can read it anywhere, and the inverse runs the
+//! stages backwards from that order. Lanes never mix: a signal's result does not depend on its neighbours,
+//! nor on how many there are.
 
 use std::f64::consts::TAU;
 
@@ -21,7 +22,8 @@ const CACHED: usize = 1 << 14;
 #[derive(Clone, Debug)]
 pub struct Fft {
     points: usize,
-    /// For every radix-4 stage from the largest block down, and j in 0..block/4: e^(−2πi·k·j/block) for k = 1, 2, 3.
+    /// For every radix-4 stage from the largest block down, and j in 0..block/4: e^(−2πi·k·j/block) for k =
+    /// 1, 2, 3.
     stages: Vec<Vec<[Twiddle; 3]>>,
 }
 
@@ -151,8 +153,8 @@ impl Fft {
         k.reverse_bits() >> (usize::BITS - self.points.trailing_zeros())
     }
 
-    /// `Z[position(k)] = Σ_j z[j]·e^(−2πi·j·k/points)`, where `quarters(j)` gives z at j and one, two and three
-    /// quarters of the points behind it. What `data` held before does not matter.
+    /// `Z[position(k)] = Σ_j z[j]·e^(−2πi·j·k/points)`, where `quarters(j)` gives z at j and one, two and
+    /// three quarters of the points behind it. What `data` held before does not matter.
     #[inline(always)]
     pub fn forward<S: Simd>(
         &self,
@@ -203,7 +205,8 @@ impl Fft {
         self.stages.iter().take_while(|stage| size(stage) > CACHED).count()
     }
 
-    /// The radix-2 stage of blocks of two, where the length is no power of four; it is its own inverse up to scale.
+    /// The radix-2 stage of blocks of two, where the length is no power of four; it is its own inverse up to
+    /// scale.
     #[inline(always)]
     fn last_stage<S: Simd>(&self, complex: Complex<S>, data: &mut [Point<S>]) {
         if self.points.trailing_zeros() % 2 == 1 {

@@ -1,9 +1,10 @@
-//! The polyphase components of a signal: rows of samples a hop apart, so that what neighbouring STFT frames hold at one
-//! position lies side by side.
+//! The polyphase components of a signal: rows of samples a hop apart, so that what neighbouring STFT frames
+//! hold at one position lies side by side.
 //!
-//! Row r holds the padded signal's samples r, r + hop, r + 2·hop ... Sample i of frame t is sample t·hop + i of the
-//! padded signal: with i = q·hop + r it stands in row r at column t + q. A vector of it from several frames in a row is
-//! one load, whatever hop and length are, and each sample was moved once, however many frames it is in.
+//! Row r holds the padded signal's samples r, r + hop, r + 2·hop ... Sample i of frame t is sample t·hop + i
+//! of the padded signal: with i = q·hop + r it stands in row r at column t + q. A vector of it from several
+//! frames in a row is one load, whatever hop and length are, and each sample was moved once, however many
+//! frames it is in.
 
 use super::PowerStft;
 use crate::simd::{self, vectorised};
@@ -143,8 +144,8 @@ impl Polyphase {
 mod tests {
     use super::*;
 
-    /// Every sample of every frame stands where it should, and goes back to where it came from; what stands nowhere
-    /// is zero.
+    /// Every sample of every frame stands where it should, and goes back to where it came from; what stands
+    /// nowhere is zero.
     #[test]
     fn samples_of_frames() {
         for n_fft in [64, 128] {

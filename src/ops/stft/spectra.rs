@@ -1,8 +1,9 @@
 //! The spectra of a signal's frames, block by block: one frame in each SIMD lane.
 //!
-//! A frame of n real samples is transformed as m = n/2 complex ones, z[j] = x[2j] + i·x[2j+1]. With Z their spectrum,
-//! W = e^(−2πi/n), E = (Z[k] + Z̄[m−k])/2 and P = Wᵏ·(Z[k] − Z̄[m−k])/2i, the frame's spectrum is X[k] = E + P and
-//! X[m−k] = conj(E − P), where Z[m] = Z[0]. The halves are in the window's table, where they are exact.
+//! A frame of n real samples is transformed as m = n/2 complex ones, z[j] = x[2j] + i·x[2j+1]. With Z their
+//! spectrum, W = e^(−2πi/n), E = (Z[k] + Z̄[m−k])/2 and P = Wᵏ·(Z[k] − Z̄[m−k])/2i, the frame's spectrum is
+//! X[k] = E + P and X[m−k] = conj(E − P), where Z[m] = Z[0]. The halves are in the window's table, where they
+//! are exact.
 
 use pulp::{Simd, WithSimd};
 
@@ -23,8 +24,8 @@ pub struct Spectra {
     stft: PowerStft,
     fft: Fft,
     pub polyphase: Polyphase,
-    /// Half the window, and where in the components: of samples 2j and 2j + 1 for point j, and those one, two and three
-    /// quarters of the points behind it.
+    /// Half the window, and where in the components: of samples 2j and 2j + 1 for point j, and those one, two
+    /// and three quarters of the points behind it.
     taps: Vec<[[Tap; 2]; 4]>,
     /// For k in 0..=m/2: Wᵏ, and where bins k and m − k of Z lie.
     pub pairs: Vec<(Twiddle, [usize; 2])>,

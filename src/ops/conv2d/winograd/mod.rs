@@ -1,17 +1,18 @@
-//! Winograd's minimal filtering down the rows: F(4, 3), four outputs of three taps by six multiplications instead of
-//! twelve (Winograd 1980; Lavin and Gray 2016 for two dimensions).
+//! Winograd's minimal filtering down the rows: F(4, 3), four outputs of three taps by six multiplications
+//! instead of twelve (Winograd 1980; Lavin and Gray 2016 for two dimensions).
 //!
-//! With tiles of six input rows d, three taps g and four output rows y, `y = Aᵀ·((G·g) ⊙ (Bᵀ·d))`, where each of the six
-//! products is summed over channels and over the taps of a row *before* the output transform. Rows are transformed and
-//! columns are not, because then every step works on contiguous rows, and each of the six products is the
-//! [`crate::gemm::shift_product`] of a convolution with a kernel of one row. Two dimensions would save another third of
-//! the multiplications, and lose it to shuffles at the widths of this network.
+//! With tiles of six input rows d, three taps g and four output rows y, `y = Aᵀ·((G·g) ⊙ (Bᵀ·d))`, where each
+//! of the six products is summed over channels and over the taps of a row *before* the output transform. Rows
+//! are transformed and columns are not, because then every step works on contiguous rows, and each of the six
+//! products is the [`crate::gemm::shift_product`] of a convolution with a kernel of one row. Two dimensions
+//! would save another third of the multiplications, and lose it to shuffles at the widths of this network.
 //!
-//! A transformed channel is, for each of the six points, rows of padded columns, one row for each row of tiles of each
-//! sample. The padding behind a row is the padding before the next.
+//! A transformed channel is, for each of the six points, rows of padded columns, one row for each row of
+//! tiles of each sample. The padding behind a row is the padding before the next.
 //!
-//! Points are 0, ±3/4, ±3/2 and ∞: the transforms of data have few digits, so they are exact in f32, and the result's error
-//! is 1.4 times that of the plain sum, where the usual ±1, ±2 make it twice as large, and 5 times at worst.
+//! Points are 0, ±3/4, ±3/2 and ∞: the transforms of data have few digits, so they are exact in f32, and the
+//! result's error is 1.4 times that of the plain sum, where the usual ±1, ±2 make it twice as large, and 5
+//! times at worst.
 
 mod gradient;
 mod product;
@@ -65,7 +66,8 @@ struct Tiling {
 }
 
 impl Tiling {
-    /// None where the plain sum is faster: by shapes alone, so that a result does not depend on the machine's threads.
+    /// None where the plain sum is faster: by shapes alone, so that a result does not depend on the machine's
+    /// threads.
     fn new(
         samples: usize,
         channels: [usize; 2],
@@ -107,13 +109,14 @@ impl Tiling {
         self.tiles * self.pitch
     }
 
-    /// From one point of a transformed channel to the next: the columns of all samples side by side, zeros, and room for
-    /// the rest of a vector.
+    /// From one point of a transformed channel to the next: the columns of all samples side by side, zeros,
+    /// and room for the rest of a vector.
     fn point(&self) -> usize {
         (self.batch * self.len() + self.taps).next_multiple_of(SLACK) + SLACK
     }
 
-    /// Elements of the transformed image; as much as is multiplied at once can be read behind the last column.
+    /// Elements of the transformed image; as much as is multiplied at once can be read behind the last
+    /// column.
     fn transformed(&self) -> usize {
         self.channels[0] * POINTS * self.point() + TILES * COLUMNS + SLACK
     }

@@ -83,8 +83,8 @@ impl Winograd {
         }
     }
 
-    /// The kernel that reads images from input `source` and weights from input `weight`; `at(output channel, input
-    /// channel, row, column)` is the index of a weight.
+    /// The kernel that reads images from input `source` and weights from input `weight`; `at(output channel,
+    /// input channel, row, column)` is the index of a weight.
     fn kernel(
         self,
         source: usize,
@@ -96,7 +96,8 @@ impl Winograd {
         // Panel after panel, in each point after point, term after term, a row of each output channel.
         let panel = self.height * self.offsets.len();
         let packed_len = panels * POINTS * panel;
-        // The weights of the three rows of taps of each element as indices: finding them takes longer than packing.
+        // The weights of the three rows of taps of each element as indices: finding them takes longer than
+        // packing.
         let indices: Vec<[u32; TAPS]> = (0..panels * panel)
             .map(|i| {
                 let (k, t) = (i / panel * self.height + i % self.height, i % panel / self.height);

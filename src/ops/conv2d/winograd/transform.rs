@@ -1,8 +1,8 @@
 //! The transforms of F(4, 3) with the points 0, ±a, ±b and ∞, a = 3/4 and b = 3/2.
 //!
 //! Rows of Bᵀ are the coefficients of Π(x − pⱼ) without one factor, rows of Aᵀ are powers of the points, and
-//! G[i, r] = pᵢʳ / Π_{j≠i}(pᵢ − pⱼ) (Toom and Cook's interpolation, see Blahut, *Fast Algorithms for Signal Processing*).
-//! Pairs ±p share their even and odd parts.
+//! G[i, r] = pᵢʳ / Π_{j≠i}(pᵢ − pⱼ) (Toom and Cook's interpolation, see Blahut, *Fast Algorithms for Signal
+//! Processing*). Pairs ±p share their even and odd parts.
 
 use std::ops::Range;
 
@@ -97,8 +97,8 @@ pub fn gradient<S: Simd>(simd: S, rows: [S::f32s; ROWS]) -> [S::f32s; POINTS] {
     ]
 }
 
-/// `to[j][i] = f(from[·][i])` for all i below the rows' common length, a vector or more: whole vectors, then one that
-/// reaches back over what was done already.
+/// `to[j][i] = f(from[·][i])` for all i below the rows' common length, a vector or more: whole vectors, then
+/// one that reaches back over what was done already.
 ///
 /// Closures are inlined by force: what is not inlined is compiled for the oldest processor.
 #[inline(always)]
@@ -339,7 +339,8 @@ mod tests {
         }
     }
 
-    /// One column: the transforms together are the convolution, and the transposed ones its gradient to the taps.
+    /// One column: the transforms together are the convolution, and the transposed ones its gradient to the
+    /// taps.
     #[test]
     fn transforms_make_a_convolution() {
         let mut rng = Rng::new(5);

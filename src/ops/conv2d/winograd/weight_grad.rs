@@ -1,8 +1,9 @@
-//! The gradient to the weight: by transposition of the forward transforms, `dg = Gᵀ·Σ (A·dy) ⊙ (Bᵀ·d)`, summed over
-//! samples and positions before Gᵀ.
+//! The gradient to the weight: by transposition of the forward transforms, `dg = Gᵀ·Σ (A·dy) ⊙ (Bᵀ·d)`,
+//! summed over samples and positions before Gᵀ.
 //!
-//! x is transformed as for the forward convolution; dy is transposed so that output channels lie in vectors, which needs
-//! no horizontal sums. Samples are summed in a number of parts that only the shapes decide, the parts in order.
+//! x is transformed as for the forward convolution; dy is transposed so that output channels lie in vectors,
+//! which needs no horizontal sums. Samples are summed in a number of parts that only the shapes decide, the
+//! parts in order.
 
 use rayon::prelude::*;
 
