@@ -1,8 +1,9 @@
 //! The operations. Everything about one stands in its folder: shape rule, gradient rule, textbook reference,
 //! fast CPU kernel and GPU dispatch; its hand-written WGSL is the file of the same name under `shaders/`.
 //!
-//! To add an operation, add a folder with a type that implements [`Operation`] and a line in [`Op`]; the
-//! compiler names what is missing.
+//! To add an operation, add a folder with a type that implements [`Operation`], a line in [`Op`], and an
+//! example in `tests/common/operations.rs`. The compiler names what is missing of the first two, and the tests
+//! `every` of parity and gradients what is missing of the kernels, the launches, the gradient and the docs.
 
 pub mod activation;
 pub mod batch_norm;
