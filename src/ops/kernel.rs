@@ -195,12 +195,14 @@ pub fn grid(groups: usize) -> [u32; 3] {
     [x as u32, groups.div_ceil(x).max(1) as u32, 1]
 }
 
+type MakeTable = Box<dyn FnOnce() -> Vec<f32> + Send>;
+
 /// Constant data such as twiddle factors, computed when it is first read and uploaded once.
 #[derive(Clone)]
 pub struct Table {
     /// How many f32.
     pub len: usize,
-    values: Arc<LazyLock<Vec<f32>, Box<dyn FnOnce() -> Vec<f32> + Send>>>,
+    values: Arc<LazyLock<Vec<f32>, MakeTable>>,
 }
 
 impl Table {

@@ -106,7 +106,8 @@ impl Memory<'_> {
                     let compiled = self.compiled.get(&id).filter(|_| in_place.is_none());
                     let kernel =
                         compiled.cloned().unwrap_or_else(|| self.target.compile(&prepared, in_place));
-                    let work = Work::Run { op: op.clone(), prepared, in_place, kernel, workspace: None };
+                    let (op, prepared) = (op.clone(), Box::new(prepared));
+                    let work = Work::Run { op, prepared, in_place, kernel, workspace: None };
                     steps.push((position, id, work));
                 }
             }

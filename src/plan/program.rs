@@ -37,7 +37,7 @@ pub enum Work {
     /// Runs an operation's kernel. Where `in_place` is set, that input lies in the output's memory.
     Run {
         op: Op,
-        prepared: PreparedOp,
+        prepared: Box<PreparedOp>,
         in_place: Option<usize>,
         /// Made for one device.
         kernel: Kernel,
