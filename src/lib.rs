@@ -92,6 +92,7 @@
 //! | recognising songs | [`Recognizer`], [`Verdict`]; why: [`Explainer`] |
 //! | a model's file | [`Model`], [`ModelCard`], [`ModelConfig`] |
 //! | training | [`Training`], [`RunConfig`], [`TrainingEvent`], [`TrainingOutcome`] |
+//! | how good a recipe is | [`cross_validation`] |
 //! | songs and folders of them | [`Song`], [`load_song`], [`scan`], [`Library`]; music to try it on: [`demo`] |
 //! | graphs of one's own, devices | [`engine`] |
 //! | errors | [`Error`], which holds all others |
@@ -200,6 +201,14 @@ pub use train::{
 // Songs, and folders of them.
 pub use audio::{AudioError, AudioFault, AudioSpec, Normalise, Song, load as load_song};
 pub use dataset::{Augmentation, Cache, Dataset, DatasetError, Library, Problem, Split, scan};
+
+/// Cross-validation: networks that are each trained on all folds of the songs but one, and judged on that one.
+pub mod cross_validation {
+    pub use crate::train::{
+        FoldEvent, Folds, FoldsSetup, PartFigures, Pooled, RuleFigures, Settings, Spread, Tested, Which,
+        cross_validate, read_cross_validation,
+    };
+}
 
 /// Synthesised music in ten genres, to try things on where there is none.
 pub mod demo {

@@ -23,6 +23,7 @@ mod song;
 mod tags;
 pub mod wav;
 
+#[cfg(feature = "cli")]
 pub use decode::inspect;
 #[cfg(any(test, feature = "internals"))]
 pub use decode::{Decoded, decode, decode_bytes};

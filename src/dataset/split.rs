@@ -41,6 +41,7 @@ impl Split {
 }
 
 /// On which side of a [`Split`] a song is.
+#[cfg(feature = "cli")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Side {
     Train,
@@ -52,6 +53,7 @@ pub enum Side {
 ///
 /// # Errors
 /// [`DatasetError::Io`] where the file cannot be read; [`DatasetError::Tracks`] with the line that is no row of such a table.
+#[cfg(feature = "cli")]
 pub fn read_sides(path: &Path) -> Result<HashMap<String, Side>, DatasetError> {
     let bytes = std::fs::read(path).map_err(|source| DatasetError::Io { path: path.to_owned(), source })?;
     let fail = |line: u64, reason: &str| DatasetError::Tracks {

@@ -5,6 +5,7 @@ mod error;
 mod explain;
 mod gathering;
 mod recognizer;
+#[cfg(feature = "cli")]
 mod spectrogram;
 mod verdict;
 
@@ -13,6 +14,7 @@ pub use classifier::{Frame, FrameClassifier};
 pub use error::RecognizeError;
 pub use explain::{ExplainedFrame, Explainer};
 pub use recognizer::Recognizer;
+#[cfg(feature = "cli")]
 pub use spectrogram::Spectrograph;
 pub use verdict::{Guess, TimedGuess, Verdict};
 
