@@ -1,7 +1,7 @@
 //! What files are called: containers, codecs, and what is neither decoded nor audio.
 
 use symphonia::core::codecs::audio::{AudioCodecId, CODEC_ID_NULL_AUDIO, well_known as codec};
-use symphonia::core::formats::{FormatId, FormatInfo, well_known as format};
+use symphonia::core::formats::{FormatId, well_known as format};
 
 /// What a file's first bytes show it to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,8 +32,14 @@ const SIGNATURES: &[(usize, &[u8], Kind)] = &[
     (0, b".snd", Kind::Unsupported("Sun/NeXT AU")),
     (0, b"FLV\x01", Kind::Unsupported("Flash video")),
     (28, b"Speex   ", Kind::Unsupported("Speex")),
-    (0, b"RF64", Kind::Unsupported("RF64 WAV (over 4 GiB)")),
-    (0, b"\x0b\x77", Kind::Unsupported("AC-3")),
+    (0, b"ADIF", Kind::Unsupported("AAC in ADIF")),
+    (0, b"Creative Voice File", Kind::Unsupported("Creative Voice (VOC)")),
+    (0, b"\x0b\x77", Kind::Unsupported("AC-3 or E-AC-3")),
+    (0, b"\x77\x0b", Kind::Unsupported("AC-3 or E-AC-3")),
+    (0, b"\xfe\x7f\x01\x80", Kind::Unsupported("DTS")),
+    (0, b"\x1f\xff\xe8\x00", Kind::Unsupported("DTS")),
+    (0, b"\xff\x1f\x00\xe8", Kind::Unsupported("DTS")),
+    (0, b"\x64\x58\x20\x25", Kind::Unsupported("DTS")),
     (0, b"\x7f\xfe\x80\x01", Kind::Unsupported("DTS")),
     (0, b"MThd", Kind::Unsupported("MIDI (notes, not sound)")),
     (8, b"AVI ", Kind::Unsupported("AVI")),
@@ -127,7 +133,6 @@ const CONTAINERS: &[(FormatId, &str)] = &[
 ];
 
 /// A name for a container.
-pub(super) fn container_name(info: &FormatInfo) -> String {
-    let known = CONTAINERS.iter().find(|(known, _)| *known == info.format);
-    known.map_or(info.short_name, |(_, name)| name).to_owned()
+pub(super) fn container_name(id: FormatId) -> &'static str {
+    CONTAINERS.iter().find(|(known, _)| *known == id).map_or("unknown", |(_, name)| name)
 }

@@ -1,4 +1,4 @@
-//! What a run of samples is like, in one sweep that the compiler turns into vector instructions: accumulators side by
+//! What runs of samples are like, in one sweep that the compiler turns into vector instructions: accumulators side by
 //! side, because sums and maxima of floats may not be reordered for us.
 
 const LANES: usize = 16;
@@ -44,6 +44,36 @@ pub(super) fn measure(samples: &[f32]) -> Measure {
     }
 }
 
+/// Sums of products of two runs of samples.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Products {
+    /// Sum of the squares of the first and of the second run.
+    pub first: f32,
+    pub second: f32,
+    /// Sum of the products of both.
+    pub both: f32,
+}
+
+/// The products of two runs of equal length.
+pub(super) fn products(a: &[f32], b: &[f32]) -> Products {
+    let mut sums = [[0.0f32; LANES]; 3];
+    let mut take = |i: usize, a: f32, b: f32| {
+        sums[0][i] += a * a;
+        sums[1][i] += b * b;
+        sums[2][i] += a * b;
+    };
+    let (whole_a, whole_b) = (a.chunks_exact(LANES), b.chunks_exact(LANES));
+    let rest = whole_a.remainder().iter().zip(whole_b.remainder());
+    for (a, b) in whole_a.zip(whole_b) {
+        for (i, (&a, &b)) in a.iter().zip(b).enumerate() {
+            take(i, a, b);
+        }
+    }
+    rest.enumerate().for_each(|(i, (&a, &b))| take(i, a, b));
+    let [first, second, both] = sums.map(|lanes| lanes.into_iter().sum());
+    Products { first, second, both }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -67,6 +97,20 @@ mod tests {
                         samples[at] = kept;
                     }
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn products_are_sums() {
+        let mut rng = Rng::new(2);
+        for length in [0usize, 1, 16, 100] {
+            let [a, b]: [Vec<f32>; 2] =
+                std::array::from_fn(|_| (0..length).map(|_| rng.range(-1.0, 1.0)).collect());
+            let sum = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f32>();
+            let Products { first, second, both } = products(&a, &b);
+            for (got, wanted) in [(first, sum(&a, &a)), (second, sum(&b, &b)), (both, sum(&a, &b))] {
+                assert!((got - wanted).abs() < 1e-4, "{got} for {wanted}");
             }
         }
     }

@@ -2,8 +2,11 @@
 //!
 //! This module knows samples only: no tensors, no genres.
 
+mod aac;
 mod blocks;
 mod catch;
+mod conform;
+mod container;
 mod decode;
 mod edits;
 mod error;
@@ -13,14 +16,17 @@ mod kinds;
 pub mod limits;
 mod load;
 mod measure;
+mod mix;
 mod open;
 mod opus;
 #[cfg(feature = "opus")]
 mod opus_decoder;
+mod packets;
+mod reader;
 mod resample;
-mod riff;
 mod song;
 mod tags;
+mod timeline;
 pub mod wav;
 
 #[cfg(feature = "cli")]
@@ -29,7 +35,7 @@ pub use decode::inspect;
 pub use decode::{Decoded, decode, decode_bytes};
 pub use error::{AudioError, AudioFault};
 pub use frames::Framing;
-pub use info::FileInfo;
+pub use info::{FileInfo, Loss};
 pub use load::{RecordError, load, record};
 pub use resample::Resampler;
 #[cfg(any(test, feature = "internals"))]
@@ -40,9 +46,10 @@ pub use wav::write_wav;
 /// File name extensions (lower case) that audio files go by. A hint for finding files only: what a file is, its
 /// bytes decide. Those that are known but not decoded are listed too, so that such files are named, not overlooked.
 pub const EXTENSIONS: &[&str] = &[
-    "aac", "ac3", "aif", "aifc", "aiff", "alac", "ape", "au", "caf", "dsf", "flac", "m4a", "m4b", "mka",
-    "mkv", "mp1", "mp2", "mp3", "mp4", "mpc", "oga", "ogg", "opus", "tta", "w64", "wav", "wave", "webm",
-    "wma", "wv",
+    "aac", "ac3", "aif", "aifc", "aiff", "alac", "amr", "ape", "au", "bwf", "caf", "dff", "dsf", "dts",
+    "eac3", "ec3", "flac", "m4a", "m4b", "m4r", "mka", "mkv", "mov", "mp1", "mp2", "mp3", "mp4", "mpc",
+    "mpga", "oga", "ogg", "ogx", "opus", "ra", "rf64", "snd", "spx", "tak", "tta", "voc", "w64", "wav",
+    "wave", "webm", "weba", "wma", "wv",
 ];
 
 /// Whether `path` has one of [`EXTENSIONS`], in any case.

@@ -84,7 +84,7 @@ impl Library {
                 Ok(song) => {
                     let recording = song.recording();
                     library.dataset.songs.push(Entry {
-                        artist: entry.artist.clone().or_else(|| recording.source.artist.clone()),
+                        artist: entry.artist.clone().or_else(|| recording.source.artists.first().cloned()),
                         content: Some(recording.digest.clone()),
                         ..entry.clone()
                     });

@@ -396,7 +396,8 @@ fn headers_and_tags_are_read() {
             channels: 2,
             bits,
             seconds,
-            artist: Some("The Band".to_owned()),
+            artists: vec!["The Band".to_owned()],
+            loss: None,
             // ffmpeg writes Matroska's into the segment's header, which the format reader passes over.
             title: (container != "Matroska").then(|| "Song".to_owned()),
         };
@@ -504,7 +505,7 @@ fn trailing_tags_are_read() {
     ] {
         fs::write(&file, [&plain[..], &tags].concat()).unwrap();
         let info = inspect(&file).unwrap();
-        assert_eq!((info.artist.as_deref(), info.title.as_deref()), (Some(artist), Some("A song")));
+        assert_eq!((info.artists, info.title.as_deref()), (vec![artist.to_owned()], Some("A song")));
         assert_eq!(decode(&file).unwrap(), wanted);
     }
 }

@@ -126,7 +126,7 @@ fn look(entry: &Entry, spec: &AudioSpec, min_seconds: f64, depth: Depth<'_>) -> 
             (recording.seconds(), recording.source, Some(recording.digest))
         }
     };
-    let artist = entry.artist.clone().or_else(|| source.artist.clone());
+    let artist = entry.artist.clone().or_else(|| source.artists.first().cloned());
     Ok(Fact { entry: Entry { artist, content, ..entry.clone() }, seconds, source })
 }
 

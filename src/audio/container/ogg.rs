@@ -1,0 +1,442 @@
+//! Ogg (RFC 3533) with Vorbis, Opus (RFC 7845) or FLAC, chained, multiplexed, joined late, and with pages lost.
+//!
+//! Symphonia's reader takes a page's granule position for the end of its last packet also where it is −1, which stands
+//! for "none", and for a length where a stream was joined late; so packets are trimmed away that are music.
+
+use std::collections::VecDeque;
+
+use symphonia::core::audio::Channels;
+use symphonia::core::checksum::Crc32;
+use symphonia::core::codecs::CodecParameters;
+use symphonia::core::codecs::audio::{AudioCodecParameters, well_known as codec};
+use symphonia::core::errors::{Error, Result};
+use symphonia::core::formats::{FormatId, Track, well_known as format};
+use symphonia::core::io::{MediaSource, Monitor};
+use symphonia::core::packet::Packet;
+use symphonia::core::units::{Duration, Timestamp};
+
+use super::super::reader::{Missing, PageEnd, Reader, Unit};
+use super::super::tags::Tags;
+use super::window::Window;
+
+/// Bytes of a page's header before its table of segments, and of the longest page.
+const HEADER: usize = 27;
+const LONGEST: usize = HEADER + 255 + 255 * 255;
+/// Most bytes of a packet that goes on from page to page.
+const PACKET: usize = 16 << 20;
+/// Most pages in which headers are looked for, and most streams in one part.
+const PAGES: usize = 1000;
+const STREAMS: usize = 64;
+/// A stream whose first page lies further in, in seconds, was joined late.
+const LATE: i64 = 10;
+
+/// Reads Ogg.
+pub(in crate::audio) struct Ogg {
+    window: Window,
+    streams: Vec<Stream>,
+    tracks: Vec<Track>,
+    units: VecDeque<Unit>,
+    tags: Tags,
+    missing: Missing,
+    /// The first page of the next part.
+    next_part: Option<Page>,
+}
+
+/// A page: where its packets end, and what its header says.
+struct Page {
+    continued: bool,
+    first: bool,
+    last: bool,
+    granule: i64,
+    serial: u32,
+    sequence: u32,
+    segments: Vec<u8>,
+    body: Vec<u8>,
+}
+
+/// One of the streams that run side by side.
+struct Stream {
+    serial: u32,
+    codec: Codec,
+    /// Headers that have not come yet; `None` where the stream's own packets tell.
+    headers: Option<u16>,
+    /// Its headers, as its decoder wants them.
+    setup: Vec<u8>,
+    /// The beginning of a packet that goes on on the next page.
+    partial: Vec<u8>,
+    /// The page before, and how many packets ended on it.
+    sequence: Option<u32>,
+    packets: u64,
+    /// Whether a page with sound has come, and whether the last one has.
+    started: bool,
+    over: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Codec {
+    Vorbis,
+    Opus,
+    Flac,
+    Other,
+}
+
+impl Ogg {
+    /// Reads the headers of an Ogg file, which `source` stands at the beginning of.
+    pub(in crate::audio) fn new(source: Box<dyn MediaSource>) -> Result<Self> {
+        let mut ogg = Self {
+            window: Window::new(source, 0)?,
+            streams: Vec::new(),
+            tracks: Vec::new(),
+            units: VecDeque::new(),
+            tags: Tags::default(),
+            missing: Missing::default(),
+            next_part: None,
+        };
+        let first = ogg.page()?.filter(|page| page.first);
+        let Some(first) = first else {
+            return Err(Error::DecodeError("ogg: the stream's headers are not there"));
+        };
+        ogg.begin(first)?;
+        Ok(ogg)
+    }
+
+    /// Begins a part with its first page, up to the end of its headers.
+    fn begin(&mut self, first: Page) -> Result<()> {
+        self.streams.clear();
+        self.units.clear();
+        self.tracks.clear();
+        let start = self.window.position();
+        self.take(first)?;
+        for _ in 0..PAGES {
+            let ready = |s: &Stream| s.codec == Codec::Other || s.headers == Some(0);
+            let sound = self.units.iter().any(|unit| unit.end.is_some());
+            if sound && self.streams.iter().all(ready) {
+                break;
+            }
+            match self.page()? {
+                Some(page)
+                    if page.first && self.streams.iter().any(|s| s.sequence != Some(0) || s.started) =>
+                {
+                    self.next_part = Some(page);
+                    break;
+                }
+                Some(page) => self.take(page)?,
+                None => break,
+            }
+        }
+        for stream in &self.streams {
+            let mut track = Track::new(stream.serial);
+            if let Some(params) = stream.params() {
+                track.with_codec_params(CodecParameters::Audio(params));
+            }
+            self.tracks.push(track);
+        }
+        self.measure(start)
+    }
+
+    /// The next page that is whole; `None` at the end.
+    fn page(&mut self) -> Result<Option<Page>> {
+        if let Some(page) = self.next_part.take() {
+            return Ok(Some(page));
+        }
+        loop {
+            let bytes = self.window.peek(LONGEST)?;
+            if bytes.len() < HEADER {
+                self.missing.cut |= bytes.starts_with(b"Ogg");
+                return Ok(None);
+            }
+            match page_length(bytes) {
+                Some(length) if length <= bytes.len() && intact(&bytes[..length]) => {
+                    let page = read_page(&bytes[..length]);
+                    self.window.skip(length as u64)?;
+                    return Ok(Some(page));
+                }
+                found => {
+                    // The last page is cut off, unless its header is damaged.
+                    let cut = found.is_some() && bytes.len() < LONGEST;
+                    let next = bytes.iter().skip(1).position(|&b| b == b'O').map_or(bytes.len(), |i| i + 1);
+                    self.missing.cut |= cut;
+                    self.window.skip(next as u64)?;
+                }
+            }
+        }
+    }
+
+    /// Takes a page's packets.
+    fn take(&mut self, page: Page) -> Result<()> {
+        if page.first && self.streams.len() < STREAMS {
+            self.streams.push(Stream::new(&page));
+        }
+        let Some(stream) = self.streams.iter_mut().find(|s| s.serial == page.serial) else {
+            return Ok(());
+        };
+        let gap = stream.sequence.map_or(0, |before| page.sequence.wrapping_sub(before).wrapping_sub(1));
+        // Numbers that go back, or start anew, say nothing.
+        if gap > 0 && gap < 1 << 30 && stream.started {
+            self.missing.packets += u64::from(gap) * stream.packets.max(1);
+        }
+        if gap > 0 || !page.continued {
+            stream.partial.clear();
+        }
+        stream.sequence = Some(page.sequence);
+        stream.over |= page.last;
+        let mut skip = page.continued && stream.partial.is_empty();
+        let (mut at, mut length, mut ended) = (0, 0, 0);
+        let from = self.units.len();
+        for &segment in &page.segments {
+            length += usize::from(segment);
+            if segment == 255 {
+                continue;
+            }
+            let bytes = page.body.get(at..at + length).unwrap_or_default();
+            (at, length) = (at + length, 0);
+            // The end of a packet whose beginning is lost.
+            if std::mem::take(&mut skip) {
+                continue;
+            }
+            let mut packet = std::mem::take(&mut stream.partial);
+            packet.extend_from_slice(bytes);
+            ended += 1;
+            if stream.is_sound(&packet) {
+                let packet = Packet::new(page.serial, Timestamp::ZERO, Duration::ZERO, packet);
+                self.units.push_back(packet.into());
+            } else {
+                stream.header(&packet, &mut self.tags);
+            }
+        }
+        if !skip && stream.partial.len() < PACKET {
+            stream.partial.extend_from_slice(page.body.get(at..).unwrap_or_default());
+        }
+        stream.packets = ended;
+        if self.units.len() > from {
+            stream.started = true;
+            if let Some(unit) = self.units.back_mut() {
+                // No packet's end, by the standard: −1; by encoders' mistake, anything below 0.
+                let end = PageEnd { granule: page.granule, last: page.last };
+                unit.end = (page.granule >= 0).then_some(end);
+            }
+        }
+        Ok(())
+    }
+
+    /// Finds out how long the streams are, from the last page; `start` is where the window stood before.
+    fn measure(&mut self, start: u64) -> Result<()> {
+        let here = self.window.position();
+        let end = self.window.len()?;
+        for (stream, track) in self.streams.iter().zip(&mut self.tracks) {
+            let Some(rate) = track.codec_params.as_ref().and_then(|p| p.audio()?.sample_rate) else {
+                continue;
+            };
+            let tail = end.saturating_sub(2 * LONGEST as u64).max(start);
+            let last = last_granule(&mut self.window, tail, stream.serial)?;
+            // What waits already tells where the stream begins, if not the first page that follows.
+            let first = self.units.iter().find_map(|unit| Some(unit.end?.granule));
+            let offset = first.filter(|&granule| granule > LATE * i64::from(rate)).unwrap_or(0);
+            let skip = if stream.codec == Codec::Opus { opus_skip(&stream.setup) } else { 0 };
+            if let Some(frames) = last.and_then(|last| u64::try_from(last - offset - skip).ok()) {
+                track.with_num_frames(frames);
+            }
+        }
+        self.window.go_to(here)?;
+        Ok(())
+    }
+}
+
+/// The last granule position of a stream from `from` on.
+fn last_granule(window: &mut Window, from: u64, serial: u32) -> Result<Option<i64>> {
+    window.go_to(from)?;
+    let mut last = None;
+    loop {
+        let bytes = window.peek(LONGEST)?;
+        if bytes.len() < HEADER {
+            return Ok(last);
+        }
+        let step = match page_length(bytes) {
+            Some(length) if length <= bytes.len() && intact(&bytes[..length]) => {
+                let page = read_page(&bytes[..length]);
+                if page.serial == serial && page.granule >= 0 {
+                    last = Some(page.granule);
+                }
+                length
+            }
+            _ => bytes.iter().skip(1).position(|&b| b == b'O').map_or(bytes.len(), |i| i + 1),
+        };
+        window.skip(step as u64)?;
+    }
+}
+
+/// Samples that an Opus stream's header has dropped from the start.
+fn opus_skip(head: &[u8]) -> i64 {
+    head.get(10..12).map_or(0, |b| i64::from(u16::from_le_bytes([b[0], b[1]])))
+}
+
+/// The length of the page that begins here, if one does; at least [`HEADER`] bytes are given.
+fn page_length(bytes: &[u8]) -> Option<usize> {
+    let header = bytes.get(..HEADER)?;
+    if !header.starts_with(b"OggS\0") || header[5] & 0xf8 != 0 {
+        return None;
+    }
+    let segments = bytes.get(HEADER..HEADER + usize::from(header[26]))?;
+    Some(HEADER + segments.len() + segments.iter().map(|&s| usize::from(s)).sum::<usize>())
+}
+
+/// Whether a page's checksum is right.
+fn intact(page: &[u8]) -> bool {
+    let mut crc = Crc32::new(0);
+    crc.process_buf_bytes(&page[..22]);
+    crc.process_buf_bytes(&[0; 4]);
+    crc.process_buf_bytes(&page[26..]);
+    crc.crc().to_le_bytes() == page[22..26]
+}
+
+/// Reads a page of the length that [`page_length`] gave.
+fn read_page(page: &[u8]) -> Page {
+    let word = |at: usize| u32::from_le_bytes(std::array::from_fn(|i| page[at + i]));
+    let flags = page[5];
+    let body = HEADER + usize::from(page[26]);
+    Page {
+        continued: flags & 1 != 0,
+        first: flags & 2 != 0,
+        last: flags & 4 != 0,
+        granule: (u64::from(word(10)) << 32 | u64::from(word(6))) as i64,
+        serial: word(14),
+        sequence: word(18),
+        segments: page[HEADER..body].to_vec(),
+        body: page[body..].to_vec(),
+    }
+}
+
+impl Stream {
+    fn new(first: &Page) -> Self {
+        let body = &first.body;
+        let (codec, headers) = match body.as_slice() {
+            [1, rest @ ..] if rest.starts_with(b"vorbis") => (Codec::Vorbis, Some(3)),
+            body if body.starts_with(b"OpusHead") => (Codec::Opus, Some(2)),
+            [0x7f, b'F', b'L', b'A', b'C', 1, _, high, low, ..] if body.len() >= 51 => {
+                let more = u16::from_be_bytes([*high, *low]);
+                (Codec::Flac, (more > 0).then(|| more.saturating_add(1)))
+            }
+            _ => (Codec::Other, None),
+        };
+        Self {
+            serial: first.serial,
+            codec,
+            headers,
+            setup: Vec::new(),
+            partial: Vec::new(),
+            sequence: None,
+            packets: 0,
+            started: false,
+            over: false,
+        }
+    }
+
+    /// Whether a packet is sound, not a header.
+    fn is_sound(&mut self, packet: &[u8]) -> bool {
+        match self.codec {
+            Codec::Other => false,
+            // A header's first byte is odd, that of sound even.
+            Codec::Vorbis => self.headers == Some(0) && packet.first().is_none_or(|byte| byte & 1 == 0),
+            Codec::Opus => self.headers == Some(0) && !packet.starts_with(b"OpusTags"),
+            Codec::Flac => {
+                // The number of headers may be unknown, or wrong.
+                let sound = packet.first() == Some(&0xff);
+                if sound {
+                    self.headers = Some(0);
+                }
+                sound
+            }
+        }
+    }
+
+    /// Takes a header.
+    fn header(&mut self, packet: &[u8], tags: &mut Tags) {
+        let comment = match (self.codec, packet) {
+            (Codec::Other, _) => return,
+            (Codec::Vorbis, [1 | 5, ..]) => {
+                self.setup.extend_from_slice(packet);
+                None
+            }
+            (Codec::Vorbis, [3, rest @ ..]) => rest.get(6..),
+            (Codec::Opus, packet) if packet.starts_with(b"OpusHead") => {
+                self.setup = packet.to_vec();
+                None
+            }
+            (Codec::Opus, packet) => packet.strip_prefix(b"OpusTags"),
+            (Codec::Flac, [0x7f, ..]) => {
+                // The block with the stream's properties, behind "fLaC" and its own header.
+                self.setup = packet.get(17..51).unwrap_or_default().to_vec();
+                None
+            }
+            // A block of comments, behind its header.
+            (Codec::Flac, [kind, rest @ ..]) if kind & 0x7f == 4 => rest.get(3..),
+            _ => None,
+        };
+        self.headers = self.headers.map(|left| left.saturating_sub(1));
+        if let Some(comment) = comment {
+            tags.comments(comment);
+        }
+    }
+
+    fn params(&self) -> Option<AudioCodecParameters> {
+        let word = |at: usize| {
+            let bytes = self.setup.get(at..at + 4)?;
+            Some(u32::from_le_bytes(std::array::from_fn(|i| bytes[i])))
+        };
+        let mut params = AudioCodecParameters::new();
+        match self.codec {
+            Codec::Other => return None,
+            Codec::Vorbis => {
+                params.for_codec(codec::CODEC_ID_VORBIS);
+                params.sample_rate = word(12);
+                params.channels = self.setup.get(11).map(|&n| Channels::Discrete(n.into()));
+            }
+            Codec::Opus => {
+                params.for_codec(codec::CODEC_ID_OPUS).with_sample_rate(48_000);
+                params.channels = self.setup.get(9).map(|&n| Channels::Discrete(n.into()));
+            }
+            Codec::Flac => {
+                params.for_codec(codec::CODEC_ID_FLAC);
+            }
+        }
+        params.with_extra_data(self.setup.clone().into_boxed_slice());
+        Some(params)
+    }
+}
+
+impl Reader for Ogg {
+    fn format(&self) -> FormatId {
+        format::FORMAT_ID_OGG
+    }
+
+    fn tracks(&self) -> &[Track] {
+        &self.tracks
+    }
+
+    fn next(&mut self) -> Result<Option<Unit>> {
+        loop {
+            if let Some(unit) = self.units.pop_front() {
+                return Ok(Some(unit));
+            }
+            let Some(page) = self.page()? else {
+                let sound = |s: &&Stream| s.codec != Codec::Other && s.started;
+                self.missing.cut |= self.streams.iter().filter(sound).any(|s| !s.over);
+                return Ok(None);
+            };
+            // Another part begins, unless a stream joins those that are being read.
+            if page.first && self.streams.iter().any(|s| s.started || s.over) {
+                self.begin(page)?;
+                return Err(Error::ResetRequired);
+            }
+            self.take(page)?;
+        }
+    }
+
+    fn tags(&mut self, tags: &mut Tags) {
+        tags.join(std::mem::take(&mut self.tags));
+    }
+
+    fn missing(&self) -> Missing {
+        self.missing
+    }
+}

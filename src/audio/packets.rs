@@ -1,0 +1,251 @@
+//! The way of a file's packets through its decoder, and what is made of those that fail.
+
+use std::io::ErrorKind;
+
+use symphonia::core::audio::GenericAudioBufferRef;
+use symphonia::core::codecs::audio::AudioDecoder;
+use symphonia::core::errors::Error as Symphonia;
+use symphonia::core::packet::Packet;
+
+use super::aac;
+use super::decode::Sink;
+use super::error::AudioFault;
+use super::info::{FileInfo, Loss};
+use super::limits;
+use super::open::{Chosen, Opened, check_spec, fault_of};
+use super::reader::{Missing, PageEnd};
+use super::timeline::Timeline;
+
+/// How many more packets may fail than decode before the rest of a file is given up: bounds the work on files whose
+/// headers promise millions of packets.
+const PATIENCE: u64 = 1000;
+
+/// How many packets in a row may give no sample, because they are empty or of other tracks: bounds the work on headers
+/// that promise packets of no bytes.
+const IDLE: u32 = 1 << 20;
+
+/// Seconds that may be missing of a declared length without a word: some headers count in packets.
+const SLACK: f64 = 0.2;
+
+/// The state of decoding one file.
+///
+/// A file whose rate, channels or codec change midway is decoded part by part. Packets that fail are passed over, as
+/// symphonia's documentation advises, with one rule for how many may: see [`Packets::verdict`].
+#[derive(Default)]
+pub(super) struct Packets {
+    /// Sample rate and number of channels of the first packet that decodes, and of the last.
+    first: Option<(u32, usize)>,
+    spec: Option<(u32, usize)>,
+    /// Seconds so far.
+    seconds: f64,
+    timeline: Timeline,
+    /// Seconds that the headers of all parts declare, where all do exactly.
+    declared: Option<f64>,
+    parts: u32,
+    good: u64,
+    bad: u64,
+    /// Whether the decoder has not given a sample yet.
+    fresh: bool,
+    /// Packets read since the last one that gave samples.
+    idle: u32,
+    cut: bool,
+    /// Packets that show that AAC is more than that.
+    replicated: u64,
+    /// What went wrong last.
+    trouble: Option<String>,
+    planes: Vec<Vec<f32>>,
+}
+
+impl Packets {
+    /// Decodes all that is to be heard into `sink`.
+    ///
+    /// # Errors
+    /// Those of [`super::decode::decode`], and what the sink gives.
+    pub(super) fn run(mut self, mut opened: Opened, sink: &mut Sink) -> Result<FileInfo, AudioFault> {
+        let mut chosen = opened.choose()?;
+        let mut info = opened.info(&chosen);
+        let mut decoder = Some(self.start(&chosen)?);
+        while self.bad <= self.good + PATIENCE && !self.timeline.is_over() {
+            let unit = match opened.reader.next() {
+                Ok(Some(unit)) => unit,
+                Ok(None) => break,
+                // A chained stream starts anew.
+                Err(Symphonia::ResetRequired) => {
+                    self.flush(sink)?;
+                    decoder = match opened.choose().and_then(|next| {
+                        chosen = next;
+                        self.start(&chosen)
+                    }) {
+                        Ok(decoder) => Some(decoder),
+                        Err(AudioFault::Io(error)) => return Err(error.into()),
+                        Err(fault) if self.first.is_none() => return Err(fault),
+                        // The other parts count.
+                        Err(fault) => {
+                            self.fail(fault.to_string());
+                            None
+                        }
+                    };
+                    continue;
+                }
+                Err(Symphonia::IoError(e)) if e.kind() != ErrorKind::UnexpectedEof => return Err(e.into()),
+                // The stream cannot be read further; what was decoded counts.
+                Err(e) => {
+                    self.cut = true;
+                    self.trouble = Some(e.to_string());
+                    break;
+                }
+            };
+            self.idle += 1;
+            if self.idle > IDLE {
+                self.trouble = Some(format!("{IDLE} packets without a sample"));
+                break;
+            }
+            if unit.packet.track_id != chosen.id {
+                continue;
+            }
+            match &mut decoder {
+                Some(decoder) => self.decode(decoder.as_mut(), &chosen, &unit.packet, unit.end, sink)?,
+                None => self.bad += 1,
+            }
+        }
+        self.flush(sink)?;
+        opened.reader.tags(&mut opened.tags);
+        (info.artists, info.title) = (opened.tags.artists(), opened.tags.title());
+        (info.sample_rate, info.channels) = self.first.unwrap_or((info.sample_rate, info.channels));
+        let missing = opened.reader.missing();
+        info.loss = self.verdict(Missing { cut: missing.cut || opened.cut, ..missing })?;
+        Ok(info)
+    }
+
+    /// Begins a part.
+    fn start(&mut self, chosen: &Chosen) -> Result<Box<dyn AudioDecoder>, AudioFault> {
+        let declared = chosen.declared.filter(|_| chosen.exact);
+        self.declared = match self.parts {
+            0 => declared,
+            _ => self.declared.zip(declared).map(|(before, now)| before + now),
+        };
+        self.parts = self.parts.saturating_add(1);
+        self.timeline = Timeline::new(chosen.part, chosen.paged);
+        self.fresh = true;
+        chosen.decoder()
+    }
+
+    fn decode(
+        &mut self,
+        decoder: &mut dyn AudioDecoder,
+        chosen: &Chosen,
+        packet: &Packet,
+        end: Option<PageEnd>,
+        sink: &mut Sink,
+    ) -> Result<(), AudioFault> {
+        match decoder.decode(packet) {
+            Ok(audio) => self.take(&audio, packet, end, sink)?,
+            Err(e @ (Symphonia::DecodeError(_) | Symphonia::IoError(_))) => {
+                self.fail(e.to_string());
+                self.pass(end, sink)?;
+            }
+            Err(e) => return Err(fault_of(e)),
+        }
+        self.replicated += u64::from(chosen.is_replicated(packet, self.good)?);
+        if self.replicated >= aac::ENOUGH { Err(aac::replicated()) } else { Ok(()) }
+    }
+
+    /// Passes on what a packet decoded to.
+    fn take(
+        &mut self,
+        audio: &GenericAudioBufferRef<'_>,
+        packet: &Packet,
+        end: Option<PageEnd>,
+        sink: &mut Sink,
+    ) -> Result<(), AudioFault> {
+        let spec = (audio.spec().rate(), audio.spec().channels().count());
+        let fresh = std::mem::take(&mut self.fresh);
+        if audio.frames() == 0 {
+            // A decoder's first packet may yield nothing yet; packets that never do are no good.
+            let trimmed = packet.trim_start.get() + packet.trim_end.get() > 0;
+            self.bad += u64::from(!fresh && !trimmed);
+            return self.pass(end, sink);
+        }
+        if self.spec != Some(spec) {
+            check_spec(spec.0, spec.1)?;
+            self.spec = Some(spec);
+            self.first.get_or_insert(spec);
+        }
+        audio.copy_to_vecs_planar(&mut self.planes);
+        self.good += 1;
+        self.idle = 0;
+        let frames = self.timeline.take(spec.0, &mut self.planes, end);
+        self.give(frames, sink)
+    }
+
+    /// Heeds the end of a page though its last packet gave nothing.
+    fn pass(&mut self, end: Option<PageEnd>, sink: &mut Sink) -> Result<(), AudioFault> {
+        let (Some(_), Some((rate, channels))) = (end, self.spec) else {
+            return Ok(());
+        };
+        self.planes.resize_with(channels, Vec::new);
+        self.planes.iter_mut().for_each(Vec::clear);
+        let frames = self.timeline.take(rate, &mut self.planes, end);
+        self.give(frames, sink)
+    }
+
+    /// Passes on what still waits at the end of a part.
+    fn flush(&mut self, sink: &mut Sink) -> Result<(), AudioFault> {
+        let Some((rate, _)) = self.spec else {
+            return Ok(());
+        };
+        let frames = self.timeline.finish(rate, &mut self.planes);
+        self.give(frames, sink)
+    }
+
+    fn give(&mut self, frames: usize, sink: &mut Sink) -> Result<(), AudioFault> {
+        let Some((rate, _)) = self.spec.filter(|_| frames > 0) else {
+            return Ok(());
+        };
+        self.seconds += frames as f64 / f64::from(rate);
+        if self.seconds > limits::SECONDS as f64 {
+            return Err(AudioFault::TooLong);
+        }
+        sink(rate, &self.planes)
+    }
+
+    fn fail(&mut self, why: String) {
+        self.bad += 1;
+        self.trouble = Some(why);
+    }
+
+    /// What is missing of a song that can be used.
+    ///
+    /// The rule, whatever the format: a song is used where at least half of its packets decode and at least half of the
+    /// length is there that its header declares, if it declares one exactly. Otherwise it is damaged.
+    fn verdict(self, Missing { packets, cut }: Missing) -> Result<Option<Loss>, AudioFault> {
+        if self.first.is_none() {
+            return Err(match self.trouble {
+                Some(why) => AudioFault::Corrupt(format!("nothing could be decoded ({why})")),
+                None => AudioFault::Empty("the file has no samples"),
+            });
+        }
+        if self.seconds == 0.0 {
+            return Err(AudioFault::Empty("the file has no samples"));
+        }
+        let because = self.trouble.map(|t| format!(" ({t})")).unwrap_or_default();
+        let (failed, all) = (self.bad + packets, self.bad + packets + self.good);
+        if failed > self.good {
+            return Err(AudioFault::Corrupt(format!(
+                "{failed} of {all} packets could not be decoded{because}"
+            )));
+        }
+        let seconds = self.seconds;
+        match self.declared {
+            Some(declared) if seconds < declared / 2.0 => Err(AudioFault::Corrupt(format!(
+                "only {seconds:.1} s of the {declared:.1} s that its header declares are there{because}"
+            ))),
+            declared => {
+                let declared = declared.filter(|declared| seconds + SLACK < *declared);
+                let cut = cut || self.cut;
+                let loss = Loss { seconds, declared, failed, packets: all, cut };
+                Ok((loss.declared.is_some() || failed > 0 || cut).then_some(loss))
+            }
+        }
+    }
+}
