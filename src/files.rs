@@ -4,8 +4,9 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::Path;
 
-use serde::Serializer;
 use xxhash_rust::xxh3::xxh3_64;
+
+pub use crate::paths::{serialize as serialize_path, shown};
 
 /// Most bytes of a title in a file's name.
 #[cfg(feature = "cli")]
@@ -36,11 +37,6 @@ pub fn printable(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
-/// A path as messages show it.
-pub fn shown(path: &Path) -> String {
-    printable(&path.to_string_lossy())
-}
-
 /// A name, without extension, for a file about what `key` identifies, whatever is in its title: ASCII letters, digits and
 /// single dashes, at most 77 bytes, and never the name of another key.
 #[cfg(feature = "cli")]
@@ -60,15 +56,6 @@ pub fn stem(title: &str, key: impl AsRef<[u8]>) -> String {
         stem.push('-');
     }
     stem + &format!("{:016x}", xxh3_64(key.as_ref()))
-}
-
-/// Serialises a path as text, whatever bytes are in it: a name that is not Unicode must not keep the rest from being
-/// written.
-///
-/// # Errors
-/// Whatever the serialiser says.
-pub fn serialize_path<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(&path.to_string_lossy())
 }
 
 fn write(path: &Path, contents: &[u8]) -> io::Result<()> {

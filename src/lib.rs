@@ -109,6 +109,8 @@
 //! in its place by `[patch.crates-io]`, which Cargo applies to the package that is built and not to those that depend on
 //! it: they get the one from crates.io, or say `spectrograms = { git = "…" }` under `[patch.crates-io]` themselves.
 #![cfg_attr(not(feature = "internals"), warn(missing_docs))]
+// Documentation also serves readers of the source: with --document-private-items, links to internal items lead there.
+#![allow(rustdoc::private_intra_doc_links)]
 // Modules export names that only tests and benches use, through `internals`.
 #![cfg_attr(not(feature = "internals"), allow(unused_imports))]
 #![deny(unsafe_code)]
@@ -152,6 +154,10 @@ mod ops;
 #[cfg(feature = "internals")]
 pub mod ops;
 #[cfg(not(feature = "internals"))]
+mod paths;
+#[cfg(feature = "internals")]
+pub mod paths;
+#[cfg(not(feature = "internals"))]
 mod plan;
 #[cfg(feature = "internals")]
 pub mod plan;
@@ -194,8 +200,8 @@ pub use model::{
 
 // Training.
 pub use train::{
-    Balance, Checkpoint, Ending, History, Keep, Metrics, Plateau, Preset, Profile, RunConfig, RunFolder,
-    ScheduleKind, TrainError, TrainOptions, Training, TrainingEvent, TrainingOutcome,
+    Balance, Checkpoint, Claim, Ending, History, Keep, Metrics, Plateau, Preset, Profile, RunConfig,
+    RunFolder, ScheduleKind, TrainError, TrainOptions, Training, TrainingEvent, TrainingOutcome,
 };
 
 // Songs, and folders of them.

@@ -1,8 +1,9 @@
 //! The instruction set of the CPU device: chosen once, when the program runs.
 //!
-//! The widest that the processor has, unless the environment variable `GENRE_RECOGNIZER_SIMD` names a narrower one:
-//! `avx2` (with FMA; x86-64 only) or `portable` (arrays that the compiler vectorises for the oldest processor). It is there
-//! so that every path can be tested and timed on one machine.
+//! The widest that the processor has, unless the environment variable `GENRE_RECOGNIZER_SIMD` names one, as [`name`] gives
+//! it, in any case and with or without the hyphen: `AVX-512` or `AVX2` (with FMA; both x86-64 only), `NEON` (AArch64 only), or
+//! `portable` (arrays that the compiler vectorises for the oldest processor). It is there so that every path can be tested
+//! and timed on one machine.
 
 use std::any::TypeId;
 use std::sync::OnceLock;
@@ -46,9 +47,14 @@ fn wanted() -> String {
 }
 
 fn chosen(name: &str) -> Option<Arch> {
-    match name {
+    let plain: String = name.trim().to_ascii_lowercase().chars().filter(|c| !"-_".contains(*c)).collect();
+    match plain.as_str() {
         "" => Some(Arch::new()),
         "portable" => Some(Arch::Scalar),
+        #[cfg(target_arch = "x86_64")]
+        "avx512" => pulp::x86::V4::try_new().map(Arch::V4),
+        #[cfg(target_arch = "aarch64")]
+        "neon" => pulp::aarch64::Neon::try_new().map(Arch::Neon),
         #[cfg(target_arch = "x86_64")]
         "avx2" => pulp::x86::V3::try_new().map(Arch::V3),
         _ => None,
@@ -105,4 +111,30 @@ impl<R, F: FnMut() -> R> WithSimd for Body<F> {
 #[inline(always)]
 pub fn vectorised<R>(arch: Arch, body: impl FnMut() -> R) -> R {
     arch.dispatch(Body(body))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_that_is_shown_is_understood() {
+        let same = |a: Option<Arch>, b: Option<Arch>| {
+            a.map(|a| std::mem::discriminant(&a)) == b.map(|b| std::mem::discriminant(&b)) && a.is_some()
+        };
+        // The one in use is one that the processor has.
+        let shown = name();
+        for written in [shown.to_owned(), shown.to_lowercase(), shown.replace('-', ""), format!(" {shown} ")]
+        {
+            assert!(same(chosen(&written), Some(arch())), "{written}");
+        }
+        assert!(same(chosen("Portable"), Some(Arch::Scalar)));
+        for wrong in ["avx", "AVX-3", "512", "none"] {
+            assert!(chosen(wrong).is_none(), "{wrong}");
+        }
+        #[cfg(target_arch = "x86_64")]
+        for written in ["avx512", "AVX-512", "avx_512"] {
+            assert_eq!(chosen(written).is_some(), pulp::x86::V4::try_new().is_some(), "{written}");
+        }
+    }
 }

@@ -83,7 +83,7 @@ fn library(config: &ModelConfig) -> Arc<Library> {
                 path: Path::new("made up").join(&name),
                 name,
                 genre,
-                artist: None,
+                artists: Vec::new(),
                 fold: None,
                 content: None,
             });
@@ -103,6 +103,7 @@ fn setup(config: &RunConfig, run: &Path, resume: Option<Checkpoint>) -> Training
     let split = split(&library.dataset, config.training.validation, config.training.seed).unwrap();
     let run = RunFolder(run.to_owned());
     Training {
+        claim: None,
         config: config.clone(),
         library,
         split,

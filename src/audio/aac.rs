@@ -81,6 +81,9 @@ pub(super) fn checked(config: &[u8]) -> Result<Vec<u8>, AudioFault> {
             None => return unsupported("AAC whose header does not tell its channels"),
         };
     }
+    if channels > 2 {
+        return unsupported("AAC with more than 2 channels");
+    }
     // An extension that decoders may overlook.
     if bits.left() >= 16
         && bits.read(11) == Some(0x2b7)
@@ -286,6 +289,7 @@ mod tests {
             ("00001 0100 0010 000", "AAC Main"),
             ("00010 0100 0010 100", "960 samples"),
             ("11111 001010 0100 0010", "USAC"),
+            ("00010 0100 0110 000", "more than 2 channels"),
             ("00010 0100 0000 000", "does not tell its channels"),
         ] {
             let error = says(text).unwrap_err();

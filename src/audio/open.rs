@@ -66,6 +66,8 @@ pub(super) struct Chosen {
     pub declared: Option<f64>,
     /// Whether that number is exact, not an estimate.
     pub exact: bool,
+    /// Whether it says nothing about a file that ends where a packet does: programs that cut MP3 leave it as it was.
+    pub stale: bool,
     /// Whether pages say which samples are to be heard.
     pub paged: bool,
 }
@@ -263,6 +265,7 @@ impl Opened {
             params.sample_rate = found.sample_rate.or(params.sample_rate);
             params.channels = found.channels.or(params.channels);
         }
+        check_packet(&params)?;
         let rate = params.sample_rate.unwrap_or(*limits::RATES.start());
         check_spec(rate, params.channels.as_ref().map_or(1, |c| c.count()))?;
         // Symphonia undoes the coupling of channels in the wrong order (the Vorbis specification, 4.3.5, begins with the
@@ -280,7 +283,7 @@ impl Opened {
             && !self.is_one_of(&[format::FORMAT_ID_ADTS, format::FORMAT_ID_OGG])
             && (track.num_frames.is_some() || !self.is_one_of(&[format::FORMAT_ID_MKV]));
         let paged = self.is_one_of(&[format::FORMAT_ID_OGG]);
-        Ok(Chosen { id: track.id, params, part, declared, exact, paged })
+        Ok(Chosen { id: track.id, params, part, declared, exact, stale: mpeg, paged })
     }
 
     fn is_one_of(&self, formats: &[FormatId]) -> bool {
@@ -299,7 +302,11 @@ impl Opened {
                 let itunes = || edits::itunes(self.tags.gapless.as_deref()?, rate);
                 let edit = || self.parts.iter().find(|(id, _)| *id == track.id).map(|&(_, part)| part);
                 let first = params.codec == codec::CODEC_ID_AAC;
-                first.then(itunes).flatten().or_else(edit).or_else(opus)
+                // Vorbis' first packet counts in MP4's time, but gives no sample.
+                let vorbis = params.codec == codec::CODEC_ID_VORBIS;
+                let primed =
+                    |part: Part| if vorbis && part.start <= 4096 { Part { start: 0, ..part } } else { part };
+                first.then(itunes).flatten().or_else(edit).map(primed).or_else(opus)
             }
             format::FORMAT_ID_CAF => {
                 let start = u64::from(track.delay.unwrap_or(0));
@@ -375,11 +382,19 @@ impl Opened {
     }
 }
 
-fn decoder(params: &AudioCodecParameters) -> Result<Box<dyn AudioDecoder>, AudioFault> {
+/// Refuses packets that no decoder should allocate.
+fn check_packet(params: &AudioCodecParameters) -> Result<(), AudioFault> {
     let declared = [params.max_frames_per_packet, params.frames_per_block].into_iter().flatten().max();
-    if let Some(samples) = declared.filter(|&samples| samples > limits::PACKET) {
-        return Err(AudioFault::Corrupt(format!("its header declares packets of {samples} samples")));
+    match declared.filter(|&samples| samples > limits::PACKET) {
+        Some(samples) => {
+            Err(AudioFault::Corrupt(format!("its header declares packets of {samples} samples")))
+        }
+        None => Ok(()),
     }
+}
+
+fn decoder(params: &AudioCodecParameters) -> Result<Box<dyn AudioDecoder>, AudioFault> {
+    check_packet(params)?;
     codecs().make_audio_decoder(params, &AudioDecoderOptions::default()).map_err(fault_of)
 }
 

@@ -63,7 +63,9 @@ fn flags(error: &CliError) -> Option<&'static str> {
         CliError::Library(Error::Dataset(DatasetError::NoFold { .. })) => "--folds 5",
         CliError::Library(Error::Train(error)) => match error {
             TrainError::Occupied(_) => "--resume, --run",
+            TrainError::NoValidationSongs => "--validation 0",
             TrainError::NothingToResume(_)
+            | TrainError::Busy { .. }
             | TrainError::OtherCheckpoint { .. }
             | TrainError::OtherFolds { .. } => "--run",
             TrainError::NotFinite { mixed: true, .. } => "--learning-rate, --clip 1, --precision f32",

@@ -73,7 +73,7 @@ impl Explanations {
             moments.push(Moment { start, genre, probability: f64::from(frame.probabilities[genre]) });
         })?;
         let [power, gradient] = strips.map(|strip| strip.image());
-        let title = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let title = crate::paths::text(path.file_name().unwrap_or_default());
         // Safe whatever the song is called, and its own: songs whose files are called alike have different pages.
         let name = files::stem(&title, path.as_os_str().as_encoded_bytes()) + ".html";
         let page = report::explanation(&Explanation {
@@ -90,7 +90,7 @@ impl Explanations {
         });
         let path = self.folder.join(name);
         files::write_atomic(&path, page.as_bytes())
-            .map_err(|error| CliError::Other(format!("{}: writing failed: {error}", path.display())))?;
+            .map_err(|error| CliError::Other(format!("{}: writing failed: {error}", files::shown(&path))))?;
         Ok(path)
     }
 }

@@ -1,4 +1,6 @@
 //! The command line: results on stdout, messages on stderr, exit codes for scripts.
+// Here `///` is the text of `--help`.
+#![allow(rustdoc::invalid_html_tags)]
 
 mod cures;
 mod dataset;
@@ -12,7 +14,6 @@ mod progress;
 mod run_report;
 mod train;
 
-use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -21,6 +22,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 use crate::Error;
 use crate::dataset::download::DownloadError;
 use crate::device::{self, Device, DeviceChoice, Fallback};
+use crate::paths::quoted;
 use crate::train::TrainOptions;
 
 /// Where training runs are kept.
@@ -46,7 +48,7 @@ Examples:
   genre-recognizer info --model model.safetensors
 
 Exit codes: 0 success; 1 an error, or files that could not be recognised; 2 a wrong command line or setting;
-130 stopped by Ctrl-C (training can be resumed).";
+130 stopped by Ctrl-C (training can be resumed); 141 the reader of the results has left (| head).";
 
 // Described where they stand: a word here would hide the longer one there from `--help`.
 #[derive(Subcommand)]
@@ -102,11 +104,21 @@ enum CliError {
     Usage(String),
     #[error("{0}")]
     Other(String),
+    /// Not an error of the command: the reader of its results has what it wanted.
+    #[error("nobody reads the results any more")]
+    ReaderLeft,
 }
+
+/// The exit code of a command whose reader has left: that of a process that SIGPIPE ended, as shells give it.
+const READER_LEFT: u8 = 128 + 13;
 
 impl CliError {
     fn code(&self) -> u8 {
-        if matches!(self, Self::Usage(_)) { 2 } else { 1 }
+        match self {
+            Self::Usage(_) => 2,
+            Self::ReaderLeft => READER_LEFT,
+            _ => 1,
+        }
     }
 }
 
@@ -140,6 +152,7 @@ pub fn main() -> ExitCode {
         Ok(End::Success) => ExitCode::SUCCESS,
         Ok(End::Incomplete) => ExitCode::from(1),
         Ok(End::Interrupted) => ExitCode::from(130),
+        Err(CliError::ReaderLeft) => ExitCode::from(READER_LEFT),
         Err(error) => {
             say(&format!("error: {}", cures::told(&error)));
             ExitCode::from(error.code())
@@ -174,13 +187,6 @@ fn warn_of_trouble(cache: &crate::dataset::Cache) {
     }
 }
 
-/// `path` as it should be typed into a shell.
-fn quoted(path: &Path) -> String {
-    let text = path.display().to_string();
-    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+:@%\\".contains(c);
-    if text.chars().all(plain) { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
-}
-
 /// Writes a line to stderr. Whether anybody reads it is no reason to stop: Ctrl-C also ends the `tee` that a training
 /// is piped into, before the training has saved.
 fn say(line: &str) {
@@ -193,14 +199,15 @@ fn counted(count: usize, thing: &str) -> String {
     format!("{count} {thing}{}", if count == 1 { "" } else { "s" })
 }
 
-/// Writes results to stdout; a reader that went away (`| head`) is no error.
+/// Writes results to stdout.
+///
+/// # Errors
+/// [`CliError::ReaderLeft`] where nobody reads them any more (`| head`), so that no further work is done for nobody.
 fn print(text: &str) -> Result<(), CliError> {
     use std::io::Write;
     let mut out = std::io::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
-            Err(CliError::Other(format!("writing results failed: {error}")))
-        }
-        _ => Ok(()),
-    }
+    out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(|error| match error.kind() {
+        std::io::ErrorKind::BrokenPipe => CliError::ReaderLeft,
+        _ => CliError::Other(format!("writing results failed: {error}")),
+    })
 }

@@ -144,7 +144,7 @@ fn songs(names: &[PathBuf]) -> (Vec<PathBuf>, usize) {
         }
         let (found, unreadable) = audio_files(name);
         if found.is_empty() && unreadable == 0 {
-            say(&format!("skipped: {}: no audio files in this folder", name.display()));
+            say(&format!("skipped: {}: no audio files in this folder", files::shown(name)));
             problems += 1;
         }
         problems += unreadable;
@@ -163,7 +163,7 @@ fn audio_files(folder: &Path) -> (Vec<PathBuf>, usize) {
         let entries = match std::fs::read_dir(&folder) {
             Ok(entries) => entries,
             Err(error) => {
-                say(&format!("skipped: {}: cannot be read: {error}", folder.display()));
+                say(&format!("skipped: {}: cannot be read: {error}", files::shown(&folder)));
                 unreadable += 1;
                 continue;
             }
@@ -214,7 +214,7 @@ impl Writer {
         let fail = |error: String| CliError::Other(format!("writing csv failed: {error}"));
         let mut csv = csv::Writer::from_writer(Vec::new());
         let mut row = |fields: &[String]| csv.write_record(fields).map_err(|e| fail(e.to_string()));
-        let path = song.path.display().to_string();
+        let path = crate::paths::text(&song.path);
         if let Some(timeline) = &song.timeline {
             if self.written == 0 {
                 row(&["path", "start", "genre", "probability"].map(String::from))?;

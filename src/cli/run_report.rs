@@ -47,7 +47,7 @@ impl Trained<'_> {
         let page = report::html(&self.report()?);
         let path = self.run.report();
         files::write_atomic(&path, page.as_bytes())
-            .map_err(|error| CliError::Other(format!("{}: writing failed: {error}", path.display())))
+            .map_err(|error| CliError::Other(format!("{}: writing failed: {error}", files::shown(&path))))
     }
 
     fn report(&self) -> Result<Report, CliError> {
@@ -137,7 +137,7 @@ impl Trained<'_> {
     fn dataset(&self) -> Vec<Fact> {
         let (library, data) = (self.library, &self.library.dataset);
         let seconds: f64 = library.songs.iter().map(|song| song.seconds()).sum();
-        let artists = data.songs.iter().filter(|song| song.artist.is_some()).count();
+        let artists = data.songs.iter().filter(|song| !song.artists.is_empty()).count();
         let cited = self.cross_validation.map(|cited| {
             let [low, high] = cited.interval.map(|bound| 100.0 * bound);
             let text = format!(
@@ -151,7 +151,7 @@ impl Trained<'_> {
             Fact::new("Cross-validation", text)
         });
         let facts = vec![
-            Fact::new("Folder", data.root.to_string_lossy()),
+            Fact::new("Folder", crate::paths::text(&data.root)),
             Fact::new("Genres", data.genres.len().to_string()),
             Fact::new(
                 "Songs",

@@ -10,11 +10,12 @@ use super::progress::Progress;
 use super::run_report::Trained;
 use super::{CliError, DeviceFlag, End, RUNS, counted, open_for, print, quoted, say, warn_of_trouble};
 use crate::dataset::{self, Cache, DEMO, Dataset, DatasetError, Library, Problem, demo};
+use crate::files;
 use crate::model::CrossValidation;
 use crate::score::{Decision, Epoch};
 use crate::train::{
-    Checkpoint, Ending, History, RunConfig, RunFolder, TrainError, TrainOptions, Training, TrainingEvent,
-    TrainingOutcome, read_cross_validation,
+    Checkpoint, Claim, Ending, History, RunConfig, RunFolder, TrainError, TrainOptions, Training,
+    TrainingEvent, TrainingOutcome, read_cross_validation,
 };
 
 /// Where songs are looked for.
@@ -73,21 +74,23 @@ Examples:
 
 impl Train {
     pub fn run(&self) -> Result<End, CliError> {
-        let (config, run, resume) = if self.resume { self.resumed()? } else { self.fresh()? };
+        let (config, claim, resume) = if self.resume { self.resumed()? } else { self.fresh()? };
         let cited = self.cited(&config)?;
         let device = open_for(&config.training, self.device)?;
         say(&format!("device: {}", device.describe()));
         let (data, demo) = songs(&config.dataset)?;
-        let (stop, begun) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
-        catch_interrupt(&stop, &begun)?;
-        let library = Arc::new(load(&data, &config, self.cache.open().as_ref())?);
-        // Before there is a folder.
-        config.training.split(&library.dataset)?;
-        let run = match run {
-            Some(run) => run,
-            None => RunFolder::next(Path::new(RUNS), &name(&library.dataset.root, demo))?,
+        // Before the songs are read, so that nobody waits for them in vain.
+        let claim = match claim {
+            Some(claim) => claim,
+            None => Claim::next(Path::new(RUNS), &name(&data.root, demo))?,
         };
+        unguarded(&claim);
+        let run = RunFolder(claim.folder().to_owned());
+        let (stop, begun) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
+        catch_interrupt(&stop, &begun, Some(&claim))?;
+        let library = Arc::new(load(&data, &config, self.cache.open().as_ref())?);
         let mut training = Training::new(config.clone(), library.clone(), device.clone(), run.clone())?;
+        training.claim = Some(claim.clone());
         announce(&training);
         begun.store(true, Ordering::Relaxed);
         let (resumed, epochs) = (resume.is_some(), config.training.epochs);
@@ -99,16 +102,11 @@ impl Train {
         let started = Instant::now();
         let outcome = training.run(&mut |event| observer.hear(event), &stop);
         observer.end();
-        if outcome.is_err() && self.run.is_none() {
-            // Only where it is empty, because the training did not even begin.
-            let _ = std::fs::remove_dir(&run.0);
-        }
         let outcome = outcome?;
         let seconds = started.elapsed().as_secs_f64();
         if outcome.ending == Ending::Stopped {
             self.say_how_to_go_on(&run);
         }
-        let end = report(&outcome, &library, &split.validation)?;
         let metrics = outcome.metrics.as_ref();
         let trained = Trained {
             config: &config,
@@ -126,10 +124,11 @@ impl Train {
         };
         // The training has its results without it.
         match trained.write() {
-            Ok(()) => say(&format!("report: {}", run.report().display())),
+            Ok(()) => say(&format!("report: {}", files::shown(&run.report()))),
             Err(error) => say(&format!("no report: {error}")),
         }
-        Ok(end)
+        // Last, because nobody need listen: everything is written by now.
+        report(&outcome, &library, &split.validation)
     }
 
     fn settings(&self, training: &mut TrainOptions) {
@@ -146,7 +145,7 @@ impl Train {
 
     /// Says where everything is, and the command that resumes it with the flags that are not among a run's settings.
     fn say_how_to_go_on(&self, run: &RunFolder) {
-        say(&format!("stopped; everything is saved in {}", run.checkpoint().display()));
+        say(&format!("stopped; everything is saved in {}", files::shown(&run.checkpoint())));
         let mut command = format!("{} train --resume --run {}", program(), quoted(&run.0));
         if self.device != DeviceFlag::Auto
             && let Some(device) = self.device.to_possible_value()
@@ -175,22 +174,23 @@ impl Train {
         Ok(self.cross_validation.as_deref().map(read_cross_validation).transpose()?)
     }
 
-    fn fresh(&self) -> Result<(RunConfig, Option<RunFolder>, Option<Checkpoint>), CliError> {
+    fn fresh(&self) -> Result<(RunConfig, Option<Claim>, Option<Checkpoint>), CliError> {
         let config = configure(self.config.as_ref(), &self.network, |training| self.settings(training))?;
         let config = on_dataset(config, self.dataset.as_ref());
-        let run = self.run.clone().map(RunFolder);
-        // Asked again when the run begins; here so that nobody waits for the songs first.
-        run.as_ref().map_or(Ok(()), RunFolder::vacant)?;
-        Ok((config, run, None))
+        let claim = self.run.as_deref().map(Claim::new).transpose()?;
+        claim.as_ref().map_or(Ok(()), |claim| RunFolder(claim.folder().to_owned()).vacant())?;
+        Ok((config, claim, None))
     }
 
-    fn resumed(&self) -> Result<(RunConfig, Option<RunFolder>, Option<Checkpoint>), CliError> {
+    fn resumed(&self) -> Result<(RunConfig, Option<Claim>, Option<Checkpoint>), CliError> {
         let run = match &self.run {
             Some(run) => RunFolder(run.clone()),
             None => {
                 RunFolder::latest(Path::new(RUNS)).ok_or_else(|| TrainError::NothingToResume(RUNS.into()))?
             }
         };
+        // Who trains there now would write over it.
+        let claim = if run.checkpoint().exists() { Some(Claim::new(&run.0)?) } else { None };
         let checkpoint = Checkpoint::of_run(&run)?;
         let mut config = checkpoint.config.clone();
         // Flags that would change what the run computes are refused, not silently overruled.
@@ -200,14 +200,14 @@ impl Train {
             return Err(CliError::Usage(format!(
                 "{}: a resumed run keeps the settings that it was begun with; leave out the flags that change them, \
                  or start a new run",
-                run.0.display()
+                files::shown(&run.0)
             )));
         }
         // The songs may have moved; that they are the same, the checkpoint knows.
         if let Some(dataset) = &self.dataset {
             config.dataset = dataset.clone();
         }
-        Ok((config, Some(run), Some(checkpoint)))
+        Ok((config, claim, Some(checkpoint)))
     }
 }
 
@@ -235,13 +235,16 @@ pub(super) fn songs(root: &Path) -> Result<(Dataset, bool), CliError> {
         _ => false,
     };
     match scanned {
-        Ok(data) => Ok((data, demo::is_demo(root))),
+        Ok(data) => {
+            data.warnings.iter().for_each(|warning| say(&format!("warning: {warning}")));
+            Ok((data, demo::is_demo(root)))
+        }
         Err(_) if none => {
             let folder = root.join(DEMO);
             say(&format!(
                 "{}: no audio here; using synthesised music instead, in {}",
-                root.display(),
-                folder.display()
+                files::shown(root),
+                files::shown(&folder)
             ));
             let progress = Progress::new("rendering");
             demo::render(&folder, |done, total| progress.at(done, total, "songs"))?;
@@ -264,7 +267,7 @@ pub(super) fn load(data: &Dataset, config: &RunConfig, cache: Option<&Cache>) ->
     let progress = Progress::new("reading");
     let spec = config.model.audio();
     let library = Library::load(data, &spec, config.model.shortest_song(), cache, |done, total, path| {
-        progress.at(done, total, &path.file_name().unwrap_or_default().to_string_lossy());
+        progress.at(done, total, &files::shown(path.file_name().unwrap_or_default().as_ref()));
     });
     progress.finish();
     cache.into_iter().for_each(warn_of_trouble);
@@ -272,6 +275,14 @@ pub(super) fn load(data: &Dataset, config: &RunConfig, cache: Option<&Cache>) ->
         Ok(library) => skipped(&library.problems),
         Err(DatasetError::TooFewGenres { problems, .. }) => skipped(problems),
         Err(_) => {}
+    }
+    let lost =
+        library.iter().flat_map(|l| &l.songs).filter(|song| song.recording().source.loss.is_some()).count();
+    if lost > 0 {
+        say(&format!(
+            "{} partly lost, and used as far as possible; dataset check says how much",
+            counted(lost, "song")
+        ));
     }
     if data.other_files > 0 && !demo::is_demo(&data.root) {
         say(&format!(
@@ -299,11 +310,11 @@ fn announce(training: &Training) {
     let data = &library.dataset;
     say(&format!(
         "{}: {} genres, {} to train on, {} to validate; run in {}",
-        data.root.display(),
+        files::shown(&data.root),
         data.genres.len(),
         counted(split.train.len(), "song"),
         if split.validation.is_empty() { "none".to_string() } else { split.validation.len().to_string() },
-        run.0.display(),
+        files::shown(&run.0),
     ));
     if !split.validation.is_empty() {
         unknown_artists(data);
@@ -321,7 +332,7 @@ fn announce(training: &Training) {
 
 /// Says how many artists are not known.
 pub(super) fn unknown_artists(data: &Dataset) {
-    let unknown = data.songs.iter().filter(|song| song.artist.is_none()).count();
+    let unknown = data.songs.iter().filter(|song| song.artists.is_empty()).count();
     if unknown > 0 && !demo::is_demo(&data.root) {
         say(&format!(
             "the artist of {} is not known (from tags or tracks.csv): accuracy comes out too high where one artist has \
@@ -331,12 +342,27 @@ pub(super) fn unknown_artists(data: &Dataset) {
     }
 }
 
+/// Says where nothing keeps others out of a run's folder.
+pub(super) fn unguarded(claim: &Claim) {
+    if !claim.is_guarded() {
+        say(&format!(
+            "{}: this file system has no locks; see to it that nothing else trains into this folder",
+            files::shown(claim.folder())
+        ));
+    }
+}
+
 /// Sets `stop` at the first Ctrl-C; the second ends the process at once, and so does the first before the training has
-/// begun.
-pub(super) fn catch_interrupt(stop: &Arc<AtomicBool>, begun: &Arc<AtomicBool>) -> Result<(), CliError> {
-    let (stop, begun) = (stop.clone(), begun.clone());
+/// begun, which gives back the claim.
+pub(super) fn catch_interrupt(
+    stop: &Arc<AtomicBool>,
+    begun: &Arc<AtomicBool>,
+    claim: Option<&Claim>,
+) -> Result<(), CliError> {
+    let (stop, begun, give_back) = (stop.clone(), begun.clone(), claim.map(Claim::ender));
     ctrlc::set_handler(move || {
         if !begun.load(Ordering::Relaxed) {
+            give_back.iter().for_each(|end| end());
             say("\nstopped before the training began; songs in the cache are not decoded again");
             std::process::exit(130);
         }
@@ -450,7 +476,7 @@ fn report(outcome: &TrainingOutcome, library: &Library, validation: &[usize]) ->
             metrics.best_epoch,
             metrics.epochs,
             metrics.frames_per_second,
-            metrics.model.display(),
+            files::shown(&metrics.model),
         );
         print(&text)?;
     }

@@ -22,9 +22,10 @@ use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::audio::{self, AudioError, AudioFault, AudioSpec, RecordError, Recording, Samples, Song};
+use crate::{files, paths};
 
 /// Begins and ends an entry. Its last byte counts up when entries of an older program would be wrong.
-const MAGIC: &[u8; 8] = b"GRsong\0\x02";
+const MAGIC: &[u8; 8] = b"GRsong\0\x03";
 /// The longest footer that is read.
 const LONGEST_FOOTER: u64 = 1 << 20;
 const EXTENSION: &str = "song";
@@ -48,6 +49,7 @@ struct Folder {
 /// What an entry was made from.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct Key {
+    /// As [`paths::text`] gives it.
     path: String,
     size: u64,
     /// Nanoseconds since 1970.
@@ -112,7 +114,7 @@ impl Cache {
                 Ok(recording) => recording,
                 Err(RecordError::Audio(error)) => return Err(error),
                 Err(RecordError::Write(error)) => {
-                    let _ = self.folder.trouble.set(format!("{}: {error}", entry.file.display()));
+                    let _ = self.folder.trouble.set(format!("{}: {error}", files::shown(&entry.file)));
                     return audio::load(path, spec, min_seconds);
                 }
             },
@@ -150,7 +152,7 @@ impl Cache {
                 let belongs = || {
                     under.as_ref().is_none_or(|under| {
                         read_footer(&file)
-                            .is_ok_and(|(_, footer)| Path::new(&footer.key.path).starts_with(under))
+                            .is_ok_and(|(_, footer)| paths::path(&footer.key.path).starts_with(under))
                     })
                 };
                 let entry = extension == EXTENSION && belongs();
@@ -188,7 +190,7 @@ impl Key {
         let about = fs::metadata(&real)?;
         let modified = about.modified()?.duration_since(UNIX_EPOCH).map_or(0, |age| age.as_nanos() as u64);
         let key = Self {
-            path: real.to_string_lossy().into_owned(),
+            path: paths::text(&real),
             size: about.len(),
             modified,
             sample_rate: spec.sample_rate,

@@ -8,15 +8,18 @@ use serde::Serialize;
 use crate::audio::AudioError;
 use crate::files;
 
+/// How the reason of a folder begins that the list of genres does not name.
+pub(super) const UNLISTED: &str = "not a genre of";
+
 /// A dataset that cannot be used. Prints as one line with the cure.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DatasetError {
     /// The root does not exist or is no folder.
-    #[error("{}: no such folder; name one that has a subfolder of songs for each genre", .0.display())]
+    #[error("{}: no such folder; name one that has a subfolder of songs for each genre", files::shown(.0))]
     NoSuchFolder(PathBuf),
     /// A folder or file could not be read.
-    #[error("{}: cannot be read: {source}; check its permissions", path.display())]
+    #[error("{}: cannot be read: {source}; check its permissions", files::shown(path))]
     Io {
         /// The folder or file.
         path: PathBuf,
@@ -26,8 +29,8 @@ pub enum DatasetError {
     /// No subfolder has an audio file in it.
     #[error(
         "{}: no genre folders: put the songs into one subfolder for each genre, such as {}{}{}",
-        root.display(),
-        root.join("rock").join("song.mp3").display(),
+        files::shown(root),
+        files::shown(&root.join("rock").join("song.mp3")),
         loose_note(*loose),
         unlisted_note(unlisted)
     )]
@@ -36,16 +39,16 @@ pub enum DatasetError {
         root: PathBuf,
         /// Audio files that lie in the root itself.
         loose: usize,
-        /// Folders of songs that the list of genres does not name.
+        /// Folders of songs that the list of genres does not name, and folders that are not looked into.
         unlisted: Vec<Problem>,
     },
     /// `genres.txt` names nothing.
-    #[error("{}: no genre in this list; name one a line, or delete it to take every folder as a genre", .0.display())]
+    #[error("{}: no genre in this list; name one a line, or delete it to take every folder as a genre", files::shown(.0))]
     NoListedGenres(PathBuf),
     /// Fewer than two genres have songs that can be used.
     #[error(
         "{}: songs of at least two genres are needed, and {}{}; add a second folder of songs{}",
-        root.display(),
+        files::shown(root),
         match genres.as_slice() { [] => "no genre has any".to_owned(), names => format!("only \"{}\" has any", names.join("\", \"")) },
         problem_note(problems.len()),
         if !problems.is_empty() { ", or mend or convert the files" } else { "" }
@@ -59,7 +62,7 @@ pub enum DatasetError {
         problems: Vec<Problem>,
     },
     /// A line of `tracks.csv` is not what it must be.
-    #[error("{}, line {line}: {reason}", path.display())]
+    #[error("{}, line {line}: {reason}", files::shown(path))]
     Tracks {
         /// The csv file.
         path: PathBuf,
@@ -69,7 +72,7 @@ pub enum DatasetError {
         reason: String,
     },
     /// Folds that are not possible.
-    #[error("{} not possible: give 2 to {most}, the number of artists and of songs without one", folds_are(*count))]
+    #[error("{} not possible: give 2 to {most}, the number of groups of songs that share no artist", folds_are(*count))]
     Folds {
         /// Folds asked for.
         count: usize,
@@ -77,7 +80,12 @@ pub enum DatasetError {
         most: usize,
     },
     /// Songs without a fold where the dataset's own are asked for.
-    #[error("{}: no fold is given for {}, and {} in all; give every song one in tracks.csv, or have folds dealt", root.display(), first, count)]
+    #[error(
+        "{}: no fold is given for {}, and {} in all; give every song one in tracks.csv, or have folds dealt",
+        files::shown(root),
+        first,
+        count
+    )]
     NoFold {
         /// The dataset's root.
         root: PathBuf,
@@ -105,12 +113,17 @@ fn folds_are(count: usize) -> String {
     if count == 1 { "1 fold is".to_owned() } else { format!("{count} folds are") }
 }
 
-fn unlisted_note(unlisted: &[Problem]) -> String {
-    let names: Vec<_> = unlisted.iter().filter_map(|p| p.path.file_name()?.to_str()).collect();
-    match names.as_slice() {
+fn unlisted_note(folders: &[Problem]) -> String {
+    let (unlisted, refused): (Vec<_>, Vec<_>) =
+        folders.iter().partition(|folder| folder.reason.starts_with(UNLISTED));
+    let names: Vec<_> =
+        unlisted.iter().filter_map(|p| p.path.file_name().map(|name| files::shown(name.as_ref()))).collect();
+    let mut note = match names.as_slice() {
         [] => String::new(),
         names => format!(" (genres.txt there does not name {}: add them, or delete it)", names.join(", ")),
-    }
+    };
+    note.extend(refused.iter().map(|folder| format!(" ({folder})")));
+    note
 }
 
 fn problem_note(problems: usize) -> String {

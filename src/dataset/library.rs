@@ -1,14 +1,16 @@
 //! The decoded songs of a dataset.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rayon::prelude::*;
 
+use super::artists;
 use super::cache::Cache;
 use super::error::{DatasetError, Problem};
 use super::scan::{Dataset, Entry};
 use crate::audio::{self, AudioSpec, Song};
+use crate::paths;
 
 /// Songs that are ready to be read, with what is known about them.
 #[derive(Clone, Debug)]
@@ -21,6 +23,14 @@ pub struct Library {
     pub spec: AudioSpec,
     /// Files that were passed over.
     pub problems: Vec<Problem>,
+}
+
+/// The folder of every genre that has songs.
+fn folders(dataset: &Dataset) -> Vec<Option<PathBuf>> {
+    let folder =
+        |entry: &Entry| dataset.root.join(paths::path(entry.name.split('/').next().unwrap_or_default()));
+    let of = |genre| dataset.songs.iter().find(|entry| entry.genre == genre).map(folder);
+    (0..dataset.genres.len()).map(of).collect()
 }
 
 impl Library {
@@ -42,7 +52,7 @@ impl Library {
     ) -> Result<Self, DatasetError> {
         let mut library = Self::load_as_is(dataset, spec, min_seconds, cache, progress);
         let files = library.problems.len();
-        library.drop_empty_genres();
+        library.drop_empty_genres(&folders(dataset));
         library.dataset.require_two_genres(&library.problems[..files])?;
         Ok(library)
     }
@@ -84,7 +94,7 @@ impl Library {
                 Ok(song) => {
                     let recording = song.recording();
                     library.dataset.songs.push(Entry {
-                        artist: entry.artist.clone().or_else(|| recording.source.artists.first().cloned()),
+                        artists: artists::known(entry, &recording.source),
                         content: Some(recording.digest.clone()),
                         ..entry.clone()
                     });
@@ -97,7 +107,7 @@ impl Library {
     }
 
     /// Removes the genres that no song is left of.
-    fn drop_empty_genres(&mut self) {
+    fn drop_empty_genres(&mut self, folders: &[Option<PathBuf>]) {
         let counts = self.dataset.counts();
         let mut kept = Vec::new();
         let mut index = vec![0; counts.len()];
@@ -106,7 +116,7 @@ impl Library {
                 index[old] = kept.len();
                 kept.push(name);
             } else {
-                let path = self.dataset.root.join(name);
+                let path = folders[old].clone().unwrap_or_else(|| self.dataset.root.join(paths::path(&name)));
                 self.problems.push(Problem { path, reason: "no usable song: genre left out".to_owned() });
             }
         }

@@ -3,6 +3,7 @@
 //! A dataset is a folder whose subfolders are genres; see `dataset/README.md`. This module knows samples and labels
 //! only: no tensors.
 
+mod artists;
 mod augment;
 mod batches;
 mod cache;
@@ -14,7 +15,11 @@ pub mod download;
 mod error;
 mod genres;
 mod library;
+mod names;
+mod quotes;
 mod scan;
+#[cfg(feature = "cli")]
+mod sides;
 mod split;
 mod tracks;
 
@@ -30,6 +35,6 @@ pub use genres::parse_genres;
 pub use library::Library;
 pub use scan::{DEMO, Dataset, Entry, GENRES_FILE, scan};
 #[cfg(feature = "cli")]
-pub use split::{Side, read_sides};
+pub use sides::{Side, Sides, read_sides};
 pub use split::{Split, folds, folds_given, split};
 pub use tracks::{Track, Tracks, parse_tracks};

@@ -1,15 +1,16 @@
 //! Finds the genres and songs of a dataset folder.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use unicode_normalization::UnicodeNormalization;
-
-use super::error::{DatasetError, Problem};
+use super::artists::artists;
+use super::error::{DatasetError, Problem, UNLISTED};
 use super::genres::parse_genres;
+use super::names::{composed, folded, place, squeezed};
 use super::tracks::{Tracks, read_tracks};
 use crate::audio::has_audio_extension;
+use crate::{files, paths};
 
 /// The folder of synthesised songs under a dataset's root. It is a dataset of its own, never a genre.
 pub const DEMO: &str = "demo";
@@ -28,7 +29,7 @@ const OWN_FILES: [&str; 3] = [TRACKS, GENRES_FILE, "attribution.csv"];
 pub struct Dataset {
     /// The folder.
     pub root: PathBuf,
-    /// Labels: the names of the genre folders, sorted, or in the order of `genres.txt`.
+    /// Labels: the names of the genre folders in Unicode's composed form, sorted, or in the order of `genres.txt`.
     pub genres: Vec<String>,
     /// Songs, sorted by [`Entry::name`].
     pub songs: Vec<Entry>,
@@ -36,6 +37,8 @@ pub struct Dataset {
     pub other_files: usize,
     /// What could not be read, and rows of `tracks.csv` without a file.
     pub problems: Vec<Problem>,
+    /// What is probably not meant although it can be used, each with its cure: genres that look alike.
+    pub warnings: Vec<String>,
 }
 
 /// A song of a [`Dataset`].
@@ -43,12 +46,13 @@ pub struct Dataset {
 pub struct Entry {
     /// Where the file is (the root included).
     pub path: PathBuf,
-    /// The path relative to the root with `/` between folders: the same wherever the dataset lies.
+    /// The path relative to the root with `/` between folders, as [`paths::text`] gives it: the same wherever the dataset
+    /// lies, and another for every file.
     pub name: String,
     /// Index into [`Dataset::genres`].
     pub genre: usize,
-    /// Who made it, where `tracks.csv` or, once it was decoded, the file's own tags say so.
-    pub artist: Option<String>,
+    /// Everybody who made it, where `tracks.csv` or, once it was decoded, the file's own tags say so.
+    pub artists: Vec<String>,
     /// The fold of a cross-validation that it belongs to, where `tracks.csv` says so.
     pub fold: Option<u32>,
     /// A digest of its samples, once it was decoded: songs with the same one are one recording.
@@ -56,20 +60,21 @@ pub struct Entry {
 }
 
 impl Entry {
-    /// The artist as artists are compared: however upper and lower case, blanks and accents (Unicode's composed and
-    /// decomposed forms) are written.
-    pub fn artist_key(&self) -> Option<String> {
-        let words = self.artist.as_ref()?.split_whitespace().collect::<Vec<_>>().join(" ");
-        Some(words.nfkc().collect::<String>().to_lowercase())
+    /// The artists as they are compared: however upper and lower case, blanks and accents are written.
+    pub fn artist_keys(&self) -> impl Iterator<Item = String> + use<'_> {
+        self.artists.iter().map(|artist| folded(artist))
     }
 }
 
 /// Scans `root`: its subfolders are genres, and the audio files in them, at any depth, are songs.
 ///
 /// Hidden files and folders, the folder [`DEMO`] directly under the root, and folders without an audio file are passed
-/// over. Links are followed, each folder once a genre. Files are recognised by their extension; what they hold is
+/// over. Links to files are followed, wherever they lead; links to folders where they stay in `root` and do not lead to a
+/// folder that holds them, each folder once a genre; other links are a problem. Files are recognised by their extension; what they hold is
 /// not looked at. Genres and songs are sorted, so that the result does not depend on the file system's order. Where the
-/// root has a [`GENRES_FILE`], only the genres that it names are taken, in its order; other folders are a problem.
+/// root has a [`GENRES_FILE`], only the genres that it names are taken, in its order; other folders are a problem. Names
+/// in it, in `tracks.csv` and of folders meet whether their accents are composed or not; folders whose names differ in
+/// nothing else are one genre.
 ///
 /// # Errors
 /// [`DatasetError`]: the root is missing or unreadable, no genre folder, fewer than two genres, or a malformed
@@ -86,6 +91,7 @@ pub(super) fn survey(root: &Path) -> Result<Dataset, DatasetError> {
         return Err(DatasetError::NoSuchFolder(root.to_owned()));
     }
     let entries = list(root).map_err(|source| DatasetError::Io { path: root.to_owned(), source })?;
+    let real = fs::canonicalize(root).map_err(|source| DatasetError::Io { path: root.to_owned(), source })?;
     let mut data = Dataset { root: root.to_owned(), ..Dataset::default() };
     let listed = listed_genres(root)?;
     let mut loose = 0;
@@ -102,34 +108,45 @@ pub(super) fn survey(root: &Path) -> Result<Dataset, DatasetError> {
         if name == DEMO {
             continue;
         }
+        let folder = name;
+        let name = composed(&folder);
         if listed.as_ref().is_some_and(|listed| !listed.contains(&name)) {
             let mut ignored = Dataset { root: root.to_owned(), ..Dataset::default() };
-            ignored.collect(&path, &name, 0, &mut HashSet::new());
+            ignored.collect(&path, &folder, 0, &mut Walk::new(&real));
             if !ignored.songs.is_empty() {
                 let songs = ignored.songs.len();
-                let alike = listed.iter().flatten().find(|genre| genre.to_lowercase() == name.to_lowercase());
+                let alike = listed.iter().flatten().find(|genre| squeezed(genre) == squeezed(&name));
                 let alike = alike.map(|genre| format!(" (it has \"{genre}\")")).unwrap_or_default();
                 let reason = format!(
-                    "not a genre of {GENRES_FILE}{alike}, left out with its songs ({songs}); add a line \"{name}\", or delete the list"
+                    "{UNLISTED} {GENRES_FILE}{alike}, left out with its songs ({songs}); add a line \"{name}\", or delete the list"
                 );
                 data.problems.push(Problem { path, reason });
             }
             continue;
         }
         let songs = data.songs.len();
-        let genre = data.genres.len();
-        data.collect(&path, &name, genre, &mut HashSet::new());
-        if data.songs.len() > songs {
-            data.genres.push(name);
+        let known = data.genres.iter().position(|genre| *genre == name);
+        data.collect(&path, &folder, known.unwrap_or(data.genres.len()), &mut Walk::new(&real));
+        match known {
+            _ if data.songs.len() == songs => {}
+            None => data.genres.push(name),
+            Some(_) => data.warnings.push(format!(
+                "two folders are called \"{name}\", and only the form of their accents differs (Unicode composes them or not): \
+                 taken as one genre; move the songs into one of them"
+            )),
         }
     }
+    data.warnings.extend(alike(&data.genres));
     if data.genres.is_empty() {
         let unlisted = data.problems.iter().filter(|problem| problem.path.is_dir()).cloned().collect();
         return Err(DatasetError::NoGenres { root: root.to_owned(), loose, unlisted });
     }
-    if let Some(listed) = listed {
-        data.order(&listed);
-    }
+    let order = listed.unwrap_or_else(|| {
+        let mut sorted = data.genres.clone();
+        sorted.sort();
+        sorted
+    });
+    data.order(&order);
     data.songs.sort_by(|a, b| a.name.cmp(&b.name).then_with(|| a.path.cmp(&b.path)));
     let csv = root.join(TRACKS);
     if csv.is_file() {
@@ -146,42 +163,89 @@ fn listed_genres(root: &Path) -> Result<Option<Vec<String>>, DatasetError> {
     }
     let fail = |source| DatasetError::Io { path: path.clone(), source };
     let bytes = fs::read(&path).map_err(fail)?;
-    let listed = parse_genres(&String::from_utf8_lossy(&bytes));
+    let listed: Vec<String> =
+        parse_genres(&String::from_utf8_lossy(&bytes)).iter().map(|genre| composed(genre)).collect();
     if listed.is_empty() {
         return Err(DatasetError::NoListedGenres(path));
     }
     Ok(Some(listed))
 }
 
-/// The visible entries of a folder, (name, path), sorted by name.
+/// Warnings of genres that a reader takes for one.
+fn alike(genres: &[String]) -> Vec<String> {
+    let mut groups: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+    for genre in genres {
+        groups.entry(squeezed(genre)).or_default().push(genre);
+    }
+    let groups = groups.into_values().filter(|group| group.len() > 1);
+    let warning = |group: Vec<&str>| {
+        format!(
+            "the genres \"{}\" differ only in capitals, blanks, hyphens or the form of characters, and are learnt as \
+             different ones: if they are one, move the songs into one folder",
+            group.join("\", \"")
+        )
+    };
+    groups.map(warning).collect()
+}
+
+/// The visible entries of a folder, (name as [`paths::text`] gives it, path), sorted by name.
 fn list(folder: &Path) -> std::io::Result<Vec<(String, PathBuf)>> {
     let mut entries = fs::read_dir(folder)?
-        .map(|entry| entry.map(|e| (e.file_name().to_string_lossy().into_owned(), e.path())))
+        .map(|entry| entry.map(|e| (paths::text(e.file_name()), e.path())))
         .collect::<Result<Vec<_>, _>>()?;
     entries.retain(|(name, _)| !name.starts_with('.'));
     entries.sort();
     Ok(entries)
 }
 
+/// The way through a genre's folders. It ends, because it does not leave the dataset and visits no folder twice.
+struct Walk<'a> {
+    /// The real path of the dataset's root.
+    root: &'a Path,
+    /// The real paths of the folders seen.
+    visited: HashSet<PathBuf>,
+}
+
+impl<'a> Walk<'a> {
+    fn new(root: &'a Path) -> Self {
+        Self { root, visited: HashSet::new() }
+    }
+
+    /// What is in a folder, unless it was seen before.
+    ///
+    /// # Errors
+    /// Why it is not looked into.
+    fn enter(&mut self, folder: &Path) -> Result<Vec<(String, PathBuf)>, String> {
+        let unreadable = |error: std::io::Error| format!("cannot be read: {error}");
+        let real = fs::canonicalize(folder).map_err(unreadable)?;
+        if !real.starts_with(self.root) {
+            let shown = files::shown(&real);
+            return Err(format!(
+                "a link out of the dataset's folder, to {shown}: not followed; put its songs here, or link them file by file"
+            ));
+        }
+        // Where the folder, or the link to it, lies.
+        let within = fs::canonicalize(folder.parent().unwrap_or(folder)).map_err(unreadable)?;
+        if within.starts_with(&real) && !self.visited.contains(&real) {
+            return Err("a link to a folder that it lies in: not followed; remove it".to_owned());
+        }
+        if self.visited.insert(real) { list(folder).map_err(unreadable) } else { Ok(Vec::new()) }
+    }
+}
+
 impl Dataset {
-    /// Adds the songs under `folder`, whose name relative to the root is `name`. `visited` holds the real paths of
-    /// the folders seen, so that a loop of links ends.
-    fn collect(&mut self, folder: &Path, name: &str, genre: usize, visited: &mut HashSet<PathBuf>) {
-        let entries = match fs::canonicalize(folder)
-            .and_then(|real| if visited.insert(real) { list(folder) } else { Ok(Vec::new()) })
-        {
+    /// Adds the songs under `folder`, whose name relative to the root is `name`.
+    fn collect(&mut self, folder: &Path, name: &str, genre: usize, walk: &mut Walk<'_>) {
+        let entries = match walk.enter(folder) {
             Ok(entries) => entries,
-            Err(error) => {
-                let reason = format!("cannot be read: {error}");
-                return self.problems.push(Problem { path: folder.to_owned(), reason });
-            }
+            Err(reason) => return self.problems.push(Problem { path: folder.to_owned(), reason }),
         };
         for (entry, path) in entries {
             let name = format!("{name}/{entry}");
             if path.is_dir() {
-                self.collect(&path, &name, genre, visited);
+                self.collect(&path, &name, genre, walk);
             } else if has_audio_extension(&path) {
-                self.songs.push(Entry { path, name, genre, artist: None, fold: None, content: None });
+                self.songs.push(Entry { path, name, genre, artists: Vec::new(), fold: None, content: None });
             } else {
                 self.other_files += 1;
             }
@@ -199,29 +263,43 @@ impl Dataset {
         self.genres.sort_by_key(place);
     }
 
-    /// Adds what `tracks.csv` says.
+    /// Adds what `tracks.csv` says: of the song that is called as a row says, or else of the only one that has the same
+    /// [`place`].
     fn apply(&mut self, csv: &Path, mut tracks: Tracks) -> Result<(), DatasetError> {
-        for song in &mut self.songs {
-            let Some(track) = tracks.remove(&song.name) else {
-                continue;
+        let mut found: Vec<_> = self.songs.iter().map(|song| tracks.remove(&song.name)).collect();
+        let mut places: HashMap<String, Vec<usize>> = HashMap::new();
+        if !tracks.is_empty() {
+            for (i, song) in self.songs.iter().enumerate().filter(|(i, _)| found[*i].is_none()) {
+                places.entry(place(&song.name)).or_default().push(i);
+            }
+        }
+        let mut missing: Vec<_> = tracks.into_iter().collect();
+        missing.sort_by_key(|(_, track)| track.line);
+        for (name, track) in missing {
+            let reason = match places.get(&place(&name)).map(Vec::as_slice) {
+                Some(&[song]) if found[song].is_none() => {
+                    found[song] = Some(track);
+                    continue;
+                }
+                Some([_, _, ..]) => "but several files are called so; write the path as split.csv does",
+                _ => "but not there",
             };
+            let reason = format!("listed in {TRACKS}, line {}, {reason}", track.line);
+            self.problems.push(Problem { path: self.root.join(name), reason });
+        }
+        for (song, track) in self.songs.iter_mut().zip(found) {
+            let Some(track) = track else { continue };
             let folder = &self.genres[song.genre];
-            if let Some(genre) = track.genre.filter(|genre| genre != folder) {
+            if let Some(genre) = track.genre.filter(|genre| composed(genre) != *folder) {
                 let reason = format!(
                     "\"{}\" is of genre \"{genre}\" here, and in folder \"{folder}\"; move the file or mend the line",
                     song.name
                 );
                 return Err(DatasetError::Tracks { path: csv.to_owned(), line: track.line, reason });
             }
-            song.artist = track.artist;
+            song.artists = track.artist.as_deref().map_or_else(Vec::new, artists);
             song.fold = track.fold;
         }
-        let mut missing: Vec<_> = tracks.into_iter().collect();
-        missing.sort_by_key(|(_, track)| track.line);
-        self.problems.extend(missing.into_iter().map(|(name, track)| Problem {
-            path: self.root.join(name),
-            reason: format!("listed in {TRACKS}, line {}, but not there", track.line),
-        }));
         Ok(())
     }
 
@@ -234,11 +312,14 @@ impl Dataset {
         Err(DatasetError::TooFewGenres { root, genres, problems })
     }
 
-    /// The dataset with other genres, by name; songs of genres that these do not name are left out. Also: the names of
+    /// The dataset with other genres, by name, whether its accents are composed or not; songs of genres that these do not name are left out. Also: the names of
     /// those.
     pub fn with_genres(mut self, genres: &[String]) -> (Self, Vec<String>) {
-        let place: Vec<Option<usize>> =
-            self.genres.iter().map(|name| genres.iter().position(|genre| genre == name)).collect();
+        let place: Vec<Option<usize>> = self
+            .genres
+            .iter()
+            .map(|name| genres.iter().position(|genre| composed(genre) == composed(name)))
+            .collect();
         let unknown = self.genres.iter().zip(&place).filter(|(_, place)| place.is_none());
         let unknown = unknown.map(|(name, _)| name.clone()).collect();
         self.songs.retain(|song| place[song.genre].is_some());

@@ -1,11 +1,10 @@
 //! Which songs train and which validate.
 //!
-//! Songs that belong together stay together: all of one artist, over all genres, and all copies of one recording. Such
-//! groups are dealt to parts, so that each part comes as near as a local search gets to the number of songs of each genre
+//! Songs that belong together stay together: all that share an artist, whichever of their artists that is, over all
+//! genres, and all copies of one recording; and what belongs to one of them belongs to all. Such groups are dealt to parts, so that each part comes as near as a local search gets to the number of songs of each genre
 //! that it should have.
 
 use std::collections::{BTreeSet, HashMap};
-use std::path::Path;
 
 use super::error::DatasetError;
 use super::scan::Dataset;
@@ -28,10 +27,10 @@ impl Split {
         let songs = sides.iter().flat_map(|&(songs, side)| songs.iter().map(move |&song| (song, side)));
         let rows = songs.map(|(song, side)| {
             let song = &dataset.songs[song];
-            let artist = song.artist.as_deref().unwrap_or_default();
-            [song.name.as_str(), &dataset.genres[song.genre], artist, side]
+            [song.name.clone(), dataset.genres[song.genre].clone(), song.artists.join("; "), side.to_owned()]
         });
-        for row in std::iter::once(["path", "genre", "artist", "split"]).chain(rows) {
+        let header = ["path", "genre", "artist", "split"].map(str::to_owned);
+        for row in std::iter::once(header).chain(rows) {
             // Writing to memory does not fail.
             let _ = table.write_record(row);
         }
@@ -40,52 +39,8 @@ impl Split {
     }
 }
 
-/// On which side of a [`Split`] a song is.
-#[cfg(feature = "cli")]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Side {
-    Train,
-    Validation,
-}
-
-/// The sides of songs by their names, from a table that [`Split::to_csv`] made. Other columns than `path` and `split` are
-/// ignored.
-///
-/// # Errors
-/// [`DatasetError::Io`] where the file cannot be read; [`DatasetError::Tracks`] with the line that is no row of such a table.
-#[cfg(feature = "cli")]
-pub fn read_sides(path: &Path) -> Result<HashMap<String, Side>, DatasetError> {
-    let bytes = std::fs::read(path).map_err(|source| DatasetError::Io { path: path.to_owned(), source })?;
-    let fail = |line: u64, reason: &str| DatasetError::Tracks {
-        path: path.to_owned(),
-        line,
-        reason: format!("{reason}; this is not a table that a training wrote"),
-    };
-    let mut table = csv::Reader::from_reader(&bytes[..]);
-    let header = table.headers().map_err(|_| fail(1, "no header"))?.clone();
-    let column = |name: &str| {
-        header.iter().position(|cell| cell == name).ok_or_else(|| fail(1, &format!("no column \"{name}\"")))
-    };
-    let (name, side) = (column("path")?, column("split")?);
-    let row = |row: Result<csv::StringRecord, csv::Error>| {
-        let row = row.map_err(|e| {
-            fail(e.position().map_or(1, csv::Position::line), "a row that does not fit the header")
-        })?;
-        let side = match row.get(side) {
-            Some("train") => Side::Train,
-            Some("validation") => Side::Validation,
-            _ => {
-                let line = row.position().map_or(1, csv::Position::line);
-                return Err(fail(line, "a split that is neither \"train\" nor \"validation\""));
-            }
-        };
-        Ok((row.get(name).unwrap_or_default().to_owned(), side))
-    };
-    table.records().map(row).collect()
-}
-
-/// Splits the songs so that each genre has about `validation_fraction` of its songs in validation, and no artist and no
-/// recording is on both sides (not even with songs of different genres).
+/// Splits the songs so that each genre has about `validation_fraction` of its songs in validation, and no artist (of
+/// several that a song has, none) and no recording is on both sides (not even with songs of different genres).
 ///
 /// Every genre with songs of at least two artists (or at least two songs without one) has a song on each side; where
 /// artists with songs in several genres make that impossible, as many genres as the search finds. The result depends
@@ -115,7 +70,7 @@ pub fn split(dataset: &Dataset, validation_fraction: f64, seed: u64) -> Result<S
 /// one split a fold, which validates on it.
 ///
 /// # Errors
-/// [`DatasetError::Folds`] unless 2 ≤ `count` ≤ number of artists (a song without one counts as one).
+/// [`DatasetError::Folds`] unless 2 ≤ `count` ≤ number of groups of songs that share no artist.
 pub fn folds(dataset: &Dataset, count: usize, seed: u64) -> Result<Vec<Split>, DatasetError> {
     let mut groups = groups(dataset, seed);
     if !(2..=groups.len()).contains(&count) {
@@ -158,6 +113,16 @@ fn sides(dataset: &Dataset, validates: impl Fn(usize) -> bool) -> Split {
     Split { train, validation }
 }
 
+/// For every genre, in how many groups that stay together its songs are.
+#[cfg(feature = "cli")]
+pub(super) fn groups_of_genres(dataset: &Dataset) -> Vec<usize> {
+    let mut counts = vec![0; dataset.genres.len()];
+    for (genre, _) in groups(dataset, 0).iter().flat_map(|group| &group.counts) {
+        counts[*genre] += 1;
+    }
+    counts
+}
+
 /// Songs that stay together.
 struct Group {
     songs: Vec<usize>,
@@ -183,9 +148,9 @@ fn groups(dataset: &Dataset, seed: u64) -> Vec<Group> {
     let mut together = Together::new(songs.len());
     let mut first: HashMap<(bool, String), usize> = HashMap::new();
     for (i, song) in songs.iter().enumerate() {
-        let artist = song.artist_key().map(|artist| (true, artist));
+        let artists = song.artist_keys().map(|artist| (true, artist));
         let content = song.content.as_ref().map(|content| (false, content.clone()));
-        for key in artist.into_iter().chain(content) {
+        for key in artists.chain(content) {
             together.join(i, *first.entry(key).or_insert(i));
         }
     }

@@ -5,6 +5,7 @@ use std::collections::hash_map::Entry as Slot;
 use std::path::Path;
 
 use super::error::DatasetError;
+use super::quotes::unbalanced;
 
 /// What a row of `tracks.csv` says about a song.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,10 +34,13 @@ pub(super) fn read_tracks(path: &Path) -> Result<Tracks, DatasetError> {
 /// (or `source`) and `fold`; others are ignored, and so are blank cells.
 ///
 /// # Errors
-/// [`DatasetError::Tracks`] with the line: no column `path`, a row with another number of cells than the header, text
+/// [`DatasetError::Tracks`] with the line: a quote that is never closed, no column `path`, a row with another number of cells than the header, text
 /// that is not UTF-8, a path that is missing, leaves the dataset or was listed before, or a fold that is no whole number.
 pub fn parse_tracks(bytes: &[u8], path: &Path) -> Result<Tracks, DatasetError> {
     let fail = |line, reason: String| DatasetError::Tracks { path: path.to_owned(), line, reason };
+    if let Some(quote) = unbalanced(bytes) {
+        return Err(fail(line_at(bytes, quote.byte), quote.reason().to_owned()));
+    }
     let mut lines = Lines::new(bytes);
     let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(bytes);
     let headers = match reader.headers() {
@@ -114,12 +118,21 @@ fn csv_error(error: csv::Error, path: &Path, lines: &mut Lines) -> DatasetError 
 
 /// A path with single `/` between its parts, without `.`; `None` where it is absolute (on any system), has `..` or
 /// names nothing.
-fn relative(path: &str) -> Option<String> {
+pub(super) fn relative(path: &str) -> Option<String> {
     let path = path.replace('\\', "/");
     let parts: Vec<&str> = path.split('/').filter(|part| !matches!(*part, "" | ".")).collect();
     let drive = matches!(parts.first()?.as_bytes(), [letter, b':'] if letter.is_ascii_alphabetic());
     let leaves = path.starts_with('/') || drive || parts.contains(&"..");
     (!leaves).then(|| parts.join("/"))
+}
+
+/// The line, from 1, of a byte.
+fn line_at(bytes: &[u8], byte: u64) -> u64 {
+    let mut lines = Lines::new(bytes);
+    while (lines.at as u64) < byte {
+        lines.step();
+    }
+    lines.line
 }
 
 /// Counts lines as editors do: after LF, CRLF or CR. The csv reader's own count is short by one after CRLF, and after
@@ -143,10 +156,16 @@ impl<'a> Lines<'a> {
         while let Some(&byte) = self.bytes.get(self.at)
             && (self.at < start || matches!(byte, b'\r' | b'\n'))
         {
-            self.at += 1;
-            let ends = byte == b'\n' || (byte == b'\r' && self.bytes.get(self.at) != Some(&b'\n'));
-            self.line += u64::from(ends);
+            self.step();
         }
         self.line
+    }
+
+    /// Goes on by a byte, if there is one.
+    fn step(&mut self) {
+        let byte = self.bytes.get(self.at);
+        self.at += 1;
+        let ends = byte == Some(&b'\n') || byte == Some(&b'\r') && self.bytes.get(self.at) != Some(&b'\n');
+        self.line += u64::from(ends);
     }
 }

@@ -33,7 +33,7 @@ pub enum DeviceError {
     },
     /// The environment asks for an instruction set that is unknown, or that the processor lacks.
     #[error(
-        "{} is \"{}\", which this processor does not have: leave it out, or set it to avx2 (on x86-64) or portable",
+        "{} is \"{}\", which this processor does not have: leave it out, or set it to avx512 or avx2 (on x86-64), neon (on AArch64) or portable",
         crate::simd::VARIABLE,
         crate::files::printable(name)
     )]

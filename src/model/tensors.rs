@@ -22,7 +22,7 @@ const DIGEST: &str = "digest";
 #[derive(Debug, thiserror::Error)]
 pub enum FileError {
     /// Reading or writing failed.
-    #[error("{}: {action} failed: {source}", path.display())]
+    #[error("{}: {action} failed: {source}", files::shown(path))]
     Io {
         /// The file.
         path: PathBuf,
@@ -32,7 +32,7 @@ pub enum FileError {
         source: std::io::Error,
     },
     /// It is damaged, or another kind of file.
-    #[error("{}: damaged, or no {kind} file ({reason}); name another, or train again", path.display())]
+    #[error("{}: damaged, or no {kind} file ({reason}); name another, or train again", files::shown(path))]
     Damaged {
         /// The file.
         path: PathBuf,
@@ -45,7 +45,7 @@ pub enum FileError {
     #[error(
         "{}: made by another version (format {found}, this program reads {wanted}); train again, or use the \
          program's version that made it",
-        path.display()
+        files::shown(path)
     )]
     Format {
         /// The file.

@@ -1,6 +1,7 @@
 //! Frames of songs, gathered into batches.
 
 use super::RecognizeError;
+use super::silence::sounding;
 use crate::audio::{AudioSpec, Framing, Song};
 use crate::model::ModelConfig;
 
@@ -36,7 +37,10 @@ impl Gathering {
     }
 
     /// Calls `each` with one batch after the other, until all frames of all songs were in one, in order, but those that
-    /// the framing drops as quiet. Where it would drop all of a song's, it drops none.
+    /// are silent, by the rule of [`SILENT`], and those that the framing drops as quiet. Where it would drop all of a song's,
+    /// it drops none.
+    ///
+    /// [`SILENT`]: super::SILENT
     ///
     /// # Errors
     /// [`RecognizeError::OtherAudio`] where a song has not the network's sample rate and channels,
@@ -45,10 +49,12 @@ impl Gathering {
         songs.iter().try_for_each(|song| self.fits(song))?;
         let size = self.size;
         self.filled.clear();
+        let mut frame = vec![0.0; size];
         for (i, song) in songs.iter().enumerate() {
+            let sounding = sounding(song, &self.framing, &mut frame)?;
             for drop_quiet in [true, false] {
                 let mut kept = 0;
-                for start in self.framing.starts(song.len()) {
+                for &start in &sounding {
                     let place = self.filled.len() * size;
                     let frame = &mut self.audio[place..place + size];
                     song.write_frame(start, frame)?;

@@ -5,6 +5,7 @@ mod error;
 mod explain;
 mod gathering;
 mod recognizer;
+mod silence;
 #[cfg(feature = "cli")]
 mod spectrogram;
 mod verdict;
@@ -14,6 +15,7 @@ pub use classifier::{Frame, FrameClassifier};
 pub use error::RecognizeError;
 pub use explain::{ExplainedFrame, Explainer};
 pub use recognizer::Recognizer;
+pub use silence::SILENT;
 #[cfg(feature = "cli")]
 pub use spectrogram::Spectrograph;
 pub use verdict::{Guess, TimedGuess, Verdict};

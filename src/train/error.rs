@@ -4,7 +4,7 @@ use super::Diagnosis;
 use crate::audio::AudioSpec;
 use crate::dataset::DatasetError;
 use crate::device::DeviceError;
-use crate::files::printable;
+use crate::files::{self, printable};
 use crate::model::{FileError, ModelError};
 use crate::recognize::RecognizeError;
 
@@ -37,7 +37,7 @@ pub enum TrainError {
         wanted: AudioSpec,
     },
     /// A file or folder cannot be read or written.
-    #[error("{}: {action} failed: {source}", path.display())]
+    #[error("{}: {action} failed: {source}", files::shown(path))]
     Io {
         /// The file or folder.
         path: PathBuf,
@@ -47,7 +47,7 @@ pub enum TrainError {
         source: std::io::Error,
     },
     /// A file of settings is ill-formed.
-    #[error("{}: {reason}", path.display())]
+    #[error("{}: {reason}", files::shown(path))]
     Config {
         /// The file or folder.
         path: PathBuf,
@@ -67,17 +67,29 @@ pub enum TrainError {
     /// A run's files are in the folder already.
     #[error(
         "{}: a run's files are already here; resume that run, or name another folder",
-        .0.display()
+        files::shown(.0)
     )]
     Occupied(PathBuf),
+    /// Another process, or this one, trains in the folder.
+    #[error(
+        "{}: a training is under way here{}; wait for its end or stop it, or name another folder",
+        files::shown(folder),
+        process.map_or_else(String::new, |id| format!(" (process {id})"))
+    )]
+    Busy {
+        /// The run's folder.
+        folder: PathBuf,
+        /// The number of the process, where it is known.
+        process: Option<u32>,
+    },
     /// There is no checkpoint in the folder.
-    #[error("{}: there is no run to resume here; name its folder", .0.display())]
+    #[error("{}: there is no run to resume here; name its folder", files::shown(.0))]
     NothingToResume(PathBuf),
     /// The run to resume is finished.
     #[error(
         "{}: this run is finished, there is nothing to resume; use its model, {}, or start a new run with other settings",
-        run.display(),
-        model.display()
+        files::shown(run),
+        files::shown(model)
     )]
     Complete {
         /// The run's folder.
@@ -89,7 +101,7 @@ pub enum TrainError {
     #[error(
         "{}: this checkpoint belongs to another {what}: it has {found}, now there is {now}; resume with what it was \
          made with, or start a new run in another folder",
-        path.display()
+        files::shown(path)
     )]
     OtherCheckpoint {
         /// The file or folder.
@@ -105,7 +117,7 @@ pub enum TrainError {
     #[error(
         "{}: a cross-validation with other settings is here: {difference}; go on with the settings that it was begun with, \
          or name another folder",
-        folder.display()
+        files::shown(folder)
     )]
     OtherFolds {
         /// The cross-validation's folder.
@@ -154,7 +166,7 @@ pub enum TrainError {
     /// No song can be kept apart for validation.
     #[error(
         "there is nothing to validate with: no genre has two songs (or songs of two artists), so that one could be kept \
-         apart; add songs"
+         apart; add songs, or train on all of them (a validation share of 0)"
     )]
     NoValidationSongs,
     /// No song is left to train on.

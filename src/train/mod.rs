@@ -1,6 +1,7 @@
 //! Training: options, schedule, loop, checkpoints, history, metrics.
 
 mod checkpoint;
+mod claim;
 mod cross_validation;
 mod diagnosis;
 mod error;
@@ -16,6 +17,7 @@ mod session;
 mod trainer;
 
 pub use checkpoint::{Checkpoint, TrainingProgress};
+pub use claim::Claim;
 pub use cross_validation::{
     FoldEvent, Folds, FoldsSetup, PartFigures, Pooled, RuleFigures, Settings, Spread, Tested, Which,
     cross_validate, read_cross_validation,

@@ -254,7 +254,7 @@ impl TrainOptions {
 #[serde(default, deny_unknown_fields)]
 pub struct RunConfig {
     /// The dataset folder.
-    #[serde(serialize_with = "files::serialize_path")]
+    #[serde(with = "crate::paths")]
     pub dataset: PathBuf,
     /// The training.
     pub training: TrainOptions,

@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use super::TrainError;
 
 /// What fails where a folder cannot be made.
-const MAKING: &str = "making the run's folder";
+pub(super) const MAKING: &str = "making the run's folder";
 
 /// A training run's folder.
 #[derive(Clone, Debug, PartialEq)]

@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use super::TrainError;
 use super::checkpoint::Checkpoint;
+use super::claim::Claim;
 use super::options::RunConfig;
 use super::profile::Profile;
 use super::run::RunFolder;
@@ -31,6 +32,8 @@ pub struct Training {
     pub device: Arc<dyn Device>,
     /// Where its files go.
     pub run: RunFolder,
+    /// The run's folder, where it was claimed before; else the training claims it.
+    pub claim: Option<Claim>,
     /// Where to go on, for a resumed run.
     pub resume: Option<Checkpoint>,
     /// Whether the time of every operation is measured; see [`TrainingOutcome::profile`].
@@ -79,6 +82,7 @@ impl Training {
             library,
             device,
             run,
+            claim: None,
             resume: None,
             profile: false,
             checkpoint_every: Self::CHECKPOINT_EVERY,

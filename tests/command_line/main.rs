@@ -4,6 +4,9 @@ mod dataset;
 mod evaluate;
 mod explain;
 mod kill;
+mod lock;
+mod names;
+mod pipes;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -366,7 +369,7 @@ fn unusable_datasets_are_refused() {
     refused("loose", &["no genre folders", "one subfolder for each genre"]);
     wav(&folder.path().join("single/a/a.wav"), &sound(0, 0, 1.0));
     wav(&folder.path().join("single/b/b.wav"), &sound(1, 0, 1.0));
-    refused("single", &["nothing to validate with", "add songs"]);
+    refused("single", &["nothing to validate with", "add songs", "--validation 0"]);
 
     fs::create_dir_all(folder.path().join("bad/a")).unwrap();
     fs::write(folder.path().join("bad/a/empty.mp3"), "").unwrap();
@@ -632,8 +635,11 @@ fn nobody_has_to_listen() {
     drop(child.stdout.take());
     let mut line = String::new();
     BufReader::new(child.stderr.take().unwrap()).read_line(&mut line).unwrap();
-    assert_eq!(child.wait().unwrap().code(), Some(0));
-    assert!(folder.path().join("run/metrics.json").is_file());
+    // The training is not ended by that, only what it prints at the end.
+    assert_eq!(child.wait().unwrap().code(), Some(141));
+    for file in ["metrics.json", "report.html"] {
+        assert!(folder.path().join("run").join(file).is_file(), "{file}");
+    }
 }
 
 #[test]

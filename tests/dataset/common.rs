@@ -65,7 +65,7 @@ pub fn made_up(songs: &[(usize, Option<usize>)]) -> Dataset {
                 path: PathBuf::from(format!("{genre}/{i}.wav")),
                 name: format!("{genre}/{i}.wav"),
                 genre,
-                artist: artist.map(|a| format!("artist {a}")),
+                artists: artist.map(|a| format!("artist {a}")).into_iter().collect(),
                 fold: None,
                 content: None,
             })

@@ -43,7 +43,7 @@ fn folders_are_genres() {
     assert_eq!(data.other_files, 3);
     let loose = Problem { path: folder.root().join("loose.mp3"), reason: "not in a genre folder".to_owned() };
     assert_eq!(data.problems, [loose]);
-    assert!(data.songs.iter().all(|s| s.path.is_file() && s.artist.is_none() && s.fold.is_none()));
+    assert!(data.songs.iter().all(|s| s.path.is_file() && s.artists.is_empty() && s.fold.is_none()));
 }
 
 #[test]
@@ -65,21 +65,185 @@ fn unusable_datasets_name_the_cure() {
     );
 }
 
+/// A link must not make a song of every file of the disk, nor go round in circles.
 #[cfg(unix)]
 #[test]
-fn links_are_followed_without_end() {
+fn links_are_followed_within_the_dataset() {
     use std::os::unix::fs::symlink;
-    let folder = Folder::new();
+    let (folder, outside) = (Folder::new(), Folder::new());
+    outside.song("more/x.mp3");
     folder.song("rock/a.mp3");
+    folder.song("rock/album/c.mp3");
     folder.song("pop/b.mp3");
-    symlink(folder.root().join("rock"), folder.root().join("rock/again")).unwrap();
-    symlink(folder.root(), folder.root().join("pop/everything")).unwrap();
-    symlink(folder.root().join("nowhere"), folder.root().join("pop/broken.mp3")).unwrap();
+    let root = folder.root();
+    let link = |to: &std::path::Path, name: &str| symlink(to, root.join(name)).unwrap();
+    link(&root.join("rock"), "rock/again");
+    link(&root.join("rock/album"), "pop/album");
+    link(&outside.root().join("more/x.mp3"), "pop/linked.mp3");
+    link(&root.join("nowhere"), "pop/broken.mp3");
+    let refused = [
+        (root, "pop/everything", "lies in"),
+        (root, "all", "lies in"),
+        (std::path::Path::new("/"), "disk", "out of the dataset"),
+        (std::path::Path::new("/"), "pop/disk", "out of the dataset"),
+        (outside.root(), "outside", "out of the dataset"),
+        (outside.root(), "rock/album/outside", "out of the dataset"),
+        (&root.join("rock/album/.."), "rock/album/up", ""),
+    ];
+    for (to, name, _) in &refused {
+        link(to, name);
+    }
+    // Neither is a way around that the dataset itself is a link.
+    let by_a_link = outside.root().join("by a link");
+    symlink(root, &by_a_link).unwrap();
+    for root in [root, by_a_link.as_path()] {
+        let data = scan(root).unwrap();
+        let wanted = [
+            "pop/album/c.mp3",
+            "pop/b.mp3",
+            // A broken link is a song that cannot be read, and is named when it is loaded.
+            "pop/broken.mp3",
+            "pop/linked.mp3",
+            "rock/a.mp3",
+            "rock/album/c.mp3",
+        ];
+        assert_eq!(
+            (names(&data), &data.genres[..]),
+            (wanted.to_vec(), &["pop", "rock"].map(String::from)[..])
+        );
+        for (_, name, words) in refused {
+            let problem = data.problems.iter().find(|problem| problem.path == root.join(name));
+            assert_eq!(problem.is_none(), words.is_empty(), "{name}");
+            assert!(problem.is_none_or(|problem| problem.reason.contains(words)), "{problem:?}");
+        }
+    }
+
+    // Where nothing else is there, the links are named all the same.
+    let folder = Folder::new();
+    symlink(outside.root(), folder.root().join("rock")).unwrap();
+    let error = folder.error();
+    assert!(error.contains("no genre folders") && error.contains("out of the dataset"), "{error}");
+}
+
+/// Bytes that are no character stay apart in names, in the table of a split and in the cache.
+#[cfg(target_os = "linux")]
+#[test]
+fn names_need_not_be_utf_8() {
+    use std::ffi::OsStr;
+    use std::fs;
+    use std::os::unix::ffi::OsStrExt;
+
+    use genre_recognizer::dataset::{Cache, Library, Side, read_sides, split};
+    use genre_recognizer::paths;
+
+    let folder = Folder::new();
+    folder.tone("plain/x.wav", 300.0, 1.0);
+    let tone = fs::read(folder.root().join("plain/x.wav")).unwrap();
+    for genre in [&b"caf\xe9"[..], b"caf\xe8", b"plain"] {
+        let genre = folder.root().join(OsStr::from_bytes(genre));
+        fs::create_dir_all(&genre).unwrap();
+        for name in [&b"\x91.wav"[..], b"\x92.wav", b"\xff\xfe.wav", br"\x91.wav", "\u{fffd}.wav".as_bytes()]
+        {
+            fs::write(genre.join(OsStr::from_bytes(name)), &tone).unwrap();
+        }
+    }
     let data = scan(folder.root()).unwrap();
-    let rock: Vec<_> = names(&data).into_iter().filter(|n| n.starts_with("rock/")).collect();
-    assert_eq!(rock, ["rock/a.mp3"]);
-    // A broken link is a song that cannot be read, and is named when it is loaded.
-    assert!(names(&data).contains(&"pop/broken.mp3"));
+    assert_eq!(data.genres, [r"caf\xE8", r"caf\xE9", "plain"]);
+    assert_eq!(data.counts(), [5, 5, 6]);
+    for name in [r"caf\xE9/\x91.wav", r"caf\xE9/\x5Cx91.wav", r"caf\xE8/\xFF\xFE.wav", "plain/\u{fffd}.wav"] {
+        assert!(names(&data).contains(&name), "{name}: {:?}", names(&data));
+    }
+    for song in &data.songs {
+        assert_eq!(folder.root().join(paths::path(&song.name)), song.path);
+    }
+    let sides = split(&data, 0.3, 1).unwrap();
+    let table = folder.file("split.csv", sides.to_csv(&data).as_bytes());
+    let read = read_sides(&table).unwrap();
+    assert_eq!(read.count(Side::Train) + read.count(Side::Validation), data.songs.len());
+    for (i, song) in data.songs.iter().enumerate() {
+        let side = if sides.train.contains(&i) { Side::Train } else { Side::Validation };
+        assert_eq!(read.get(&song.name), Some(side), "{}", song.name);
+    }
+
+    // The table of artists takes names as the table of a split writes them.
+    folder.file(
+        "tracks.csv",
+        br"path,artist
+caf\xE9/\x91.wav,One
+caf\xE9/\x92.wav,Two
+",
+    );
+    let data = scan(folder.root()).unwrap();
+    let artists: Vec<_> =
+        data.songs.iter().filter_map(|s| Some((s.name.as_str(), s.artists.first()?.as_str()))).collect();
+    assert_eq!(artists, [(r"caf\xE9/\x91.wav", "One"), (r"caf\xE9/\x92.wav", "Two")]);
+    assert!(data.problems.is_empty(), "{:?}", data.problems);
+
+    let cache = Cache::new(folder.root().join(".cache"));
+    let library = Library::load(&data, &spec(), 0.1, Some(&cache), |_, _, _| {}).unwrap();
+    assert_eq!(library.songs.len(), 16);
+    let one = folder.root().join(OsStr::from_bytes(b"caf\xe9"));
+    assert_eq!(cache.clean(Some(&one)).unwrap().entries, 5);
+    assert_eq!(cache.clean(None).unwrap().entries, 11);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn composed_and_decomposed_names_meet() {
+    let folder = Folder::new();
+    let (composed, decomposed) = ("\u{e9}", "e\u{301}");
+    for name in ["caf\u{e9}/1.mp3", "cafe\u{301}/2.mp3", "b/e\u{301}.mp3", "b/\u{f6}.mp3", "b/o\u{308}.mp3"] {
+        folder.song(name);
+    }
+    folder.file("genres.txt", format!("b\ncaf{decomposed}\n").as_bytes());
+    let table = format!(
+        "path,genre,artist\nb/{composed}.mp3,b,X\ncaf{composed}/2.mp3,caf{decomposed},Y\nb/\u{f6}.mp3,,Z\n"
+    );
+    folder.file("tracks.csv", table.as_bytes());
+    let data = scan(folder.root()).unwrap();
+    // Folders of one name are one genre.
+    assert_eq!(
+        (&data.genres[..], data.counts()),
+        (&["b".to_owned(), format!("caf{composed}")][..], vec![3, 2])
+    );
+    let artists: HashMap<_, _> =
+        data.songs.iter().filter_map(|s| Some((s.name.as_str(), s.artists.first()?.as_str()))).collect();
+    let wanted = [("b/e\u{301}.mp3", "X"), ("cafe\u{301}/2.mp3", "Y"), ("b/\u{f6}.mp3", "Z")];
+    assert_eq!(artists, HashMap::from(wanted));
+    assert!(data.problems.is_empty(), "{:?}", data.problems);
+    let [warning] = &data.warnings[..] else { panic!("{:?}", data.warnings) };
+    assert!(warning.contains("accents") && warning.contains("move the songs into one"), "{warning}");
+
+    // A row that could mean either of two files is named.
+    folder.file("tracks.csv", "path,artist\nb/./\u{1ed1}.mp3,A\n".as_bytes());
+    folder.song("b/o\u{302}\u{301}.mp3");
+    folder.song("b/\u{f4}\u{301}.mp3");
+    let data = scan(folder.root()).unwrap();
+    let [problem] = &data.problems[..] else { panic!("{:?}", data.problems) };
+    assert!(problem.reason.contains("line 2, but several files"), "{problem}");
+}
+
+#[test]
+fn genres_that_look_alike_are_named() {
+    let folder = Folder::new();
+    for name in ["Rock/1.mp3", "rock/2.mp3", "rock /3.mp3", "hip hop/4.mp3", "Hip-Hop/5.mp3", "jazz/6.mp3"] {
+        folder.song(name);
+    }
+    let data = scan(folder.root()).unwrap();
+    assert_eq!(data.genres.len(), 6);
+    let [hop, rock] = &data.warnings[..] else { panic!("{:?}", data.warnings) };
+    assert!(hop.contains(r#""Hip-Hop", "hip hop""#) && hop.contains("into one folder"), "{hop}");
+    assert!(rock.contains(r#""Rock", "rock", "rock ""#), "{rock}");
+
+    // In a list, the one that is like it is named.
+    folder.file("genres.txt", b"rock\njazz\n");
+    let data = scan(folder.root()).unwrap();
+    let reasons: Vec<&str> = data.problems.iter().map(|p| p.reason.as_str()).collect();
+    assert_eq!(
+        reasons.iter().filter(|reason| reason.contains("(it has \"rock\")")).count(),
+        2,
+        "{reasons:?}"
+    );
 }
 
 #[test]
@@ -95,8 +259,11 @@ fn tracks_csv_gives_artists_and_folds() {
                pop/gone.mp3,pop,,X,1\r\n";
     folder.file("tracks.csv", csv.as_bytes());
     let data = scan(folder.root()).unwrap();
-    let found: HashMap<_, _> =
-        data.songs.iter().map(|s| (s.name.as_str(), (s.artist.as_deref(), s.fold))).collect();
+    let found: HashMap<_, _> = data
+        .songs
+        .iter()
+        .map(|s| (s.name.as_str(), (s.artists.first().map(String::as_str), s.fold)))
+        .collect();
     assert_eq!(found["rock/a.mp3"], (Some("Anna"), Some(2)));
     assert_eq!(found["rock/album/b.mp3"], (Some("Bob \"B\" C"), None));
     assert_eq!(found["pop/c.mp3"], (None, Some(0)));
@@ -107,7 +274,11 @@ fn tracks_csv_gives_artists_and_folds() {
 
     // The column "artist" comes before "source".
     folder.file("tracks.csv", b"source,artist,path\nS,A,rock/a.mp3\n");
-    assert_eq!(scan(folder.root()).unwrap().songs[2].artist.as_deref(), Some("A"));
+    assert_eq!(scan(folder.root()).unwrap().songs[2].artists, ["A"]);
+
+    // Several artists in one cell.
+    folder.file("tracks.csv", b"path,artist\nrock/a.mp3,\"A One; B, Two feat. C\"\n");
+    assert_eq!(scan(folder.root()).unwrap().songs[2].artists, ["A One", "B, Two", "C"]);
 }
 
 #[test]

@@ -105,6 +105,39 @@ fn errors_are_one_line() {
     }
 }
 
+/// A quote that nobody closed would make one cell of the rows behind it.
+#[test]
+fn quotes_that_are_not_closed_are_named() {
+    for (text, line, words) in [
+        ("path,artist\na,\"X\nb,Y\n", 2, "never closed"),
+        ("path,artist\na,\"X", 2, "never closed"),
+        ("path,artist\n\"a\"\"\nb,Y\n", 2, "never closed"),
+        ("\u{feff}\"path,artist\na,X\n", 1, "never closed"),
+        ("path,artist\r\n\r\na,X\r\nb,\"Y\r\nc,Z\r\n", 4, "never closed"),
+        ("path,artist\ra,X\rb,\"Y\r", 3, "never closed"),
+        // Closed by the next row's quote.
+        ("path,artist\na,\"X\nb,\"Y\"\nc,Z\n", 2, "behind a closing quote"),
+        ("path,artist\na,\"X\"Y\n", 2, "behind a closing quote"),
+        ("path,artist\na,X\nb,\"\"Y\"\n", 3, "behind a closing quote"),
+    ] {
+        let (at, reason) = fault(text);
+        assert!(
+            at == line && reason.contains(words) && reason.contains("close it"),
+            "{text:?}: line {at}: {reason}"
+        );
+    }
+    // Quotes that are none: within a cell, doubled, before blanks.
+    for (text, artist) in [
+        ("path,artist\na,The \"X\"\n", "The \"X\""),
+        ("path,artist\na,X\"\n", "X\""),
+        ("path,artist\na,\"The \"\"X\"\"\"\n", "The \"X\""),
+        ("path,artist\na,\"X\" \n", "X"),
+        ("path,artist\na,\"X\nY\"\nb,Z\n", "X\nY"),
+    ] {
+        assert_eq!(parse(text).unwrap()["a"].artist.as_deref(), Some(artist), "{text:?}");
+    }
+}
+
 /// A count of lines that began anew at every row would take hours here.
 #[test]
 fn long_tables_take_linear_time() {

@@ -142,7 +142,7 @@ impl Elementary {
             } else if let Some(length) = around::id3v2_length(bytes).filter(|&length| length <= left) {
                 self.window.skip(length)?;
                 continue;
-            } else if bytes.starts_with(b"TAG") && bytes.get(128..).and_then(parse).is_some() {
+            } else if bytes.starts_with(b"TAG") && bytes.get(128..).is_some_and(is_start) {
                 self.window.skip(128)?;
                 continue;
             } else if let Some(length) = ape_length(bytes).filter(|&length| length <= left) {
@@ -176,6 +176,14 @@ fn chain(bytes: &[u8], all: bool, count: usize) -> bool {
         }
     }
     true
+}
+
+/// Whether a frame or another tag begins here.
+fn is_start(bytes: &[u8]) -> bool {
+    bytes.is_empty()
+        || parse(bytes).is_some()
+        || around::id3v2_length(bytes).is_some()
+        || ape_length(bytes).is_some()
 }
 
 /// The length of the APE tag that begins here, if one does.

@@ -141,7 +141,7 @@ mod tests {
         assert_eq!(out, [b"fLaC\x80\0\0\x22".to_vec(), info(4096, 4096), fixed.to_vec()].concat());
         assert_eq!(artists, ["A"]);
         for ((least, most), frame, wanted) in [
-            ((0, 4096), fixed, (4096, 4096)),
+            ((0, 4096), fixed, (4096u16, 4096u16)),
             ((16, 4096), fixed, (4096, 4096)),
             ((0, 0), fixed, (4096, 4096)),
             ((4608, 4608), variable, (16, u16::MAX)),

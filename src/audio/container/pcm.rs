@@ -18,7 +18,7 @@ use super::window::Window;
 /// Samples a channel in a packet.
 const FRAMES: u64 = 4096;
 /// A size just below 2 or 4 GiB is a placeholder, as writers to pipes leave it.
-const PLACEHOLDER: u64 = 0x7f00_0000;
+const PLACEHOLDER: u64 = 0x7eff_0000;
 
 /// How samples are stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,12 +64,11 @@ impl Data {
         Self { start, end: start.saturating_add(declared).min(end).max(start), declared }
     }
 
-    /// Bytes that the header declares, unless that is a placeholder for what was not known.
-    fn promised(&self) -> Option<u64> {
+    /// Bytes that the header declares; those that are there, where that is a placeholder for what was not known.
+    fn promised(&self) -> u64 {
         let there = self.end - self.start;
-        let placeholder = self.declared > there && (PLACEHOLDER..1 << 31).contains(&self.declared)
-            || self.declared > there && self.declared >= 0xffff_0000;
-        (!placeholder).then_some(self.declared.max(there))
+        let placeholder = (PLACEHOLDER..1 << 31).contains(&self.declared) || self.declared >= 0xffff_0000;
+        if placeholder { there } else { self.declared.max(there) }
     }
 }
 
@@ -174,9 +173,7 @@ impl Pcm {
         }
         let mut track = Track::new(0);
         track.with_codec_params(CodecParameters::Audio(params));
-        if let Some(promised) = data.promised() {
-            track.with_num_frames((promised / block.0).saturating_mul(block.1));
-        }
+        track.with_num_frames((data.promised() / block.0).saturating_mul(block.1));
         let window = Window::new(source, data.start)?;
         let halved = halved.then_some(if layout.big_endian { 0 } else { 4 });
         // Parts of samples at the end are a cut, but for blocks, whose last one may be short.

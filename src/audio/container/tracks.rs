@@ -66,7 +66,7 @@ fn entry(track: &[u8]) -> Option<Entry> {
         let mut params = AudioCodecParameters::new();
         params.for_codec(codec_of(&name, bits)).with_sample_rate(rate.round() as u32);
         params.with_channels(Channels::Discrete(u16::try_from(channels).unwrap_or(u16::MAX)));
-        if name.starts_with("A_PCM") && bits > 0 {
+        if (name.starts_with("A_PCM") || name == "A_FLAC") && bits > 0 {
             params.with_bits_per_sample(bits as u32);
         }
         let extra = match name.as_str() {

@@ -8,7 +8,7 @@ use super::super::progress::Progress;
 use super::super::{CliError, End, counted, print, warn_of_trouble};
 use crate::audio::AudioSpec;
 use crate::dataset::check::{Depth, Report, check};
-use crate::files::printable;
+use crate::files::{self, printable};
 
 /// Reads every song of a dataset and says what is in it, what cannot be used and what should be mended.
 #[derive(Args)]
@@ -57,7 +57,7 @@ impl Check {
         let depth = if self.quick { Depth::Headers } else { Depth::Samples(cache.as_ref()) };
         let progress = Progress::new("reading");
         let report = check(&self.folder, &AudioSpec::default(), self.shortest, depth, |done, total, path| {
-            progress.at(done, total, &path.file_name().unwrap_or_default().to_string_lossy());
+            progress.at(done, total, &files::shown(path.file_name().unwrap_or_default().as_ref()));
         });
         progress.finish();
         let report = report?;

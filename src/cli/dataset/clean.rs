@@ -4,6 +4,7 @@ use clap::Args;
 
 use super::super::{CliError, End, counted, print};
 use crate::dataset::Cache;
+use crate::files;
 
 /// Removes decoded songs from the cache; they are decoded again when they are needed.
 #[derive(Args)]
@@ -28,13 +29,13 @@ impl Clean {
             CliError::Other("this system has no folder for caches; name it with --cache".to_string())
         })?;
         let cleaned = Cache::new(&folder).clean(self.dataset.as_deref()).map_err(|(path, error)| {
-            CliError::Other(format!("{}: cannot be removed: {error}", path.display()))
+            CliError::Other(format!("{}: cannot be removed: {error}", files::shown(&path)))
         })?;
         print(&format!(
             "{} ({:.1} MB) removed from {}\n",
             counted(cleaned.entries, "decoded song"),
             cleaned.bytes as f64 / 1e6,
-            folder.display()
+            files::shown(&folder)
         ))?;
         Ok(End::Success)
     }

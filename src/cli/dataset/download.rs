@@ -12,6 +12,7 @@ use crate::dataset::download::{
     Addresses, Limits, Outlook, Plan, Report, SOUNDCLOUD, Target, YtDlp, download, parse_manifest,
 };
 use crate::dataset::{GENRES, parse_genres};
+use crate::files;
 
 /// Downloads the top songs of each genre into the genres' folders, by the program yt-dlp.
 ///
@@ -211,7 +212,7 @@ impl Download {
         for (target, outlook) in plan.targets.iter().zip(outlooks) {
             let folder = self.dataset.join(&target.genre);
             let Outlook { wanted, there, fetch, passed } = outlook;
-            text += &format!("{}: {wanted} wanted, {there} there, {fetch} to fetch", folder.display());
+            text += &format!("{}: {wanted} wanted, {there} there, {fetch} to fetch", files::shown(&folder));
             if passed > 0 {
                 text +=
                     &format!(", {passed} to pass over (removed, another genre's, or the same song twice)");
@@ -247,7 +248,7 @@ impl Download {
                 "note: {} downloaded before and removed since, not fetched again; to fetch them, take their lines out of \
                  attribution.csv and .download-archive.txt in {}",
                 counted(removed, "song"),
-                self.dataset.display()
+                files::shown(&self.dataset)
             ));
         }
         let elsewhere: usize = report.genres.iter().map(|genre| genre.elsewhere).sum();
@@ -277,12 +278,12 @@ impl Download {
 
 fn read(path: &Path) -> Result<Vec<u8>, CliError> {
     std::fs::read(path)
-        .map_err(|error| CliError::Other(format!("{}: cannot be read: {error}", path.display())))
+        .map_err(|error| CliError::Other(format!("{}: cannot be read: {error}", files::shown(path))))
 }
 
 fn text(path: &Path) -> Result<String, CliError> {
     String::from_utf8(read(path)?)
-        .map_err(|_| CliError::Other(format!("{}: not UTF-8 text; save it as UTF-8", path.display())))
+        .map_err(|_| CliError::Other(format!("{}: not UTF-8 text; save it as UTF-8", files::shown(path))))
 }
 
 fn print_json(value: &impl serde::Serialize) -> Result<End, CliError> {

@@ -12,7 +12,9 @@ use crate::cli::train::{catch_interrupt, load, name, on_dataset, songs, unknown_
 use crate::cli::{CliError, End, Format, RUNS, counted, open_for, print, say};
 use crate::dataset::Library;
 use crate::files;
-use crate::train::{FoldEvent, Folds, FoldsSetup, Settings, Training, TrainingEvent, Which, cross_validate};
+use crate::train::{
+    Claim, FoldEvent, Folds, FoldsSetup, Settings, Training, TrainingEvent, Which, cross_validate,
+};
 
 impl Evaluate {
     pub(super) fn cross_validate(&self, folds: Folds) -> Result<End, CliError> {
@@ -25,8 +27,13 @@ impl Evaluate {
         let device = open_for(&config.training, self.device)?;
         say(&format!("device: {}", device.describe()));
         let (data, demo) = songs(&config.dataset)?;
+        // Before the songs are read, so that nobody waits for them in vain.
+        let claim = self.run.as_deref().map(Claim::new).transpose()?;
+        if claim.is_none() {
+            Claim::possible(Path::new(RUNS))?;
+        }
         let (stop, begun) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
-        catch_interrupt(&stop, &begun)?;
+        catch_interrupt(&stop, &begun, claim.as_ref())?;
         let library = Arc::new(load(&data, &config, self.cache.open().as_ref())?);
         // Folds that are not possible are refused before there is a folder for them.
         let networks = seeds.len() * folds.splits(&library.dataset, config.training.seed)?.len();
@@ -55,8 +62,16 @@ impl Evaluate {
         begun.store(true, Ordering::Relaxed);
         let mut observer = FoldsObserver::new(&library, config.training.epochs);
         let checkpoint_every = Training::CHECKPOINT_EVERY;
-        let setup =
-            FoldsSetup { config, folds, seeds, library: library.clone(), device, folder, checkpoint_every };
+        let setup = FoldsSetup {
+            config,
+            folds,
+            seeds,
+            library: library.clone(),
+            device,
+            folder,
+            claim,
+            checkpoint_every,
+        };
         let pooled = cross_validate(&setup, &mut |which, event| observer.hear(which, event), &stop);
         observer.bar.finish();
         let Some(pooled) = pooled? else {

@@ -12,7 +12,7 @@ use crate::cli::models;
 use crate::cli::progress::Progress;
 use crate::cli::train::{DATASET, skipped, songs};
 use crate::cli::{CliError, End, Format, counted, open, print, say, warn_of_trouble};
-use crate::dataset::{Dataset, Library, Side, read_sides};
+use crate::dataset::{Dataset, Library, Side, Sides, read_sides};
 use crate::files;
 use crate::model::Model;
 use crate::recognize::FrameClassifier;
@@ -50,7 +50,7 @@ impl Evaluate {
         let progress = Progress::new("reading");
         let (spec, shortest) = (model.card.config.audio(), model.card.config.shortest_song());
         let library = Library::load_as_is(&data, &spec, shortest, cache.as_ref(), |done, total, path| {
-            progress.at(done, total, &path.file_name().unwrap_or_default().to_string_lossy());
+            progress.at(done, total, &files::shown(path.file_name().unwrap_or_default().as_ref()));
         });
         progress.finish();
         cache.iter().for_each(warn_of_trouble);
@@ -95,7 +95,7 @@ impl Evaluate {
     }
 
     /// What the model's run says of who trained it; none where that is neither known nor needed.
-    fn sides(&self, run: &RunFolder) -> Result<Option<HashMap<String, Side>>, CliError> {
+    fn sides(&self, run: &RunFolder) -> Result<Option<Sides>, CliError> {
         let path = run.split();
         if path.exists() {
             return Ok(Some(read_sides(&path)?));
@@ -112,12 +112,7 @@ impl Evaluate {
     }
 
     /// The songs to judge, with the model's genres.
-    fn songs(
-        &self,
-        run: &RunFolder,
-        model: &Model,
-        sides: Option<&HashMap<String, Side>>,
-    ) -> Result<Dataset, CliError> {
+    fn songs(&self, run: &RunFolder, model: &Model, sides: Option<&Sides>) -> Result<Dataset, CliError> {
         let root = self.dataset.clone().unwrap_or_else(|| {
             let trained_on = RunConfig::read(&run.config()).map(|config| config.dataset);
             trained_on.ok().filter(|root| !root.as_os_str().is_empty()).unwrap_or_else(|| DATASET.into())
@@ -165,13 +160,13 @@ impl Evaluate {
     }
 
     /// Leaves the songs of the part that is asked for.
-    fn choose(&self, data: &mut Dataset, sides: &HashMap<String, Side>) {
+    fn choose(&self, data: &mut Dataset, sides: &Sides) {
         match self.split {
             SplitPart::All => {}
-            SplitPart::Test => data.songs.retain(|song| !sides.contains_key(&song.name)),
+            SplitPart::Test => data.songs.retain(|song| sides.get(&song.name).is_none()),
             SplitPart::Validation => {
-                data.songs.retain(|song| sides.get(&song.name) == Some(&Side::Validation));
-                let wanted = sides.values().filter(|&&side| side == Side::Validation).count();
+                data.songs.retain(|song| sides.get(&song.name) == Some(Side::Validation));
+                let wanted = sides.count(Side::Validation);
                 if data.songs.len() < wanted && !data.songs.is_empty() {
                     say(&format!(
                         "{} of the {wanted} songs that the model's run kept apart are not here",
@@ -184,9 +179,9 @@ impl Evaluate {
 }
 
 /// How many of the songs the model was trained on; if there are any, that is said.
-fn trained_on(library: &Library, sides: &HashMap<String, Side>, run: &RunFolder) -> usize {
+fn trained_on(library: &Library, sides: &Sides, run: &RunFolder) -> usize {
     let songs = &library.dataset.songs;
-    let known = songs.iter().filter(|song| sides.get(&song.name) == Some(&Side::Train)).count();
+    let known = songs.iter().filter(|song| sides.get(&song.name) == Some(Side::Train)).count();
     if known > 0 {
         say(&format!(
             "{known} of these {} are among those that the model was trained on (by their names in {}): the figures are too \

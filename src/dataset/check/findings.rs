@@ -10,7 +10,9 @@ use serde::Serialize;
 use xxhash_rust::xxh3::Xxh3Default;
 
 use super::super::scan::Dataset;
+use super::super::split::groups_of_genres;
 use super::{Depth, Fact, GenreReport};
+use crate::files;
 
 /// Something to be known about the songs of a dataset.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -28,8 +30,10 @@ pub struct Finding {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Concern {
-    /// Too few genres, or genres without songs that can be told apart.
+    /// Too few genres, genres without songs that can be told apart, or genres that look alike.
     Genres,
+    /// Songs that can be used although a part of them is missing.
+    Losses,
     /// Genres that differ much in size.
     Imbalance,
     /// One file or one recording more than once.
@@ -42,14 +46,21 @@ pub enum Concern {
 const IMBALANCE: f64 = 1.0 / 3.0;
 
 pub(super) fn all(data: &Dataset, genres: &[GenreReport], facts: &[Fact], depth: Depth<'_>) -> Vec<Finding> {
-    let mut findings = few(data, genres);
+    let mut findings = few(data, genres, facts);
+    findings.extend(data.warnings.iter().map(|warning| Finding {
+        concern: Concern::Genres,
+        needs_attention: true,
+        what: warning.clone(),
+        songs: Vec::new(),
+    }));
+    findings.extend(losses(facts));
     findings.extend(imbalance(genres));
     findings.extend(duplicates(data, facts, depth));
     findings.extend(artists(data, genres, facts));
     findings
 }
 
-fn few(data: &Dataset, genres: &[GenreReport]) -> Vec<Finding> {
+fn few(data: &Dataset, genres: &[GenreReport], facts: &[Fact]) -> Vec<Finding> {
     let names = |which: &dyn Fn(&&GenreReport) -> bool| -> Vec<String> {
         genres.iter().filter(which).map(|genre| genre.genre.clone()).collect()
     };
@@ -59,21 +70,43 @@ fn few(data: &Dataset, genres: &[GenreReport]) -> Vec<Finding> {
     if genres.iter().filter(|genre| genre.songs > 0).count() < 2 {
         findings.push(finding(format!(
             "songs of at least two genres are needed to train; add folders to {}",
-            data.root.display()
+            files::shown(&data.root)
         )));
     }
     let empty = names(&|genre| genre.songs == 0);
     if !empty.is_empty() {
         findings.push(finding(format!("no song can be used of {}", empty.join(", "))));
     }
-    let single = names(&|genre| genre.songs > 0 && genre.artists + genre.songs_without_artist < 2);
+    let songs = facts.iter().map(|fact| fact.entry.clone()).collect();
+    let groups = groups_of_genres(&Dataset { songs, ..data.clone() });
+    let single: Vec<String> = data
+        .genres
+        .iter()
+        .zip(groups)
+        .filter(|(_, groups)| *groups == 1)
+        .map(|(name, _)| name.clone())
+        .collect();
     if !single.is_empty() {
         findings.push(finding(format!(
-            "only one artist (or one song) in {}: nothing can be kept apart to validate with; add songs of another artist",
+            "only one artist (or one song, or songs that all share artists) in {}: nothing can be kept apart to validate with; \
+             add songs of another artist",
             single.join(", ")
         )));
     }
     findings
+}
+
+/// Songs of which a part is missing, each with how much.
+fn losses(facts: &[Fact]) -> impl Iterator<Item = Finding> {
+    facts.iter().filter_map(|fact| {
+        let loss = fact.source.loss.as_ref()?;
+        Some(Finding {
+            concern: Concern::Losses,
+            needs_attention: false,
+            what: format!("partly lost, and used as far as it goes: {loss}"),
+            songs: vec![fact.entry.name.clone()],
+        })
+    })
 }
 
 fn imbalance(genres: &[GenreReport]) -> Option<Finding> {
@@ -158,7 +191,7 @@ fn artists(data: &Dataset, genres: &[GenreReport], facts: &[Fact]) -> Vec<Findin
     let mut findings = Vec::new();
     let mut of_artist: BTreeMap<String, BTreeMap<&str, usize>> = BTreeMap::new();
     for Fact { entry, .. } in facts {
-        if let Some(artist) = entry.artist_key() {
+        for artist in entry.artist_keys() {
             let genre = data.genres[entry.genre].as_str();
             *of_artist.entry(artist).or_default().entry(genre).or_default() += 1;
         }

@@ -12,10 +12,12 @@ use serde::Serialize;
 
 pub use findings::{Concern, Finding};
 
+use super::artists;
 use super::cache::Cache;
 use super::error::{DatasetError, Problem};
 use super::scan::{Dataset, Entry, survey};
 use crate::audio::{self, AudioError, AudioFault, AudioSpec, FileInfo, RecordError};
+use crate::paths;
 
 /// How thoroughly files are read.
 #[derive(Clone, Copy, Debug)]
@@ -126,8 +128,8 @@ fn look(entry: &Entry, spec: &AudioSpec, min_seconds: f64, depth: Depth<'_>) -> 
             (recording.seconds(), recording.source, Some(recording.digest))
         }
     };
-    let artist = entry.artist.clone().or_else(|| source.artists.first().cloned());
-    Ok(Fact { entry: Entry { artist, content, ..entry.clone() }, seconds, source })
+    let artists = artists::known(entry, &source);
+    Ok(Fact { entry: Entry { artists, content, ..entry.clone() }, seconds, source })
 }
 
 fn report(data: &Dataset, looked: Vec<Result<Fact, AudioError>>, depth: Depth<'_>) -> Report {
@@ -160,19 +162,15 @@ fn report(data: &Dataset, looked: Vec<Result<Fact, AudioError>>, depth: Depth<'_
         *genre.formats.entry(format).or_default() += 1;
         *genre.sample_rates.entry(source.sample_rate).or_default() += 1;
         *genre.channels.entry(source.channels).or_default() += 1;
-        match entry.artist_key() {
-            Some(artist) => {
-                artists[entry.genre].insert(artist);
-            }
-            None => genre.songs_without_artist += 1,
-        }
+        genre.songs_without_artist += usize::from(entry.artists.is_empty());
+        artists[entry.genre].extend(entry.artist_keys());
     }
     for (genre, artists) in genres.iter_mut().zip(&artists) {
         genre.artists = artists.len();
     }
     let findings = findings::all(data, &genres, &facts, depth);
     Report {
-        dataset: data.root.to_string_lossy().into_owned(),
+        dataset: paths::text(&data.root),
         songs: facts.len(),
         hours: genres.iter().map(|genre| genre.hours).sum(),
         needs_attention: !problems.is_empty() || findings.iter().any(|finding| finding.needs_attention),

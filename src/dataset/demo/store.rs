@@ -2,6 +2,7 @@
 
 use super::{GENRES, RATE, Spec};
 use crate::audio::wav::write_wav;
+use crate::files;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File};
@@ -28,7 +29,7 @@ pub enum Outcome {
 #[derive(Debug, thiserror::Error)]
 pub enum DemoError {
     /// A file or folder cannot be read or written.
-    #[error("{}: {source}", path.display())]
+    #[error("{}: {source}", files::shown(path))]
     Io {
         /// The file or folder.
         path: PathBuf,
@@ -38,7 +39,8 @@ pub enum DemoError {
     /// The folder holds something else.
     #[error(
         "{} is not part of a demo set, so {} is not replaced by one: move it away, or name another folder",
-        file.display(), dir.display()
+        files::shown(file),
+        files::shown(dir)
     )]
     Foreign {
         /// The folder.

@@ -78,7 +78,7 @@ impl Answer {
     /// Who made it, as far as the site knows; else who put it there.
     pub fn artist(&self) -> Option<String> {
         let list =
-            self.artists.as_array().into_iter().flatten().filter_map(text).collect::<Vec<_>>().join(", ");
+            self.artists.as_array().into_iter().flatten().filter_map(text).collect::<Vec<_>>().join("; ");
         let single = [&self.artist, &self.creator, &self.uploader, &self.channel].into_iter().find_map(text);
         let artist = if list.is_empty() { single? } else { list };
         Some(clean(&artist)).filter(|artist| !artist.is_empty())
@@ -142,7 +142,7 @@ mod tests {
         assert_eq!(one(r#"{"extractor_key": "Generic", "id": "song"}"#).key(), None);
         assert_eq!(one("{}"), Answer::default());
         let artists = one(r#"{"artists": ["A", 5, null, "B"], "artist": "no", "uploader": "no"}"#);
-        assert_eq!(artists.artist().as_deref(), Some("A, 5, B"));
+        assert_eq!(artists.artist().as_deref(), Some("A; 5; B"));
         assert_eq!(one(r#"{"artists": [], "uploader": "U"}"#).artist().as_deref(), Some("U"));
     }
 

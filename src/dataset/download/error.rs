@@ -3,6 +3,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::files;
+
 /// Why a download cannot start or go on. Prints as one line with the cure.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -11,11 +13,11 @@ pub enum DownloadError {
     #[error(
         "{}: not found; songs are fetched by the program yt-dlp: install it with pipx (pipx install yt-dlp), pip or \
          your system's package manager (apt, dnf, brew, winget: install yt-dlp), or name where it is",
-        .0.display()
+        files::shown(.0)
     )]
     NoYtDlp(PathBuf),
     /// It is there, and does not run.
-    #[error("{}: does not run as yt-dlp: {reason}; reinstall it, or name another", program.display())]
+    #[error("{}: does not run as yt-dlp: {reason}; reinstall it, or name another", files::shown(program))]
     BadYtDlp {
         /// The program.
         program: PathBuf,
@@ -31,7 +33,7 @@ pub enum DownloadError {
         reason: &'static str,
     },
     /// The table of addresses is malformed.
-    #[error("{}: {reason}", path.display())]
+    #[error("{}: {reason}", files::shown(path))]
     Addresses {
         /// The file.
         path: PathBuf,
@@ -39,7 +41,7 @@ pub enum DownloadError {
         reason: String,
     },
     /// A line of the manifest is malformed.
-    #[error("{}, line {line}: {reason}", path.display())]
+    #[error("{}, line {line}: {reason}", files::shown(path))]
     Manifest {
         /// The file.
         path: PathBuf,
@@ -49,7 +51,7 @@ pub enum DownloadError {
         reason: String,
     },
     /// A table in the dataset cannot be read as one.
-    #[error("{}: {reason}; mend it, or move it away to begin a new one", path.display())]
+    #[error("{}: {reason}; mend it, or move it away to begin a new one", files::shown(path))]
     Table {
         /// The file.
         path: PathBuf,
@@ -57,10 +59,13 @@ pub enum DownloadError {
         reason: String,
     },
     /// Another download works on this dataset.
-    #[error("{}: another download is running here; wait for its end", .0.display())]
+    #[error("{}: another download is running here; wait for its end", files::shown(.0))]
     Busy(PathBuf),
     /// A file or folder of the dataset could not be read or written.
-    #[error("{}: {source}; check its permissions and the space left, then run this again to go on", path.display())]
+    #[error(
+        "{}: {source}; check its permissions and the space left, then run this again to go on",
+        files::shown(path)
+    )]
     Io {
         /// The file or folder.
         path: PathBuf,

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::error::DownloadError;
 use super::table::Table;
-use crate::files::write_atomic;
+use crate::files::{self, write_atomic};
 
 const ATTRIBUTION: &str = "attribution.csv";
 const TRACKS: &str = "tracks.csv";
@@ -130,7 +130,7 @@ impl Records {
             match added {
                 // A table of the user's own that cannot be read is theirs to mend; the artists are not lost.
                 Err(DownloadError::Table { path, reason }) => {
-                    let path = path.display();
+                    let path = files::shown(&path);
                     self.tracks = Some(format!(
                         "{path}: {reason}; left as it is, and the artists are in {ATTRIBUTION} only"
                     ));

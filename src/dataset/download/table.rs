@@ -5,6 +5,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use super::error::DownloadError;
+use crate::dataset::quotes::unbalanced;
 use crate::files::write_atomic;
 
 /// A table with a column "path". Rows are added at its end; what was there keeps every byte, so that a table of the
@@ -29,6 +30,11 @@ impl Table {
             bytes = line(header).map_err(fail)?;
         } else if !bytes.ends_with(b"\n") {
             bytes.push(b'\n');
+        }
+        // A row that is added behind such a quote would be a part of it.
+        if let Some(quote) = unbalanced(&bytes) {
+            let line = 1 + bytes.iter().take(quote.byte as usize).filter(|&&byte| byte == b'\n').count();
+            return Err(fail(format!("line {line}: {}", quote.reason())));
         }
         let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(bytes.as_slice());
         let parse = |error: csv::Error| fail(format!("cannot be read as comma-separated values ({error})"));
@@ -112,7 +118,7 @@ mod tests {
     fn what_is_no_table_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("t.csv");
-        for bytes in [&b"a,b\n1,2\n"[..], b"path,b\n1\n", b"path\n\xff\n"] {
+        for bytes in [&b"a,b\n1,2\n"[..], b"path,b\n1\n", b"path\n\xff\n", b"path,b\nx,\"y\nz,w\n"] {
             fs::write(&path, bytes).unwrap();
             assert!(matches!(Table::open(&path, &["path"]), Err(DownloadError::Table { .. })));
             assert_eq!(fs::read(&path).unwrap(), bytes);

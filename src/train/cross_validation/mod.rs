@@ -20,6 +20,7 @@ pub use settings::Settings;
 pub use tested::Tested;
 
 use super::checkpoint::Checkpoint;
+use super::claim::Claim;
 use super::evaluation::evaluate_watched;
 use super::history::Keep;
 use super::options::RunConfig;
@@ -44,6 +45,8 @@ pub struct FoldsSetup {
     pub device: Arc<dyn Device>,
     /// The folder of all folds' runs; see [`Settings::claim`].
     pub folder: PathBuf,
+    /// That folder, where it was claimed before.
+    pub claim: Option<Claim>,
     /// As [`Training::checkpoint_every`].
     pub checkpoint_every: Duration,
 }
@@ -93,6 +96,7 @@ pub fn cross_validate(
     observe: &mut dyn FnMut(Which, FoldEvent<'_>),
     stop: &AtomicBool,
 ) -> Result<Option<Pooled>, TrainError> {
+    let _claim = setup.claim.clone().map_or_else(|| Claim::new(&setup.folder), Ok)?;
     Settings::new(setup.folds, &setup.config, &setup.library).claim(&setup.folder)?;
     let mut networks = Vec::new();
     for &seed in &setup.seeds {
@@ -150,6 +154,7 @@ fn network(
         split: Split { train: split.train.clone(), validation: Vec::new() },
         device: setup.device.clone(),
         run: run.clone(),
+        claim: None,
         profile: false,
         checkpoint_every: setup.checkpoint_every,
         cited: None,

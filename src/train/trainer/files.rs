@@ -6,6 +6,7 @@ use xxhash_rust::xxh3::Xxh3Default;
 
 use super::super::TrainError;
 use super::super::checkpoint::Checkpoint;
+use super::super::claim::Claim;
 use super::super::diagnosis::{in_running, in_state};
 use super::super::session::Metrics;
 use super::{AHEAD, Trainer};
@@ -17,6 +18,9 @@ use crate::score::{Decision, Epoch};
 impl Trainer {
     /// Writes the first weights, and begins the run's files with them; or writes those of the checkpoint.
     pub(super) fn begin(&mut self) -> Result<(), TrainError> {
+        if self.setup.claim.is_none() {
+            self.setup.claim = Some(Claim::new(&self.setup.run.0)?);
+        }
         self.loaded.write(self.training.loss_gradient, &[1.0])?;
         let weights =
             self.setup.config.training.class_weights(&self.setup.library.dataset, &self.setup.split.train);
@@ -32,7 +36,6 @@ impl Trainer {
             }
             let run = &self.setup.run;
             run.vacant()?;
-            run.make()?;
             // The checkpoint first: where there is any of a run's files, there is a run that can be resumed.
             self.save()?;
             self.setup.config.write(&self.setup.run.config())?;
@@ -183,7 +186,7 @@ impl Trainer {
 /// The last part of a path that has a name.
 fn folder_name(path: &std::path::Path) -> String {
     let whole = path.canonicalize().unwrap_or_else(|_| path.into());
-    whole.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned())
+    whole.file_name().map_or_else(String::new, crate::paths::text)
 }
 
 /// A digest of the songs, of what they sound like, and of who is on which side of the split.
