@@ -205,7 +205,7 @@ pub use train::{
 };
 
 // Songs, and folders of them.
-pub use audio::{AudioError, AudioFault, AudioSpec, Normalise, Song, load as load_song};
+pub use audio::{AudioError, AudioFault, AudioSpec, Normalise, Song, load as load_song, load_samples};
 pub use dataset::{Augmentation, Cache, Dataset, DatasetError, Library, Problem, Split, scan};
 
 /// Cross-validation: networks that are each trained on all folds of the songs but one, and judged on that one.

@@ -36,7 +36,7 @@ pub use decode::{Decoded, decode, decode_bytes};
 pub use error::{AudioError, AudioFault};
 pub use frames::Framing;
 pub use info::{FileInfo, Loss};
-pub use load::{RecordError, load, record};
+pub use load::{RecordError, load, load_samples, record};
 pub use resample::Resampler;
 #[cfg(any(test, feature = "internals"))]
 pub use resample::resample;
