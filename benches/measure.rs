@@ -4,17 +4,19 @@
 //! `cargo bench --bench measure -- --figure infer --batch 8 --device cpu --seconds 1`
 //!
 //! The line: `about`, the device in words; `ms`, the time of every run after those that warm up; `planned`, the bytes of
-//! device memory that the program's plan asks for. A run is what [`common::workload::Figure`] says.
+//! device memory that the program's plan asks for; `load_ms`, the time until the program was planned and loaded. A run is
+//! what [`common::workload::Figure`] says. With `--profile`, `steps` as well: every step's operation, shapes, FLOPs, bytes
+//! and milliseconds by the device's own clock.
 
 mod common;
 
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use clap::{Parser, ValueEnum};
 use common::workload::{Figure, Workload};
 use common::{GENRES, Outcome};
-use genre_recognizer::device::Device;
+use genre_recognizer::device::{Device, Precision};
 use genre_recognizer::device::cpu::Cpu;
 use genre_recognizer::device::gpu::Gpu;
 use genre_recognizer::model::{ModelConfig, Network};
@@ -43,6 +45,12 @@ struct Options {
     filters: usize,
     #[arg(long, value_enum, default_value = "cpu")]
     device: On,
+    /// Round the operands of products to f16; only on a GPU, and only what trains
+    #[arg(long)]
+    mixed: bool,
+    /// List every step of the program with its time
+    #[arg(long)]
+    profile: bool,
     /// Runs are timed for so long, and at least 3
     #[arg(long, default_value_t = 1.0)]
     seconds: f64,
@@ -79,14 +87,18 @@ fn measure(options: &Options) -> Outcome<()> {
         println!("{}", serde_json::json!({ "about": gpu.describe(), "hardware": hardware }));
         return Ok(());
     }
+    let precision = if options.mixed { Precision::Mixed } else { Precision::F32 };
     let device: Box<dyn Device> = match options.device {
         On::Cpu => Box::new(Cpu),
-        On::Gpu => Box::new(Gpu::open()?),
+        On::Gpu => Box::new(Gpu::open_at(precision)?),
     };
     let filters =
         ModelConfig::default().filters.iter().enumerate().map(|(i, _)| options.filters << i).collect();
     let network = Network::new(ModelConfig { filters, ..ModelConfig::default() }, GENRES)?;
-    let mut workload = Workload::load(options.figure, device.as_ref(), &network, options.batch)?;
+    let start = Instant::now();
+    let mut workload =
+        Workload::load(options.figure, device.as_ref(), &network, options.batch, options.profile)?;
+    let load_ms = 1e3 * start.elapsed().as_secs_f64();
     let (warm_up, runs, seconds) = if options.test { (1, 1, 0.0) } else { (WARM_UP, RUNS, options.seconds) };
     for _ in 0..warm_up {
         workload.run()?;
@@ -96,6 +108,12 @@ fn measure(options: &Options) -> Outcome<()> {
         times.push(workload.run()?);
     }
     let ms: Vec<f64> = times.iter().map(|time| 1e3 * time.as_secs_f64()).collect();
-    println!("{}", serde_json::json!({ "about": device.describe(), "ms": ms, "planned": workload.planned }));
+    let about = device.describe();
+    let mut line =
+        serde_json::json!({ "about": about, "ms": ms, "planned": workload.planned, "load_ms": load_ms });
+    if options.profile {
+        line["steps"] = workload.steps(warm_up + ms.len())?.into();
+    }
+    println!("{line}");
     Ok(())
 }

@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
 """The default network in PyTorch, eager and in float32: what this project is measured against (see `compare`).
 
-    python3 benches/peer.py [--figure train|infer|stft|log_mel] [--batch 32] [--device cpu|cuda] [--seconds 1] [--threads 2]
+    python3 benches/peer.py [--figure train|infer|stft|log_mel ...] [--batch 32 ...] [--device cpu|cuda] [--seconds 1]
+                            [--threads 2] [--precision f32|tf32|bf16] [--channels-last] [--compile]
 
-Prints one line of JSON: `about`, and `ms`, the time of every run after those that warm up; with CUDA `device_memory`, the
-peak of what tensors took. A training step is forward, loss, backward and AdamW, from audio in the host's memory to a loss
+Prints one line of JSON per figure and batch: `about`, and `ms`, the time of every run after those that warm up; with CUDA
+`device_memory`, the peak of what tensors took. The options of the last line are what an expert would try: other layouts,
+lower precision (autocast; the features and the loss stay in float32) and `torch.compile`. A training step is forward, loss, backward and AdamW, from audio in the host's memory to a loss
 there; it does not clip, drop out or smooth labels, which the project's step does. Inference is from audio there to
 probabilities there. The features are of audio in the device's memory, and stay there. Needs torch.
 """
@@ -51,7 +53,8 @@ class LogMel(nn.Module):
         return spectrum.real**2 + spectrum.imag**2
 
     def forward(self, audio):
-        return torch.log(self.mel @ self.power(audio) + 1e-5).unsqueeze(1)
+        with torch.autocast(audio.device.type, enabled=False):
+            return torch.log(self.mel @ self.power(audio) + 1e-5).unsqueeze(1)
 
 
 def conv_norm(inputs, outputs, kernel, stride=1):
@@ -87,44 +90,68 @@ class Network(nn.Module):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--figure", choices=FIGURES, default="train")
-    parser.add_argument("--batch", type=int, default=32)
+    parser.add_argument("--figure", nargs="+", choices=FIGURES, default=["train"])
+    parser.add_argument("--batch", nargs="+", type=int, default=[32])
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
     parser.add_argument("--seconds", type=float, default=1.0, help="runs are timed for so long, and at least 3")
     parser.add_argument("--threads", type=int, default=int(os.environ.get("OMP_NUM_THREADS", os.cpu_count())))
     parser.add_argument("--genres", type=int, default=30)
+    parser.add_argument("--precision", choices=["f32", "tf32", "bf16"], default="f32")
+    parser.add_argument("--channels-last", action="store_true")
+    parser.add_argument("--compile", action="store_true")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    torch.manual_seed(0)
-    # Float32 throughout, by the fastest kernel that cuDNN finds.
-    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
+    # By the fastest kernel that cuDNN finds.
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = options.precision == "tf32"
     torch.backends.cudnn.benchmark = True
-    device = torch.device(options.device)
+    for figure in options.figure:
+        for batch in options.batch:
+            print(json.dumps(measure(options, figure, batch)), flush=True)
 
+
+def measure(options, figure, batch):
+    """The times of one figure at one batch."""
+    torch.manual_seed(0)
+    device = torch.device(options.device)
     network = Network(options.genres).to(device)
-    audio = torch.rand(options.batch, RATE) - 0.5
-    labels = torch.arange(options.batch) % options.genres
+    if options.channels_last:
+        network = network.to(memory_format=torch.channels_last)
+    forward = torch.compile(network) if options.compile else network
+    audio = torch.rand(batch, RATE) - 0.5
+    labels = torch.arange(batch) % options.genres
     optimizer = torch.optim.AdamW(network.parameters(), 1e-3)
     if device.type == "cuda":
         audio, labels = audio.pin_memory(), labels.pin_memory()
     resident = audio.to(device)
 
+    def lowered():
+        return torch.autocast(device.type, dtype=torch.bfloat16, enabled=options.precision == "bf16")
+
     def train():
         optimizer.zero_grad(set_to_none=True)
-        loss = F.cross_entropy(network(audio.to(device, non_blocking=True)), labels.to(device, non_blocking=True))
+        with lowered():
+            logits = forward(audio.to(device, non_blocking=True))
+        loss = F.cross_entropy(logits.float(), labels.to(device, non_blocking=True))
         loss.backward()
         optimizer.step()
         return loss.item()
 
+    def infer():
+        with lowered():
+            logits = forward(audio.to(device, non_blocking=True))
+        return logits.float().softmax(1).cpu()
+
     run = {
         "train": train,
-        "infer": lambda: network(audio.to(device, non_blocking=True)).softmax(1).cpu(),
+        "infer": infer,
         "stft": lambda: network.features.power(resident),
         "log_mel": lambda: network.features(resident),
-    }[options.figure]
-    network.train(options.figure == "train")
+    }[figure]
+    network.train(figure == "train")
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats()
     times = []
-    with torch.set_grad_enabled(options.figure == "train"):
+    with torch.set_grad_enabled(figure == "train"):
         while len(times) < WARM_UP + RUNS or sum(times[WARM_UP:]) < options.seconds:
             start = time.perf_counter()
             run()
@@ -132,10 +159,12 @@ def main():
                 torch.cuda.synchronize()
             times.append(time.perf_counter() - start)
     name = torch.cuda.get_device_name() if device.type == "cuda" else f"{torch.get_num_threads()} threads"
-    line = {"about": f"PyTorch {torch.__version__}, {name}", "ms": [1e3 * taken for taken in times[WARM_UP:]]}
+    how = ["compiled" if options.compile else "eager", options.precision, *["channels last"] * options.channels_last]
+    about = f"PyTorch {torch.__version__} ({', '.join(how)}), {name}"
+    line = {"figure": figure, "batch": batch, "about": about, "ms": [1e3 * taken for taken in times[WARM_UP:]]}
     if device.type == "cuda":
         line["device_memory"] = torch.cuda.max_memory_allocated()
-    print(json.dumps(line))
+    return line
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ fn main() -> Outcome<()> {
             let mut workload: Option<Workload> = None;
             group.bench_function(format!("{name}_batch{batch}"), |bencher| {
                 let fail = |error| -> ! { panic!("{kind} on {name}: {error}") };
-                let load = || Workload::load(figure, device.as_ref(), &network, batch);
+                let load = || Workload::load(figure, device.as_ref(), &network, batch, false);
                 let workload = workload.get_or_insert_with(|| load().unwrap_or_else(|e| fail(e)));
                 bencher
                     .iter_custom(|runs| (0..runs).map(|_| workload.run().unwrap_or_else(|e| fail(e))).sum());

@@ -13,9 +13,7 @@
 override COUNT: u32;
 override SLOPE: f32;
 
-// What one invocation computes; src/ops/vector.rs makes four elements of it.
-alias Value = f32;
-const LANES = 1u;
+// Value, of LANES elements, is what one invocation computes; shaders/lanes/ declares both.
 
 const WORKGROUP = 256u;
 

@@ -37,9 +37,7 @@ override EPSILON: f32 = 1e-5;
 override MOMENTUM: f32 = 0.0;
 override UNBIASED: f32 = 1.0;
 
-// What one invocation computes; src/ops/vector.rs makes four elements of it.
-alias Value = f32;
-const LANES = 1u;
+// Value, of LANES elements, is what one invocation computes; shaders/lanes/ declares both.
 
 const WORKGROUP = 256u;
 

@@ -18,9 +18,7 @@
 
 override LEN: u32;
 
-// What one thread updates; src/ops/vector.rs makes four parameters of it.
-alias Value = f32;
-const LANES = 1u;
+// Value, of LANES elements, is what one invocation computes; shaders/lanes/ declares both.
 
 var<workgroup> sums: array<vec2f, 256>;
 var<workgroup> sixteen: array<vec2f, 16>;

@@ -7,9 +7,7 @@
 
 override LEN: u32;
 
-// What one invocation computes; src/ops/vector.rs makes four elements of it.
-alias Value = f32;
-const LANES = 1u;
+// Value, of LANES elements, is what one invocation computes; shaders/lanes/ declares both.
 
 @group(0) @binding(0) var<storage, read> a: array<Value>;        // [LEN]
 @group(0) @binding(1) var<storage, read> b: array<Value>;        // [LEN]

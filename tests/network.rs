@@ -14,9 +14,10 @@ use genre_recognizer::graph::{GraphOp, NodeId};
 use genre_recognizer::model::{
     ExplanationGraph, Features, ModelConfig, Network, OptimizerConfig, TrainingConfig, TrainingGraph, Weights,
 };
-use genre_recognizer::ops::kernel::Io;
+use genre_recognizer::ops::Graph;
+use genre_recognizer::ops::kernel::Kernel;
+use genre_recognizer::ops::prepared::PreparedOp;
 use genre_recognizer::ops::source::Input;
-use genre_recognizer::ops::{Graph, Op};
 use genre_recognizer::plan::{Program, Request, Target, Work, plan};
 use genre_recognizer::recognize::{Explainer, FrameClassifier};
 use genre_recognizer::rng::Rng;
@@ -341,11 +342,8 @@ struct Small {
 }
 
 impl Target for Small {
-    fn workspace(&self, op: &Op, io: &Io<'_>) -> usize {
-        Cpu.workspace(op, io)
-    }
-    fn in_place(&self, op: &Op) -> Option<usize> {
-        Cpu.in_place(op)
+    fn compile(&self, op: &PreparedOp, in_place: Option<usize>) -> Kernel {
+        Cpu.compile(op, in_place)
     }
     fn alignment(&self) -> usize {
         Cpu.alignment()

@@ -7,7 +7,8 @@ use clap::ValueEnum;
 use genre_recognizer::device::{Device, Executable, LoadOptions};
 use genre_recognizer::graph::{GraphOp, NodeId};
 use genre_recognizer::model::{Network, Running};
-use genre_recognizer::plan::{Request, plan};
+use genre_recognizer::plan::{Program, Request, Work, plan};
+use serde_json::{Value, json};
 use genre_recognizer::train::TrainOptions;
 
 use super::{GENRES, Outcome, uniform};
@@ -29,31 +30,39 @@ pub enum Figure {
 
 /// A loaded program.
 pub struct Workload {
+    program: Arc<Program>,
     loaded: Box<dyn Executable>,
     /// Written before every run.
     inputs: Vec<(NodeId, Vec<f32>)>,
     /// Whether a run's time is that of the device's profile, so that nothing is counted which is written or read.
-    profile: bool,
+    by_profile: bool,
     /// Bytes that the plan asks of the device.
     pub planned: u64,
 }
 
 impl Workload {
-    pub fn load(figure: Figure, device: &dyn Device, network: &Network, batch: usize) -> Outcome<Self> {
+    pub fn load(
+        figure: Figure,
+        device: &dyn Device,
+        network: &Network,
+        batch: usize,
+        profile: bool,
+    ) -> Outcome<Self> {
         match figure {
-            Figure::Train => Self::training(device, network, batch),
-            Figure::Infer => Self::inference(device, network, batch),
+            Figure::Train => Self::training(device, network, batch, profile),
+            Figure::Infer => Self::inference(device, network, batch, profile),
             Figure::Stft => Self::features(device, network, batch, "stft"),
             Figure::LogMel => Self::features(device, network, batch, "ln"),
         }
     }
 
-    fn training(device: &dyn Device, network: &Network, batch: usize) -> Outcome<Self> {
+    fn training(device: &dyn Device, network: &Network, batch: usize, profile: bool) -> Outcome<Self> {
         let config = TrainOptions { batch, ..TrainOptions::default() }.graph();
         let training = network.training(&config)?;
         let program = plan(&training.graph, &training.request(true), device)?;
         let planned = program.memory();
-        let mut loaded = device.load(Arc::new(program), LoadOptions::default())?;
+        let program = Arc::new(program);
+        let mut loaded = device.load(program.clone(), LoadOptions { profile, poison: false })?;
 
         let mut state = training.layout.initialise(1);
         state.resize(config.optimizer.rows() * training.layout.len, 0.0);
@@ -67,18 +76,19 @@ impl Workload {
         }
         let labels = (0..batch * GENRES).map(|i| f32::from(i % GENRES == i / GENRES % GENRES)).collect();
         let inputs = vec![(training.audio, audio(network, batch)), (training.labels, labels)];
-        Ok(Self { loaded, inputs, profile: false, planned })
+        Ok(Self { program, loaded, inputs, by_profile: false, planned })
     }
 
-    fn inference(device: &dyn Device, network: &Network, batch: usize) -> Outcome<Self> {
+    fn inference(device: &dyn Device, network: &Network, batch: usize, profile: bool) -> Outcome<Self> {
         let inference = network.inference(batch)?;
         let program = plan(&inference.graph, &inference.request(true), device)?;
         let planned = program.memory();
-        let mut loaded = device.load(Arc::new(program), LoadOptions::default())?;
+        let program = Arc::new(program);
+        let mut loaded = device.load(program.clone(), LoadOptions { profile, poison: false })?;
         loaded.write(inference.state, &inference.layout.initialise(1))?;
         start(loaded.as_mut(), &inference.running)?;
         let inputs = vec![(inference.audio, audio(network, batch))];
-        Ok(Self { loaded, inputs, profile: false, planned })
+        Ok(Self { program, loaded, inputs, by_profile: false, planned })
     }
 
     /// The part of inference up to the operation `last`.
@@ -89,10 +99,11 @@ impl Workload {
         let request = Request { outputs: vec![output], updates: vec![], fuse: true };
         let program = plan(&inference.graph, &request, device)?;
         let planned = program.memory();
+        let program = Arc::new(program);
         let options = LoadOptions { poison: false, profile: true };
-        let mut loaded = device.load(Arc::new(program), options)?;
+        let mut loaded = device.load(program.clone(), options)?;
         loaded.write(inference.audio, &audio(network, batch))?;
-        Ok(Self { loaded, inputs: vec![], profile: true, planned })
+        Ok(Self { program, loaded, inputs: vec![], by_profile: true, planned })
     }
 
     /// The time of one run; an error where it computed something that is not finite.
@@ -108,12 +119,31 @@ impl Workload {
         if !outputs.iter().flatten().all(|value| value.is_finite()) {
             return Err("the result is not finite".into());
         }
-        Ok(if self.profile { Duration::from_secs_f64(self.profiled()? - profiled) } else { time })
+        Ok(if self.by_profile { Duration::from_secs_f64(self.profiled()? - profiled) } else { time })
+    }
+
+    /// Every step with its time, of a workload that was loaded with a profile and ran `runs` times.
+    pub fn steps(&mut self, runs: usize) -> Outcome<Vec<Value>> {
+        let seconds = self.loaded.timings()?;
+        let steps = self.program.steps.iter().zip(seconds).map(|(step, seconds)| {
+            let (op, settings, flops) = match &step.work {
+                Work::Run { op, .. } => (op.name(), op.settings(), step.with_io(|io| op.operations(io))),
+                Work::Copy => ("copy", String::new(), 0),
+            };
+            let shapes: Vec<String> = step.inputs.iter().map(|(shape, _)| shape.to_string()).collect();
+            let elements: usize = step.inputs.iter().chain([&step.output]).map(|(_, place)| place.len).sum();
+            json!({
+                "name": step.name, "op": op, "settings": settings, "inputs": shapes,
+                "output": step.output.0.to_string(), "flops": flops, "bytes": 4 * elements,
+                "ms": 1e3 * seconds / runs as f64,
+            })
+        });
+        Ok(steps.collect())
     }
 
     /// Seconds that the device computed so far.
     fn profiled(&mut self) -> Outcome<f64> {
-        Ok(if self.profile { self.loaded.timings()?.iter().sum() } else { 0.0 })
+        Ok(if self.by_profile { self.loaded.timings()?.iter().sum() } else { 0.0 })
     }
 }
 

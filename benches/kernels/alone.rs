@@ -23,7 +23,7 @@ pub struct Alone {
 
 impl Alone {
     pub fn load(device: &dyn Device, step: &Step) -> Outcome<Self> {
-        let (program, inputs) = cut(device, step)?;
+        let (program, inputs) = cut(step)?;
         let overwritten = match step.work {
             Work::Run { in_place: Some(i), .. } => Some(inputs[i]),
             _ => None,
@@ -88,7 +88,7 @@ fn values(step: &Step, seed: u64) -> Vec<f32> {
 
 /// The program of one step, and its inputs. Every tensor has a buffer of its own, except that tensors that share
 /// memory go on doing so. Nothing is read back.
-fn cut(device: &dyn Device, step: &Step) -> Outcome<(Program, Vec<NodeId>)> {
+fn cut(step: &Step) -> Outcome<(Program, Vec<NodeId>)> {
     let mut step = step.clone();
     let mut buffers: Vec<Buffer> = Vec::new();
     let mut moved: Vec<(Place, Place)> = Vec::new();
@@ -104,11 +104,8 @@ fn cut(device: &dyn Device, step: &Step) -> Outcome<(Program, Vec<NodeId>)> {
     };
     settle(&mut step.output.1);
     step.inputs.iter_mut().for_each(|(_, place)| settle(place));
-    let mut tables = 0;
-    if let Work::Run { op, workspace, .. } = &mut step.work {
+    if let Work::Run { workspace, .. } = &mut step.work {
         workspace.iter_mut().for_each(settle);
-        let op = op.clone();
-        tables = step.with_io(|io| device.tables(&op, io));
     }
     let mut graph = Graph::new();
     let (mut visible, mut names, mut inputs) = (BTreeMap::new(), BTreeMap::new(), Vec::new());
@@ -118,6 +115,6 @@ fn cut(device: &dyn Device, step: &Step) -> Outcome<(Program, Vec<NodeId>)> {
         names.insert(input, graph.node(input).name.clone());
         inputs.push(input);
     }
-    let program = Program { steps: vec![step], buffers, tables, outputs: vec![], visible, names };
+    let program = Program { steps: vec![step], buffers, outputs: vec![], visible, names };
     Ok((program, inputs))
 }

@@ -46,13 +46,9 @@ impl Kernel {
         parts.extend(settings.split(',').map(|setting| setting.chars().filter_map(plain).collect()));
         parts.extend(in_place.then(|| "in_place".into()));
         parts.retain(|part| !part.is_empty());
-        let operations = match &step.work {
-            Work::Run { op, .. } => step.with_io(|io| op.operations(io)),
-            Work::Copy => 0,
-        };
         let elements: usize = step.inputs.iter().chain([&step.output]).map(|(_, place)| place.len).sum();
         let name = format!("{op}/{}", parts.join("_"));
-        Self { name, step: step.clone(), operations, bytes: 4 * elements as u64 }
+        Self { name, step: step.clone(), operations: step.flops(), bytes: 4 * elements as u64 }
     }
 }
 

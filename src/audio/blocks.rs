@@ -51,7 +51,7 @@ pub(super) fn byte_range(from: usize, to: usize, channels: usize) -> Range<u64> 
 pub(super) struct Levels {
     /// Samples a channel.
     pub len: u64,
-    /// Largest absolute sample of all channels.
+    /// Largest absolute sample of all channels, but for a burst: see [`level`].
     pub peak: f32,
     /// Root of the mean square over all channels.
     pub rms: f64,
@@ -66,7 +66,8 @@ pub(super) struct Encoder<W> {
     pending: Vec<Vec<f32>>,
     group: Vec<u8>,
     len: u64,
-    peak: f32,
+    /// Largest absolute sample of each group.
+    peaks: Vec<f32>,
     squares: f64,
     digest: Xxh3Default,
 }
@@ -75,7 +76,7 @@ impl<W: Write> Encoder<W> {
     pub fn new(out: W, channels: usize) -> Self {
         let pending = vec![Vec::with_capacity(BLOCK); channels];
         let group = Vec::with_capacity(group(channels));
-        Self { out, pending, group, len: 0, peak: 0.0, squares: 0.0, digest: Xxh3Default::new() }
+        Self { out, pending, group, len: 0, peaks: Vec::new(), squares: 0.0, digest: Xxh3Default::new() }
     }
 
     /// Takes finite samples, one slice a channel, all of equal length.
@@ -106,15 +107,16 @@ impl<W: Write> Encoder<W> {
         self.digest.update(&self.len.to_le_bytes());
         let samples = (self.len * self.pending.len() as u64).max(1);
         let rms = (self.squares / samples as f64).sqrt();
-        Ok(Levels { len: self.len, peak: self.peak, rms, digest: self.digest.digest128() })
+        Ok(Levels { len: self.len, peak: level(self.peaks), rms, digest: self.digest.digest128() })
     }
 
     fn write_group(&mut self) -> io::Result<()> {
         self.group.clear();
+        let mut loudest = 0.0f32;
         for block in &mut self.pending {
             let Measure { low, high, squares, .. } = measure(block);
             let peak = high.max(-low);
-            self.peak = self.peak.max(peak);
+            loudest = loudest.max(peak);
             self.squares += squares;
             // What is too small for its reciprocal is silence, far below any sound.
             let scale = if peak > 1e-30 { peak / FULL_SCALE } else { 0.0 };
@@ -128,10 +130,31 @@ impl<W: Write> Encoder<W> {
             }
             block.clear();
         }
+        self.peaks.push(loudest);
         self.digest.update(&self.group);
         self.group.extend(xxh3_64(&self.group).to_le_bytes());
         self.out.write_all(&self.group)
     }
+}
+
+/// How loud a burst is above all else, as a factor (12 dB).
+const BURST: f32 = 4.0;
+
+/// The peak of a song, from the largest absolute sample of each of its blocks.
+///
+/// That is the largest of all, unless it is of a burst: at most one block in 250 (or 4 of 128 or more, or else one in 32)
+/// that are more than 12 dB louder than every other. A click, or a moment of noise, does not make a whole song quiet.
+fn level(mut peaks: Vec<f32>) -> f32 {
+    let count = peaks.len();
+    let few = (count / 250).max((count / 32).min(4));
+    if count == 0 {
+        return 0.0;
+    }
+    let (burst, &mut rest, _) = peaks.select_nth_unstable_by(few, |a, b| b.total_cmp(a));
+    burst.sort_unstable_by(|a, b| b.total_cmp(a));
+    let below = burst.iter().skip(1).copied().chain([rest]);
+    let found = burst.iter().zip(below).find(|(above, below)| *below > 0.0 && **above > BURST * below);
+    found.map_or_else(|| burst.first().copied().unwrap_or(rest), |(_, below)| below)
 }
 
 /// The nearest integer of a number within ±2²¹. At 1.5 · 2²³ the last bit of a float is worth 1, so that the sum's last
@@ -213,5 +236,23 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn a_burst_is_no_peak() {
+        let music: Vec<f32> = (0..1000).map(|i| 0.1 + 0.1 * ((i * 7) % 11) as f32 / 11.0).collect();
+        let most = music.iter().copied().fold(0.0, f32::max);
+        let with = |bursts: &[f32]| {
+            let mut peaks = music.clone();
+            peaks.iter_mut().step_by(100).zip(bursts).for_each(|(peak, burst)| *peak = *burst);
+            level(peaks)
+        };
+        assert_eq!((with(&[]), with(&[1.0]), with(&[1.0, 0.9, 1.0, 0.9])), (most, most, most));
+        // Louder music, a fifth loud block, a beat: none of them is a burst.
+        assert_eq!((with(&[0.7]), with(&[1.0; 5]), with(&[0.9; 10])), (0.7, 1.0, 0.9));
+        // A sound in silence is all there is; so is the loudest of a few blocks.
+        let mut sound = vec![0.0; 1000];
+        sound[7] = 0.5;
+        assert_eq!((level(sound), level(vec![0.1, 1.0, 0.1]), level(vec![])), (0.5, 1.0, 0.0));
     }
 }

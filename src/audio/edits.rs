@@ -99,7 +99,7 @@ impl<S: Read + Seek> Walk<'_, S> {
                 size => (u64::from(size), 8),
             };
             // No MP4 file, or a damaged one.
-            if size < header || size > end - at || (at == 0 && kind != b"ftyp") {
+            if size < header || size > end - at {
                 return Ok(());
             }
             let inside = at + header;

@@ -7,14 +7,14 @@ use super::measure::{Measure, Products, measure, products};
 /// Samples that are mixed with one decision about mirrored channels.
 const RUN: usize = 2048;
 /// Seconds after which what was heard before has lost 63 % of its weight in that decision.
-const MEMORY: f32 = 1.0;
+const MEMORY: f32 = 0.5;
 
 /// Brings any number of channels to the number wanted, and watches the samples' range.
 ///
 /// Where the number is the same, channels stay as they are, and one becomes several copies. Otherwise the mix is the
 /// average of the channels, except that a channel that mirrors the first is turned over before, because what both
 /// have in common would cancel, though everybody hears it: recordings with one inverted channel are not rare. With E
-/// and F the energies of the two channels and C the sum of their products, over the last second or so, a channel is
+/// and F the energies of the two channels and C the sum of their products, over the last half second or so, a channel is
 /// turned over from C < −0.3 (E + F) on, until C > 0. Of two channels, that is where their difference is 6 dB louder
 /// than their sum, until the sum is louder again.
 pub(super) struct Mixer {
@@ -94,8 +94,7 @@ fn average(mixed: &mut Vec<f32>, mirrors: &mut Vec<Mirror>, rate: u32, planes: &
         for (plane, mirror) in rest.iter().zip(mirrors.iter_mut()) {
             // Channels of one packet are of equal length.
             let Some(plane) = plane.get(run.clone()) else { continue };
-            let before = mirror.sign;
-            let sign = mirror.hear(rate, base, plane);
+            let (before, sign) = mirror.hear(rate, base, plane);
             if before == sign {
                 sum.iter_mut().zip(plane).for_each(|(sum, s)| *sum += sign * s);
             } else {
@@ -112,37 +111,34 @@ fn average(mixed: &mut Vec<f32>, mirrors: &mut Vec<Mirror>, rate: u32, planes: &
 }
 
 /// How a channel goes with another.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 struct Mirror {
-    /// What the last second was like.
+    /// What the last half second was like.
     past: Products,
-    /// 1, or −1 where the channel is turned over.
-    sign: f32,
-}
-
-impl Default for Mirror {
-    fn default() -> Self {
-        Self { past: Products::default(), sign: 1.0 }
-    }
+    /// 1, or −1 where the channel is turned over; `None` until something is heard.
+    sign: Option<f32>,
 }
 
 impl Mirror {
-    /// The sign of `plane` beside `base`, both runs at `rate` Hz.
-    fn hear(&mut self, rate: u32, base: &[f32], plane: &[f32]) -> f32 {
+    /// The signs of `plane` before this run and from now on; both runs are at `rate` Hz.
+    fn hear(&mut self, rate: u32, base: &[f32], plane: &[f32]) -> (f32, f32) {
         let keep = (-(base.len() as f32) / (MEMORY * rate.max(1) as f32)).exp();
         let now = products(base, plane);
         let Products { first, second, both } = &mut self.past;
         *first = *first * keep + now.first;
         *second = *second * keep + now.second;
         *both = *both * keep + now.both;
+        let before = self.sign;
         // Noise that nobody hears decides nothing.
-        let audible = *first + *second > base.len() as f32 * limits::SILENCE.powi(2);
-        if audible && *both < -0.3 * (*first + *second) {
-            self.sign = -1.0;
-        } else if *both > 0.0 {
-            self.sign = 1.0;
+        if *first + *second > base.len() as f32 * limits::SILENCE.powi(2) {
+            if *both < -0.3 * (*first + *second) {
+                self.sign = Some(-1.0);
+            } else if *both > 0.0 || before.is_none() {
+                self.sign = Some(1.0);
+            }
         }
-        self.sign
+        let sign = self.sign.unwrap_or(1.0);
+        (before.unwrap_or(sign), sign)
     }
 }
 
@@ -219,7 +215,7 @@ mod tests {
         let mix = mixed(&[left.clone(), other.clone(), scaled(&left, -1.0)], 1152);
         let wanted: Vec<f32> = left.iter().zip(&other).map(|(l, o)| (2.0 * l + o) / 3.0).collect();
         assert!(near(&mix, &wanted));
-        // Inverted in the middle only: heard all the way, but for a second around each change.
+        // Inverted in the middle only: heard all the way, but for a second after each change.
         let third = 40_000;
         let left = noise(4, 3 * third);
         let right: Vec<f32> =

@@ -2,6 +2,7 @@
 //!
 //! This module knows samples only: no tensors, no genres.
 
+mod aac;
 mod blocks;
 mod catch;
 mod conform;
@@ -23,7 +24,6 @@ mod opus_decoder;
 mod packets;
 mod reader;
 mod resample;
-mod riff;
 mod song;
 mod tags;
 mod timeline;
@@ -45,9 +45,10 @@ pub use wav::write_wav;
 /// File name extensions (lower case) that audio files go by. A hint for finding files only: what a file is, its
 /// bytes decide. Those that are known but not decoded are listed too, so that such files are named, not overlooked.
 pub const EXTENSIONS: &[&str] = &[
-    "aac", "ac3", "aif", "aifc", "aiff", "alac", "ape", "au", "caf", "dsf", "flac", "m4a", "m4b", "mka",
-    "mkv", "mp1", "mp2", "mp3", "mp4", "mpc", "oga", "ogg", "opus", "tta", "w64", "wav", "wave", "webm",
-    "wma", "wv",
+    "aac", "ac3", "aif", "aifc", "aiff", "alac", "amr", "ape", "au", "bwf", "caf", "dff", "dsf", "dts",
+    "eac3", "ec3", "flac", "m4a", "m4b", "m4r", "mka", "mkv", "mov", "mp1", "mp2", "mp3", "mp4", "mpc",
+    "mpga", "oga", "ogg", "ogx", "opus", "ra", "rf64", "snd", "spx", "tak", "tta", "voc", "w64", "wav",
+    "wave", "webm", "weba", "wma", "wv",
 ];
 
 /// Whether `path` has one of [`EXTENSIONS`], in any case.

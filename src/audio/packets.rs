@@ -7,6 +7,7 @@ use symphonia::core::codecs::audio::AudioDecoder;
 use symphonia::core::errors::Error as Symphonia;
 use symphonia::core::packet::Packet;
 
+use super::aac;
 use super::decode::Sink;
 use super::error::AudioFault;
 use super::info::{FileInfo, Loss};
@@ -40,6 +41,8 @@ pub(super) struct Packets {
     timeline: Timeline,
     /// Seconds that the headers of all parts declare, where all do exactly.
     declared: Option<f64>,
+    /// Whether that says nothing about a file that ends where a packet does.
+    stale: bool,
     parts: u32,
     good: u64,
     bad: u64,
@@ -48,6 +51,10 @@ pub(super) struct Packets {
     /// Packets read since the last one that gave samples.
     idle: u32,
     cut: bool,
+    /// Packets that show that AAC is more than that.
+    replicated: u64,
+    /// What a decoder does not know, the first time.
+    unsupported: Option<AudioFault>,
     /// What went wrong last.
     trouble: Option<String>,
     planes: Vec<Vec<f32>>,
@@ -109,7 +116,8 @@ impl Packets {
         opened.reader.tags(&mut opened.tags);
         (info.artists, info.title) = (opened.tags.artists(), opened.tags.title());
         (info.sample_rate, info.channels) = self.first.unwrap_or((info.sample_rate, info.channels));
-        info.loss = self.verdict(opened.reader.missing())?;
+        let missing = opened.reader.missing();
+        info.loss = self.verdict(Missing { cut: missing.cut || opened.cut, ..missing })?;
         Ok(info)
     }
 
@@ -120,6 +128,7 @@ impl Packets {
             0 => declared,
             _ => self.declared.zip(declared).map(|(before, now)| before + now),
         };
+        self.stale |= chosen.stale;
         self.parts = self.parts.saturating_add(1);
         self.timeline = Timeline::new(chosen.part, chosen.paged);
         self.fresh = true;
@@ -136,13 +145,19 @@ impl Packets {
     ) -> Result<(), AudioFault> {
         match decoder.decode(packet) {
             Ok(audio) => self.take(&audio, packet, end, sink)?,
-            Err(e @ (Symphonia::DecodeError(_) | Symphonia::IoError(_))) => {
-                self.fail(e.to_string());
+            Err(e) => {
+                // Damage looks like anything; where nothing decodes, this is why.
+                if let Symphonia::Unsupported(_) = e {
+                    self.unsupported.get_or_insert_with(|| fault_of(e));
+                    self.fail("something in it is not supported".to_owned());
+                } else {
+                    self.fail(e.to_string());
+                }
                 self.pass(end, sink)?;
             }
-            Err(e) => return Err(fault_of(e)),
         }
-        chosen.watch(packet, self.good)
+        self.replicated += u64::from(chosen.is_replicated(packet, self.good)?);
+        if self.replicated >= aac::ENOUGH { Err(aac::replicated()) } else { Ok(()) }
     }
 
     /// Passes on what a packet decoded to.
@@ -215,9 +230,10 @@ impl Packets {
     /// length is there that its header declares, if it declares one exactly. Otherwise it is damaged.
     fn verdict(self, Missing { packets, cut }: Missing) -> Result<Option<Loss>, AudioFault> {
         if self.first.is_none() {
-            return Err(match self.trouble {
-                Some(why) => AudioFault::Corrupt(format!("nothing could be decoded ({why})")),
-                None => AudioFault::Empty("the file has no samples"),
+            return Err(match (self.unsupported, self.trouble) {
+                (Some(fault), _) => fault,
+                (None, Some(why)) => AudioFault::Corrupt(format!("nothing could be decoded ({why})")),
+                (None, None) => AudioFault::Empty("the file has no samples"),
             });
         }
         if self.seconds == 0.0 {
@@ -230,14 +246,13 @@ impl Packets {
                 "{failed} of {all} packets could not be decoded{because}"
             )));
         }
-        let seconds = self.seconds;
-        match self.declared {
+        let (seconds, cut) = (self.seconds, cut || self.cut);
+        match self.declared.filter(|_| cut || !self.stale) {
             Some(declared) if seconds < declared / 2.0 => Err(AudioFault::Corrupt(format!(
                 "only {seconds:.1} s of the {declared:.1} s that its header declares are there{because}"
             ))),
             declared => {
                 let declared = declared.filter(|declared| seconds + SLACK < *declared);
-                let cut = cut || self.cut;
                 let loss = Loss { seconds, declared, failed, packets: all, cut };
                 Ok((loss.declared.is_some() || failed > 0 || cut).then_some(loss))
             }

@@ -19,6 +19,11 @@ pub(super) trait Reader {
         MediaInfo::from_tracks(self.tracks())
     }
 
+    /// What a track's packets are stored in that is not read here, if anything.
+    fn refuses(&self, _track: u32) -> Option<String> {
+        None
+    }
+
     /// The next packet of any track; `None` at the end.
     ///
     /// # Errors

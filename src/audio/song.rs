@@ -15,7 +15,8 @@ use super::info::FileInfo;
 pub struct AudioSpec {
     /// Samples a second.
     pub sample_rate: u32,
-    /// 1 (the average of all channels) or 2 (stereo is kept; anything else is mixed to mono and doubled).
+    /// 1 (the average of all channels, mirrored ones turned over) or 2 (stereo is kept; anything else is mixed to mono and
+    /// doubled).
     pub channels: usize,
     /// How the level of a whole song is set.
     pub normalise: Normalise,
@@ -31,7 +32,7 @@ impl Default for AudioSpec {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Normalise {
-    /// The largest absolute sample of all channels becomes 1.
+    /// The largest absolute sample of all channels becomes 1; bursts ([`Recording::peak`]) exceed it.
     #[default]
     Peak,
     /// The root mean square over all channels becomes [`Normalise::RMS`]; peaks may exceed 1.
@@ -54,7 +55,7 @@ pub struct Recording {
     pub channels: usize,
     /// Samples a channel.
     pub len: u64,
-    /// Largest absolute sample.
+    /// Largest absolute sample, but for bursts of a moment that are more than 12 dB louder than all else.
     pub peak: f32,
     /// Root mean square over all channels.
     pub rms: f64,

@@ -171,6 +171,16 @@ impl Tags {
         }
     }
 
+    /// An ID3v1 tag: a title and an artist of 30 bytes each.
+    pub(super) fn id3v1(&mut self, tag: &[u8]) {
+        let text = |range: std::ops::Range<usize>| {
+            let bytes = tag.get(range).unwrap_or_default().split(|&byte| byte == 0).next();
+            bytes.unwrap_or_default().iter().copied().map(char::from).collect::<String>()
+        };
+        self.add_title((0, true), &text(3..33));
+        self.add_artist((0, true), &text(33..63));
+    }
+
     /// Vorbis comments (Vorbis I, 5): a text, a number, and that many texts KEY=VALUE, each with its length before it.
     pub(super) fn comments(&mut self, mut bytes: &[u8]) {
         // The first text names the encoder; the number behind it is needed by nobody.

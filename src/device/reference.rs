@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use crate::graph::NodeId;
-use crate::ops::kernel::{Operand, Real};
+use crate::ops::kernel::Real;
 use crate::ops::{Graph, Op};
 
 /// The values of `wanted`, from the values of inputs and variables (zero where not given).
@@ -25,12 +25,10 @@ pub fn evaluate<T: Real>(graph: &Graph, given: &HashMap<NodeId, Vec<T>>, wanted:
                     value.copy_from_slice(given);
                 }
             }
-            op => {
-                let operand =
-                    |&input: &NodeId| Operand { data: &values[input.index()], shape: graph.shape(input) };
-                let operands: Vec<Operand<'_, T>> = node.inputs.iter().map(operand).collect();
+            _ => {
+                let inputs: Vec<&[T]> = node.inputs.iter().map(|input| &values[input.index()][..]).collect();
                 value.fill(T::nan());
-                op.reference(&operands, &mut value, &node.shape);
+                node.prepared.reference(&inputs, &mut value);
             }
         }
         values[id.index()] = value;

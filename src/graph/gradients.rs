@@ -3,7 +3,7 @@
 use super::{Graph, GraphError, GraphOp, NodeId, Shape};
 
 /// What a gradient rule sees of the node that it differentiates.
-pub struct Backward<'a, O> {
+pub struct Backward<'a, O: GraphOp> {
     graph: &'a mut Graph<O>,
     node: NodeId,
     upstream: NodeId,

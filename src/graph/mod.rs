@@ -1,8 +1,8 @@
 //! A static graph of operations, its shapes and its derivatives.
 //!
 //! The graph knows nothing of particular operations: it is generic over an operation type that gives its name,
-//! its shape rule and its gradient rule ([`GraphOp`]). Nodes are added in topological order, shapes are inferred
-//! and checked when a node is added, and [`Graph::gradients`] appends ordinary nodes.
+//! its shape rule and its gradient rule ([`GraphOp`]). Nodes are added in topological order, an operation's inputs are
+//! checked once, when its node is added, and [`Graph::gradients`] appends ordinary nodes.
 
 mod display;
 mod error;
@@ -13,16 +13,19 @@ pub use error::GraphError;
 pub use gradients::Backward;
 pub use shape::Shape;
 
-/// What a graph must know of an operation.
+/// What a graph must know of the type of its operations.
 pub trait GraphOp: Clone {
+    /// What an operation says of its inputs when a node is added, the output's shape at the least; the node keeps it.
+    type Prepared: Clone + std::fmt::Debug + AsRef<Shape>;
+
     /// The operation's name in errors, tables and profiles, such as `conv2d`.
     fn name(&self) -> &'static str;
 
     /// The operation's settings for tables and errors, such as `stride 2×2`; empty where it has none.
     fn settings(&self) -> String;
 
-    /// Infers the shape of the output, or says in words why the inputs do not fit.
-    fn shape(&self, inputs: &[&Shape]) -> Result<Shape, String>;
+    /// Validates the inputs' shapes and infers the output's, or says in words why they do not fit.
+    fn prepare(&self, inputs: &[&Shape]) -> Result<Self::Prepared, String>;
 
     /// Appends the nodes that compute the gradient to each input from the gradient to the output. One entry an
     /// input; `None` where an input receives nothing. Refuses with [`Backward::refuse`] where there is no rule.
@@ -45,8 +48,9 @@ impl NodeId {
 
 /// One operation with its inputs and the shape of its only output.
 #[derive(Clone, Debug)]
-pub struct Node<O> {
+pub struct Node<O: GraphOp> {
     pub op: O,
+    pub prepared: O::Prepared,
     pub inputs: Vec<NodeId>,
     pub shape: Shape,
     pub name: String,
@@ -54,13 +58,13 @@ pub struct Node<O> {
 
 /// A directed acyclic graph of operations; every node has one output.
 #[derive(Clone, Debug)]
-pub struct Graph<O> {
+pub struct Graph<O: GraphOp> {
     nodes: Vec<Node<O>>,
     /// Prefix of the names given to new nodes; see [`Graph::enter`].
     scope: Vec<String>,
 }
 
-impl<O> Default for Graph<O> {
+impl<O: GraphOp> Default for Graph<O> {
     fn default() -> Self {
         Self { nodes: Vec::new(), scope: Vec::new() }
     }
@@ -93,15 +97,9 @@ impl<O: GraphOp> Graph<O> {
             scope if scope.is_empty() => name.to_string(),
             scope => format!("{scope}.{name}"),
         };
-        let shapes: Vec<&Shape> = inputs.iter().map(|&id| self.shape(id)).collect();
-        let shape = op.shape(&shapes).map_err(|reason| GraphError::Shape {
-            op: op.name(),
-            node: name.clone(),
-            inputs: self.describe(inputs),
-            reason,
-        })?;
         let id = NodeId(self.nodes.len() as u32);
-        self.nodes.push(Node { op, inputs: inputs.to_vec(), shape, name });
+        let node = self.node_of(name, op, inputs, |_| Ok(()))?;
+        self.nodes.push(node);
         Ok(id)
     }
 
@@ -114,20 +112,35 @@ impl<O: GraphOp> Graph<O> {
         if let Some(&late) = inputs.iter().find(|&&input| input >= id) {
             return Err(GraphError::UnknownNode { node: late.index(), nodes: id.index() });
         }
-        let shapes: Vec<&Shape> = inputs.iter().map(|&id| self.shape(id)).collect();
-        let shape = op.shape(&shapes).and_then(|shape| match self.shape(id) {
-            old if *old == shape => Ok(shape),
+        let old = self.node(id);
+        let node = self.node_of(old.name.clone(), op, inputs, |shape| match &old.shape {
+            old if old == shape => Ok(()),
             old => Err(format!("it gives {shape} where {old} stood")),
-        });
-        let shape = shape.map_err(|reason| GraphError::Shape {
-            op: op.name(),
-            node: self.node(id).name.clone(),
-            inputs: self.describe(inputs),
-            reason,
         })?;
-        let name = self.node(id).name.clone();
-        self.nodes[id.index()] = Node { op, inputs: inputs.to_vec(), shape, name };
+        self.nodes[id.index()] = node;
         Ok(())
+    }
+
+    /// A node of an operation whose inputs fit, and whose output `check` accepts.
+    fn node_of(
+        &self,
+        name: String,
+        op: O,
+        inputs: &[NodeId],
+        check: impl FnOnce(&Shape) -> Result<(), String>,
+    ) -> Result<Node<O>, GraphError> {
+        let shapes: Vec<&Shape> = inputs.iter().map(|&id| self.shape(id)).collect();
+        let prepared = op.prepare(&shapes).and_then(|prepared| check(prepared.as_ref()).map(|()| prepared));
+        match prepared {
+            Ok(prepared) => {
+                let shape = prepared.as_ref().clone();
+                Ok(Node { op, prepared, inputs: inputs.to_vec(), shape, name })
+            }
+            Err(reason) => {
+                let (op, inputs) = (op.name(), self.describe(inputs));
+                Err(GraphError::Shape { op, node: name, inputs, reason })
+            }
+        }
     }
 
     /// Puts `name.` before the names of the nodes that are added until [`Graph::leave`].

@@ -7,7 +7,6 @@ use super::optimizer::OptimizerConfig;
 use super::parameters::ParameterLayout;
 use super::{ModelError, Weights};
 use crate::graph::{GraphError, GraphOp, NodeId, Shape};
-use crate::ops::kernel::Io;
 use crate::ops::loss::{CrossEntropy, Softmax};
 use crate::ops::optimizer::GlobalNorm;
 use crate::ops::view::Pack;
@@ -182,8 +181,6 @@ impl Network {
         let graph = &inference.graph;
         let computed = |op: &Op| !matches!(op, Op::Input(_) | Op::Variable(_) | Op::View(_));
         let rows = graph.nodes().filter(|(_, node)| computed(&node.op)).map(|(_, node)| {
-            let inputs: Vec<&Shape> = node.inputs.iter().map(|&id| graph.shape(id)).collect();
-            let io = Io { inputs: &inputs, output: &node.shape, in_place: false };
             let parameter = |id: &&NodeId| graph.node(**id).inputs.first() == Some(&inference.state);
             let parameters = node.inputs.iter().filter(parameter).map(|&id| graph.shape(id).elements());
             Layer {
@@ -191,7 +188,7 @@ impl Network {
                 op: format!("{} {}", node.op.name(), node.op.settings()).trim_end().to_string(),
                 shape: node.shape.clone(),
                 parameters: parameters.sum(),
-                operations: node.op.operations(&io),
+                operations: node.prepared.flops,
             }
         });
         Ok(rows.collect())

@@ -1,20 +1,21 @@
-//! What devices run: kernels as prepared closures for the CPU, as descriptions of dispatches for the GPU.
+//! What devices run: prepared closures on the CPU, descriptions of dispatches on the GPU.
 
-use std::fmt::Debug;
+use std::fmt;
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use num_traits::{Float, NumAssign};
 
-use super::Operation;
-use crate::graph::Shape;
+use super::prepared::Kernels;
 
 /// The number type of a reference kernel: f64 to prove with, f32 to run with.
-pub trait Real: Float + NumAssign + Send + Sync + Debug + std::iter::Sum + 'static {
+pub trait Real: Float + NumAssign + Send + Sync + fmt::Debug + std::iter::Sum + 'static {
     /// The nearest number of this type.
     fn of(value: f64) -> Self;
     /// Exactly this number, or the nearest, in f64.
     fn wide(self) -> f64;
+    /// Runs an operation's definition in numbers of this type.
+    fn reference(kernels: &dyn Kernels, inputs: &[&[Self]], output: &mut [Self]);
 }
 
 impl Real for f32 {
@@ -23,6 +24,9 @@ impl Real for f32 {
     }
     fn wide(self) -> f64 {
         f64::from(self)
+    }
+    fn reference(kernels: &dyn Kernels, inputs: &[&[Self]], output: &mut [Self]) {
+        kernels.reference_f32(inputs, output);
     }
 }
 
@@ -33,60 +37,113 @@ impl Real for f64 {
     fn wide(self) -> f64 {
         self
     }
+    fn reference(kernels: &dyn Kernels, inputs: &[&[Self]], output: &mut [Self]) {
+        kernels.reference_f64(inputs, output);
+    }
 }
 
-/// A tensor that a reference kernel reads.
-#[derive(Clone, Copy, Debug)]
-pub struct Operand<'a, T> {
-    pub data: &'a [T],
-    pub shape: &'a Shape,
+/// A kernel as a device compiled it. Programs share it: a clone costs nothing.
+#[derive(Clone, Debug)]
+pub enum Kernel {
+    Cpu(Arc<CpuKernel>),
+    Gpu(Arc<GpuKernel>),
 }
 
-/// The shapes that a kernel is prepared for.
-#[derive(Clone, Copy, Debug)]
-pub struct Io<'a> {
-    pub inputs: &'a [&'a Shape],
-    pub output: &'a Shape,
-    /// Whether the input named by `cpu_in_place` or `gpu_in_place` lies in the output's memory. A CPU kernel is
-    /// then given an empty slice for that input, and a GPU kernel must not bind that input.
-    pub in_place: bool,
+impl Kernel {
+    /// How many f32 of scratch memory a run needs.
+    pub fn workspace(&self) -> usize {
+        match self {
+            Self::Cpu(kernel) => kernel.workspace,
+            Self::Gpu(kernel) => kernel.workspace,
+        }
+    }
+
+    /// How many f32 of constant data the kernel keeps in the device's memory.
+    pub fn tables(&self) -> usize {
+        match self {
+            Self::Cpu(_) => 0,
+            Self::Gpu(kernel) => kernel.tables.iter().map(|table| table.len).sum(),
+        }
+    }
 }
 
-/// What a [`CpuKernel`] runs: inputs, output and workspace. The output and the workspace may hold anything before
-/// (unless the output lies in an input's memory), and the whole output must be written.
-pub type CpuRun = Box<dyn Fn(&[&[f32]], &mut [f32], &mut [f32]) + Send + Sync>;
+impl From<CpuKernel> for Kernel {
+    fn from(kernel: CpuKernel) -> Self {
+        Self::Cpu(Arc::new(kernel))
+    }
+}
 
-/// A kernel prepared for the shapes of one step: tables are computed, tiles are chosen.
+impl From<GpuKernel> for Kernel {
+    fn from(kernel: GpuKernel) -> Self {
+        Self::Gpu(Arc::new(kernel))
+    }
+}
+
+type CpuRun = Box<dyn Fn(&[&[f32]], &mut [f32], &mut [f32]) + Send + Sync>;
+
+/// A kernel of the CPU device: its tables are computed, its tiles are chosen.
 pub struct CpuKernel {
     /// How many f32 of scratch memory a run needs.
     pub workspace: usize,
-    pub run: CpuRun,
+    run: CpuRun,
 }
 
 impl CpuKernel {
-    /// A kernel that needs no workspace.
-    pub fn new(run: impl Fn(&[&[f32]], &mut [f32], &mut [f32]) + Send + Sync + 'static) -> Self {
-        Self { workspace: 0, run: Box::new(run) }
+    /// A kernel of inputs and output that needs no workspace.
+    pub fn new(run: impl Fn(&[&[f32]], &mut [f32]) + Send + Sync + 'static) -> Self {
+        Self::with_workspace(0, move |inputs, output, _| run(inputs, output))
     }
 
-    /// The reference in f32 as a kernel; never in place.
-    pub fn from_reference(op: impl Operation, io: &Io<'_>) -> Self {
-        let inputs: Vec<Shape> = io.inputs.iter().map(|&s| s.clone()).collect();
-        let output = io.output.clone();
-        Self::new(move |data, out, _| {
-            let operands: Vec<Operand<'_, f32>> =
-                data.iter().zip(&inputs).map(|(&data, shape)| Operand { data, shape }).collect();
-            op.reference(&operands, out, &output);
-        })
+    /// A kernel of inputs, output and `workspace` f32 of scratch memory.
+    pub fn with_workspace(
+        workspace: usize,
+        run: impl Fn(&[&[f32]], &mut [f32], &mut [f32]) + Send + Sync + 'static,
+    ) -> Self {
+        Self { workspace, run: Box::new(run) }
+    }
+
+    /// A kernel of sums that have no terms.
+    pub fn zeros() -> Self {
+        Self::new(|_, output| output.fill(0.0))
+    }
+
+    /// Runs the kernel. Output and workspace may hold anything before; the whole output is written. An input in whose
+    /// place the output lies is an empty slice, and its values are in the output.
+    pub fn run(&self, inputs: &[&[f32]], output: &mut [f32], workspace: &mut [f32]) {
+        (self.run)(inputs, output, workspace);
     }
 }
 
-/// A hand-written WGSL file.
+impl fmt::Debug for CpuKernel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CpuKernel").field("workspace", &self.workspace).finish_non_exhaustive()
+    }
+}
+
+/// A module of hand-written WGSL.
 #[derive(Clone, Copy, Debug)]
 pub struct Shader {
     pub name: &'static str,
     pub source: &'static str,
 }
+
+/// The module of the WGSL file of this name in `shaders/`; or of several files, under a name of its own, behind what WGSL wants
+/// to begin with.
+macro_rules! shader {
+    ($file:literal) => {
+        $crate::ops::kernel::shader!($file, "", $file)
+    };
+    ($name:expr, $begin:literal, $($file:expr),+) => {
+        $crate::ops::kernel::Shader {
+            name: $name,
+            source: concat!(
+                $begin,
+                $(include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/shaders/", $file, ".wgsl"))),+
+            ),
+        }
+    };
+}
+pub(crate) use shader;
 
 /// What a dispatch reads and writes, in the order of `@binding(0..)` of `@group(0)`.
 #[derive(Clone, Debug, PartialEq)]
@@ -100,13 +157,29 @@ pub enum Binding {
     Table(usize),
 }
 
+impl Binding {
+    /// All inputs, then the output; not the input in whose place the output lies, for WebGPU allows no two bindings of
+    /// one buffer of which one is written.
+    pub fn all(inputs: usize, in_place: Option<usize>) -> Vec<Self> {
+        let inputs = (0..inputs).filter(|&i| in_place != Some(i)).map(Self::Input);
+        inputs.chain([Self::Output]).collect()
+    }
+}
+
+/// Values of a shader's `override` constants.
+pub type Constants = Vec<(&'static str, f64)>;
+
+/// Sizes as constants.
+pub fn constants<const N: usize>(sizes: [(&'static str, usize); N]) -> Constants {
+    sizes.map(|(name, size)| (name, size as f64)).to_vec()
+}
+
 /// One dispatch of one entry point.
 #[derive(Clone, Debug)]
 pub struct Launch {
     pub shader: Shader,
     pub entry: &'static str,
-    /// Values of the shader's `override` constants.
-    pub constants: Vec<(&'static str, f64)>,
+    pub constants: Constants,
     pub bindings: Vec<Binding>,
     pub workgroups: [u32; 3],
 }
@@ -121,17 +194,47 @@ pub fn grid(groups: usize) -> [u32; 3] {
     [x as u32, groups.div_ceil(x).max(1) as u32, 1]
 }
 
+/// Constant data such as twiddle factors, computed when it is first read and uploaded once.
+#[derive(Clone)]
+pub struct Table {
+    /// How many f32.
+    pub len: usize,
+    values: Arc<LazyLock<Vec<f32>, Box<dyn FnOnce() -> Vec<f32> + Send>>>,
+}
+
+impl Table {
+    /// A table of `len` f32 that `make` computes.
+    pub fn new(len: usize, make: impl FnOnce() -> Vec<f32> + Send + 'static) -> Self {
+        Self { len, values: Arc::new(LazyLock::new(Box::new(make))) }
+    }
+
+    pub fn values(&self) -> &[f32] {
+        &self.values
+    }
+}
+
+impl fmt::Debug for Table {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Table({})", self.len)
+    }
+}
+
 /// The dispatches that compute one operation, in order.
 #[derive(Clone, Debug, Default)]
 pub struct GpuKernel {
     /// How many f32 of scratch memory the launches share.
     pub workspace: usize,
-    /// Constant data such as twiddle factors, uploaded once.
-    pub tables: Vec<Arc<[f32]>>,
+    pub tables: Vec<Table>,
     pub launches: Vec<Launch>,
 }
 
-/// How an adapter computes products in mixed precision; see [`Operation::gpu_mixed`].
+impl From<Launch> for GpuKernel {
+    fn from(launch: Launch) -> Self {
+        Self { launches: vec![launch], ..Self::default() }
+    }
+}
+
+/// How an adapter computes products in mixed precision; see [`super::Operation::gpu_mixed`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Mixed {
     /// Where the adapter has matrix units: how they are used. Elsewhere vectors of f16 are.

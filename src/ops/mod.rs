@@ -7,6 +7,7 @@
 pub mod activation;
 pub mod batch_norm;
 pub mod bias;
+mod channels;
 pub mod conv2d;
 pub mod dense;
 pub mod dropout;
@@ -14,21 +15,22 @@ pub mod kernel;
 pub mod log;
 pub mod log_mel;
 pub mod loss;
+mod map;
 pub mod mask;
 pub mod mel;
 pub mod optimizer;
 pub mod pool;
+pub mod prepared;
 mod reduce;
 pub mod residual_add;
 pub mod source;
 pub mod split;
 pub mod stft;
-mod vector;
 pub mod view;
 
 use crate::graph::{self, GraphError, GraphOp, NodeId, Shape};
-use kernel::{CpuKernel, GpuKernel, Io, Mixed, Operand, Real};
-use split::Split;
+use kernel::{CpuKernel, GpuKernel, Mixed, Real};
+use prepared::{Prepared, PreparedOp};
 
 /// A graph of this module's operations.
 pub type Graph = graph::Graph<Op>;
@@ -36,7 +38,12 @@ pub type Graph = graph::Graph<Op>;
 pub type Backward<'a> = graph::Backward<'a, Op>;
 
 /// Everything that the engine must know of one operation.
+///
+/// [`Operation::prepare`] alone sees shapes. What it finds, `Sizes`, is what definition and kernels are made for.
 pub trait Operation: Clone + std::fmt::Debug + Send + Sync + 'static {
+    /// What the definition and the kernels must know of the inputs' shapes.
+    type Sizes: Clone + std::fmt::Debug + Send + Sync + 'static;
+
     /// The name in errors, tables and profiles.
     fn name(&self) -> &'static str;
 
@@ -45,46 +52,32 @@ pub trait Operation: Clone + std::fmt::Debug + Send + Sync + 'static {
         String::new()
     }
 
-    /// The shape of the output, or in words why the inputs do not fit.
-    fn shape(&self, inputs: &[&Shape]) -> Result<Shape, String>;
+    /// Validates the inputs' shapes and draws every conclusion from them, or says in words why they do not fit.
+    fn prepare(&self, inputs: &[&Shape]) -> Result<Prepared<Self::Sizes>, String>;
 
     /// The gradient rule; see [`GraphOp::gradient`]. Without one, every wanted gradient is refused.
     fn gradient(&self, backward: &mut Backward<'_>) -> Result<Vec<Option<NodeId>>, GraphError> {
         (0..backward.inputs()).map(|i| backward.refuse(i, "there is no rule for this operation")).collect()
     }
 
-    /// The definition, as loops in the order of the formula; `output` has `shape` and may hold anything before.
-    fn reference<T: Real>(&self, inputs: &[Operand<'_, T>], output: &mut [T], shape: &Shape);
+    /// The definition, as loops in the order of the formula; `output` may hold anything before.
+    fn reference<T: Real>(&self, sizes: &Self::Sizes, inputs: &[&[T]], output: &mut [T]);
 
-    /// The kernel of the CPU device; the reference in f32 where that is fast enough.
-    fn cpu(&self, io: &Io<'_>) -> CpuKernel {
-        let _ = io;
-        CpuKernel::from_reference(self.clone(), io)
+    /// The kernel of the CPU device; the reference in f32 where that is fast enough. With `in_place`, which is the
+    /// [prepared](Prepared::in_place) input or nothing, the output lies in that input's place (see [`CpuKernel::run`]).
+    fn cpu(&self, sizes: &Self::Sizes, in_place: Option<usize>) -> CpuKernel {
+        debug_assert!(in_place.is_none(), "{} in place needs a kernel of its own", self.name());
+        let (op, sizes) = (self.clone(), sizes.clone());
+        CpuKernel::new(move |inputs, output| op.reference(&sizes, inputs, output))
     }
 
-    /// The kernel of the GPU device.
-    fn gpu(&self, io: &Io<'_>) -> GpuKernel;
+    /// The kernel of the GPU device. It must not bind the input `in_place`.
+    fn gpu(&self, sizes: &Self::Sizes, in_place: Option<usize>) -> GpuKernel;
 
-    /// The kernel of the GPU device in mixed precision: for sums of products, operands rounded to f16 and sums in f32.
-    /// Whatever else there is, is computed in f32.
-    fn gpu_mixed(&self, io: &Io<'_>, mixed: Mixed) -> GpuKernel {
-        let _ = mixed;
-        self.gpu(io)
-    }
-
-    /// The input whose memory the CPU kernel may use for its output (see [`Io::in_place`]).
-    fn cpu_in_place(&self) -> Option<usize> {
-        None
-    }
-
-    /// The input whose memory the GPU kernel may use for its output (see [`Io::in_place`]).
-    fn gpu_in_place(&self) -> Option<usize> {
-        None
-    }
-
-    /// How the operation is computed on slices of its batch where a tensor is larger than the device can bind. Without
-    /// it such a tensor is refused.
-    fn split(&self) -> Option<Split> {
+    /// The kernel of the GPU device in mixed precision, for sums of products: operands rounded to f16 and sums in f32.
+    /// None where f32 does as well.
+    fn gpu_mixed(&self, sizes: &Self::Sizes, mixed: Mixed) -> Option<GpuKernel> {
+        let _ = (sizes, mixed);
         None
     }
 
@@ -93,11 +86,6 @@ pub trait Operation: Clone + std::fmt::Debug + Send + Sync + 'static {
     fn slice(&self, first: usize) -> Self {
         let _ = first;
         self.clone()
-    }
-
-    /// How many floating-point operations the formula takes, for profiles (a multiply-add counts two).
-    fn operations(&self, io: &Io<'_>) -> u64 {
-        io.output.elements() as u64
     }
 }
 
@@ -165,6 +153,8 @@ operations! {
 }
 
 impl GraphOp for Op {
+    type Prepared = PreparedOp;
+
     fn name(&self) -> &'static str {
         each!(self, op => op.name())
     }
@@ -173,8 +163,8 @@ impl GraphOp for Op {
         each!(self, op => op.settings())
     }
 
-    fn shape(&self, inputs: &[&Shape]) -> Result<Shape, String> {
-        each!(self, op => op.shape(inputs))
+    fn prepare(&self, inputs: &[&Shape]) -> Result<PreparedOp, String> {
+        each!(self, op => PreparedOp::of(op, inputs))
     }
 
     fn gradient(&self, backward: &mut Backward<'_>) -> Result<Vec<Option<NodeId>>, GraphError> {
@@ -187,49 +177,9 @@ impl GraphOp for Op {
 }
 
 impl Op {
-    /// See [`Operation::reference`].
-    pub fn reference<T: Real>(&self, inputs: &[Operand<'_, T>], output: &mut [T], shape: &Shape) {
-        each!(self, op => op.reference(inputs, output, shape))
-    }
-
-    /// See [`Operation::cpu`].
-    pub fn cpu(&self, io: &Io<'_>) -> CpuKernel {
-        each!(self, op => op.cpu(io))
-    }
-
-    /// See [`Operation::gpu`].
-    pub fn gpu(&self, io: &Io<'_>) -> GpuKernel {
-        each!(self, op => op.gpu(io))
-    }
-
-    /// See [`Operation::gpu_mixed`].
-    pub fn gpu_mixed(&self, io: &Io<'_>, mixed: Mixed) -> GpuKernel {
-        each!(self, op => op.gpu_mixed(io, mixed))
-    }
-
-    /// See [`Operation::cpu_in_place`].
-    pub fn cpu_in_place(&self) -> Option<usize> {
-        each!(self, op => op.cpu_in_place())
-    }
-
-    /// See [`Operation::gpu_in_place`].
-    pub fn gpu_in_place(&self) -> Option<usize> {
-        each!(self, op => op.gpu_in_place())
-    }
-
-    /// See [`Operation::split`].
-    pub fn split(&self) -> Option<Split> {
-        each!(self, op => op.split())
-    }
-
     /// See [`Operation::slice`].
     pub fn slice(&self, first: usize) -> Self {
         each!(self, op => op.slice(first).into())
-    }
-
-    /// See [`Operation::operations`].
-    pub fn operations(&self, io: &Io<'_>) -> u64 {
-        each!(self, op => op.operations(io))
     }
 }
 

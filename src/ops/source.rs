@@ -1,6 +1,7 @@
 //! Leaves of a graph: tensors that the host writes, and state that outlives a run.
 
-use super::kernel::{CpuKernel, GpuKernel, Io, Operand, Real};
+use super::kernel::{GpuKernel, Real};
+use super::prepared::Prepared;
 use super::{Operation, arity};
 use crate::graph::Shape;
 
@@ -20,31 +21,26 @@ pub struct Variable {
 macro_rules! leaf {
     ($kind:ty, $name:literal) => {
         impl Operation for $kind {
+            type Sizes = ();
+
             fn name(&self) -> &'static str {
                 $name
             }
 
-            fn shape(&self, inputs: &[&Shape]) -> Result<Shape, String> {
+            fn prepare(&self, inputs: &[&Shape]) -> Result<Prepared<()>, String> {
                 let [] = arity(inputs)?;
                 if self.shape.elements() == 0 {
                     return Err(format!("{} holds nothing", self.shape));
                 }
-                Ok(self.shape.clone())
+                Ok(Prepared::new(self.shape.clone(), ()).flops(0))
             }
 
             /// A leaf computes nothing: its value is in memory before the run.
-            fn reference<T: Real>(&self, _: &[Operand<'_, T>], _: &mut [T], _: &Shape) {}
+            fn reference<T: Real>(&self, _: &(), _: &[&[T]], _: &mut [T]) {}
 
-            fn cpu(&self, _: &Io<'_>) -> CpuKernel {
-                CpuKernel::new(|_, _, _| {})
-            }
-
-            fn gpu(&self, _: &Io<'_>) -> GpuKernel {
+            /// The plan makes no step of it.
+            fn gpu(&self, _: &(), _: Option<usize>) -> GpuKernel {
                 GpuKernel::default()
-            }
-
-            fn operations(&self, _: &Io<'_>) -> u64 {
-                0
             }
         }
     };

@@ -1,7 +1,6 @@
 //! How operations are computed on slices of a batch.
 
 use super::Op;
-use super::residual_add::Add;
 
 /// How an operation is computed on slices of its batch, so that tensors larger than a device can bind need not be
 /// bound whole. What it gives is what it gives on the whole batch, up to the rounding of sums over the batch.
@@ -18,19 +17,8 @@ pub struct Split {
 pub enum Join {
     /// They are rows of the output, one slice's behind the other's.
     Rows,
-    /// Each has the output's shape and is a part of it; the operation given joins two parts into one, from how many rows
-    /// each of the two was made of.
-    Parts(fn([usize; 2]) -> Op),
-}
-
-impl Split {
-    /// An operation that works sample by sample on these inputs.
-    pub const fn rows(sliced: &'static [usize]) -> Option<Self> {
-        Some(Self { sliced, join: Join::Rows })
-    }
-
-    /// An operation whose output is a sum over the samples of these inputs.
-    pub const fn sum(sliced: &'static [usize]) -> Option<Self> {
-        Some(Self { sliced, join: Join::Parts(|_| Op::Add(Add)) })
-    }
+    /// Each has the output's shape and is a term of it.
+    Sum,
+    /// Each has the output's shape; the operation given merges two into one, from how many rows each was made of.
+    Merge(fn([usize; 2]) -> Op),
 }

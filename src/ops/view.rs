@@ -3,7 +3,8 @@
 //! Neither costs time on a device: the plan places a view inside its input's memory, and computes what is packed
 //! directly into the packed tensor's memory where lifetimes allow it.
 
-use super::kernel::{GpuKernel, Io, Operand, Real};
+use super::kernel::{GpuKernel, Real};
+use super::prepared::Prepared;
 use super::{Backward, Operation, arity};
 use crate::graph::{GraphError, NodeId, Shape};
 
@@ -29,6 +30,8 @@ impl View {
 }
 
 impl Operation for View {
+    type Sizes = ();
+
     fn name(&self) -> &'static str {
         "view"
     }
@@ -37,13 +40,13 @@ impl Operation for View {
         if self.offset == 0 { String::new() } else { format!("from {}", self.offset) }
     }
 
-    fn shape(&self, inputs: &[&Shape]) -> Result<Shape, String> {
+    fn prepare(&self, inputs: &[&Shape]) -> Result<Prepared<()>, String> {
         let [x] = arity(inputs)?;
         let end = self.offset + self.shape.elements();
         if end > x.elements() {
             return Err(format!("{} from element {} ends behind its input", self.shape, self.offset));
         }
-        Ok(self.shape.clone())
+        Ok(Prepared::new(self.shape.clone(), ()).flops(0))
     }
 
     /// dx is dy where the view lies and 0 elsewhere.
@@ -61,25 +64,24 @@ impl Operation for View {
         Ok(vec![Some(backward.add(View { offset: 0, shape }.into(), &[flat])?)])
     }
 
-    fn reference<T: Real>(&self, inputs: &[Operand<'_, T>], output: &mut [T], _: &Shape) {
-        output.copy_from_slice(&inputs[0].data[self.offset..][..output.len()]);
+    fn reference<T: Real>(&self, _: &(), inputs: &[&[T]], output: &mut [T]) {
+        output.copy_from_slice(&inputs[0][self.offset..][..output.len()]);
     }
 
-    fn gpu(&self, _: &Io<'_>) -> GpuKernel {
+    /// The plan makes no step of it.
+    fn gpu(&self, _: &(), _: Option<usize>) -> GpuKernel {
         GpuKernel::default()
-    }
-
-    fn operations(&self, _: &Io<'_>) -> u64 {
-        0
     }
 }
 
 impl Operation for Pack {
+    type Sizes = ();
+
     fn name(&self) -> &'static str {
         "pack"
     }
 
-    fn shape(&self, inputs: &[&Shape]) -> Result<Shape, String> {
+    fn prepare(&self, inputs: &[&Shape]) -> Result<Prepared<()>, String> {
         if inputs.len() != self.offsets.len() {
             return Err(format!("{} inputs wanted, {} given", self.offsets.len(), inputs.len()));
         }
@@ -93,7 +95,7 @@ impl Operation for Pack {
         if end > self.len {
             return Err(format!("the inputs end at {end}, behind the length {}", self.len));
         }
-        Ok(Shape::from([self.len]))
+        Ok(Prepared::new(Shape::from([self.len]), ()).flops(0))
     }
 
     /// Every input's gradient is the part of dy where it lies.
@@ -107,18 +109,15 @@ impl Operation for Pack {
             .collect()
     }
 
-    fn reference<T: Real>(&self, inputs: &[Operand<'_, T>], output: &mut [T], _: &Shape) {
+    fn reference<T: Real>(&self, _: &(), inputs: &[&[T]], output: &mut [T]) {
         output.fill(T::zero());
         for (input, &offset) in inputs.iter().zip(&self.offsets) {
-            output[offset..][..input.data.len()].copy_from_slice(input.data);
+            output[offset..][..input.len()].copy_from_slice(input);
         }
     }
 
-    fn gpu(&self, _: &Io<'_>) -> GpuKernel {
+    /// The plan makes no step of it.
+    fn gpu(&self, _: &(), _: Option<usize>) -> GpuKernel {
         GpuKernel::default()
-    }
-
-    fn operations(&self, _: &Io<'_>) -> u64 {
-        0
     }
 }

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::{Buffer, Contents, Place, Program, Request, Step, Target, Work};
 use crate::graph::{GraphOp, NodeId, Shape};
-use crate::ops::kernel::Io;
+use crate::ops::kernel::Kernel;
 use crate::ops::{Graph, Op};
 
 struct Slot {
@@ -24,6 +24,7 @@ struct Slot {
 struct Memory<'a> {
     graph: &'a Graph,
     target: &'a dyn Target,
+    compiled: &'a HashMap<NodeId, Kernel>,
     /// Position in the order of every node that runs.
     position: HashMap<NodeId, usize>,
     consumers: HashMap<NodeId, Vec<NodeId>>,
@@ -37,7 +38,15 @@ struct Memory<'a> {
     tenants: Vec<Vec<NodeId>>,
 }
 
-pub fn assign(graph: &Graph, request: &Request, order: &[NodeId], target: &dyn Target) -> Program {
+/// Compiles the nodes, but for those whose kernel is among `compiled` and whose output lies in no input's place, and gives
+/// all tensors memory.
+pub fn assign(
+    graph: &Graph,
+    request: &Request,
+    order: &[NodeId],
+    target: &dyn Target,
+    compiled: &HashMap<NodeId, Kernel>,
+) -> Program {
     let mut consumers: HashMap<NodeId, Vec<NodeId>> = HashMap::new();
     for &id in order {
         for &input in &graph.node(id).inputs {
@@ -47,6 +56,7 @@ pub fn assign(graph: &Graph, request: &Request, order: &[NodeId], target: &dyn T
     let mut memory = Memory {
         graph,
         target,
+        compiled,
         position: order.iter().enumerate().map(|(i, &id)| (id, i)).collect(),
         consumers,
         outputs: request.outputs.iter().copied().collect(),
@@ -88,13 +98,18 @@ impl Memory<'_> {
                     copies.push((position, id));
                 }
                 op => {
-                    let in_place = self.home_of_result(id, op, position, request, &packed);
-                    steps.push((position, id, Work::Run { op: op.clone(), in_place, workspace: None }));
+                    let in_place = self.home_of_result(id, position, request, &packed);
+                    let prepared = self.graph.node(id).prepared.clone();
+                    let compiled = self.compiled.get(&id).filter(|_| in_place.is_none());
+                    let kernel =
+                        compiled.cloned().unwrap_or_else(|| self.target.compile(&prepared, in_place));
+                    let work = Work::Run { op: op.clone(), prepared, in_place, kernel, workspace: None };
+                    steps.push((position, id, work));
                 }
             }
         }
         self.extend_lives(order.len());
-        let workspaces = self.add_workspaces(&mut steps);
+        let workspaces = self.add_workspaces(&steps);
         let (buffers, of_slot) = self.share();
         let place = |(slot, offset): (usize, usize), len| Place { buffer: of_slot[slot], offset, len };
         let of = |id: NodeId| {
@@ -131,14 +146,7 @@ impl Memory<'_> {
             .map(|&id| (id, of(id).1))
             .collect();
         let names = visible.keys().map(|&id| (id, self.graph.node(id).name.clone())).collect();
-        let tables = steps
-            .iter()
-            .map(|step| match &step.work {
-                Work::Run { op, .. } => step.with_io(|io| self.target.tables(op, io)),
-                Work::Copy => 0,
-            })
-            .sum();
-        Program { steps, buffers, tables, outputs: request.outputs.clone(), visible, names }
+        Program { steps, buffers, outputs: request.outputs.clone(), visible, names }
     }
 
     fn settle(&mut self, id: NodeId, slot: usize, offset: usize, position: usize) {
@@ -193,11 +201,11 @@ impl Memory<'_> {
     fn home_of_result(
         &mut self,
         id: NodeId,
-        op: &Op,
         position: usize,
         request: &Request,
         packed: &HashMap<NodeId, (NodeId, usize)>,
     ) -> Option<usize> {
+        let allowed = self.graph.node(id).prepared.in_place;
         if let Some(&(pack, offset)) = packed.get(&id) {
             if !self.homes.contains_key(&pack) {
                 match self.slot_of_slices(pack, position, packed) {
@@ -208,9 +216,9 @@ impl Memory<'_> {
             let slot = self.homes[&pack].0;
             self.settle(id, slot, offset, position);
             let inputs = &self.graph.node(id).inputs;
-            return self.target.in_place(op).filter(|&i| self.homes[&inputs[i]] == (slot, offset));
+            return allowed.filter(|&i| self.homes[&inputs[i]] == (slot, offset));
         }
-        if let Some(i) = self.target.in_place(op) {
+        if let Some(i) = allowed {
             let input = self.graph.node(id).inputs[i];
             let (slot, offset) = self.homes[&input];
             let updated = request.updates.iter().any(|&(variable, value)| variable == input && value == id);
@@ -239,7 +247,7 @@ impl Memory<'_> {
         for &part in parts {
             let &(_, offset) = packed.get(&part).filter(|(of, _)| *of == pack)?;
             let node = self.graph.node(part);
-            let in_place = self.target.in_place(&node.op)?;
+            let in_place = node.prepared.in_place?;
             let slice = node.inputs[in_place];
             let Op::View(view) = &self.graph.node(slice).op else { return None };
             let of = *self.homes.get(&self.graph.node(slice).inputs[0])?;
@@ -302,14 +310,11 @@ impl Memory<'_> {
     }
 
     /// A slot for every step that needs scratch memory, by the step's index.
-    fn add_workspaces(&mut self, steps: &mut [(usize, NodeId, Work)]) -> HashMap<usize, usize> {
+    fn add_workspaces(&mut self, steps: &[(usize, NodeId, Work)]) -> HashMap<usize, usize> {
         let mut workspaces = HashMap::new();
-        for (i, (position, id, work)) in steps.iter().enumerate() {
-            let Work::Run { op, in_place, .. } = work else { continue };
-            let node = self.graph.node(*id);
-            let inputs: Vec<&Shape> = node.inputs.iter().map(|&input| self.graph.shape(input)).collect();
-            let io = Io { inputs: &inputs, output: &node.shape, in_place: in_place.is_some() };
-            let len = self.target.workspace(op, &io);
+        for (i, (position, _, work)) in steps.iter().enumerate() {
+            let Work::Run { kernel, .. } = work else { continue };
+            let len = kernel.workspace();
             if len > 0 {
                 self.slots.push(Slot { len, first: *position, last: *position, exclusive: false });
                 self.tenants.push(Vec::new());

@@ -14,22 +14,15 @@ mod updates;
 pub use program::{Buffer, Contents, Place, Program, Step, Work};
 
 use crate::graph::{GraphError, NodeId};
-use crate::ops::kernel::Io;
-use crate::ops::{Graph, Op};
+use crate::ops::Graph;
+use crate::ops::kernel::Kernel;
+use crate::ops::prepared::PreparedOp;
 
 /// What a plan must know of the device that will run it.
 pub trait Target {
-    /// How many f32 of scratch memory the operation's kernel needs.
-    fn workspace(&self, op: &Op, io: &Io<'_>) -> usize;
-
-    /// How many f32 of constant data the operation's kernel keeps in the device's memory.
-    fn tables(&self, op: &Op, io: &Io<'_>) -> usize {
-        let _ = (op, io);
-        0
-    }
-
-    /// The input whose memory the operation's kernel may use for its output.
-    fn in_place(&self, op: &Op) -> Option<usize>;
+    /// The device's kernel of an operation, whose output lies in the place of the input `in_place`, if any. The plan
+    /// reads off it how much workspace and constant data it needs; the program carries it to the device.
+    fn compile(&self, op: &PreparedOp, in_place: Option<usize>) -> Kernel;
 
     /// The multiple of f32 at which a tensor within a buffer must begin.
     fn alignment(&self) -> usize;
@@ -75,5 +68,6 @@ pub fn plan(graph: &Graph, request: &Request, target: &dyn Target) -> Result<Pro
     }
     let pieces = split::split(&graph, &request, target)?;
     let order = order::schedule(&pieces.graph, &pieces.request);
-    Ok(pieces.restore(memory::assign(&pieces.graph, &pieces.request, &order, target)))
+    let program = memory::assign(&pieces.graph, &pieces.request, &order, target, &pieces.kernels);
+    Ok(pieces.restore(program))
 }

@@ -3,7 +3,8 @@ use std::fmt;
 
 use crate::graph::{NodeId, Shape};
 use crate::ops::Op;
-use crate::ops::kernel::Io;
+use crate::ops::kernel::Kernel;
+use crate::ops::prepared::PreparedOp;
 
 /// A tensor's memory: `len` f32 from `offset` of a buffer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,8 +34,15 @@ pub struct Buffer {
 /// What a step does.
 #[derive(Clone, Debug)]
 pub enum Work {
-    /// Runs an operation. Where `in_place` is set, that input lies in the output's memory.
-    Run { op: Op, in_place: Option<usize>, workspace: Option<Place> },
+    /// Runs an operation's kernel. Where `in_place` is set, that input lies in the output's memory.
+    Run {
+        op: Op,
+        prepared: PreparedOp,
+        in_place: Option<usize>,
+        /// Made for one device.
+        kernel: Kernel,
+        workspace: Option<Place>,
+    },
     /// Copies the only input to the output.
     Copy,
 }
@@ -49,11 +57,20 @@ pub struct Step {
 }
 
 impl Step {
-    /// Calls `f` with the shapes that the step's kernel is prepared for.
-    pub fn with_io<R>(&self, f: impl FnOnce(&Io<'_>) -> R) -> R {
-        let inputs: Vec<&Shape> = self.inputs.iter().map(|(shape, _)| shape).collect();
-        let in_place = matches!(self.work, Work::Run { in_place: Some(_), .. });
-        f(&Io { inputs: &inputs, output: &self.output.0, in_place })
+    /// How many floating-point operations the step takes (a multiply-add counts two).
+    pub fn flops(&self) -> u64 {
+        match &self.work {
+            Work::Run { prepared, .. } => prepared.flops,
+            Work::Copy => 0,
+        }
+    }
+
+    /// How many f32 of constant data the step's kernel keeps in the device's memory.
+    pub fn tables(&self) -> usize {
+        match &self.work {
+            Work::Run { kernel, .. } => kernel.tables(),
+            Work::Copy => 0,
+        }
     }
 }
 
@@ -62,8 +79,6 @@ impl Step {
 pub struct Program {
     pub steps: Vec<Step>,
     pub buffers: Vec<Buffer>,
-    /// How many f32 of constant data the steps' kernels keep beside the buffers.
-    pub tables: usize,
     /// What the host reads after a run, in the order of the request; in the place of an updated variable, the node
     /// that holds its value before the update.
     pub outputs: Vec<NodeId>,
@@ -77,7 +92,8 @@ impl Program {
     /// The memory of all buffers and tables in bytes; a device allocates exactly this.
     pub fn memory(&self) -> u64 {
         let buffers: u64 = self.buffers.iter().map(|buffer| 4 * buffer.len as u64).sum();
-        buffers + 4 * self.tables as u64
+        let tables: u64 = self.steps.iter().map(|step| 4 * step.tables() as u64).sum();
+        buffers + tables
     }
 
     /// The memory that tensors would take if none shared any, in bytes.

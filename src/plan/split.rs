@@ -4,9 +4,10 @@
 
 use std::collections::HashMap;
 
-use super::{Limits, Program, Request, Target};
+use super::{Program, Request, Target};
 use crate::graph::{GraphError, GraphOp, Node, NodeId, Shape};
-use crate::ops::kernel::Io;
+use crate::ops::kernel::Kernel;
+use crate::ops::prepared::PreparedOp;
 use crate::ops::split::{Join, Split};
 use crate::ops::view::{Pack, View};
 use crate::ops::{Graph, Op};
@@ -15,6 +16,8 @@ use crate::ops::{Graph, Op};
 pub struct Pieces {
     pub graph: Graph,
     pub request: Request,
+    /// The kernels that were compiled to learn whether their workspace fits, none of them in place.
+    pub kernels: HashMap<NodeId, Kernel>,
     /// Which node of the graph before a node has the value of.
     before: HashMap<NodeId, NodeId>,
 }
@@ -26,11 +29,16 @@ pub struct Pieces {
 pub fn split(graph: &Graph, request: &Request, target: &dyn Target) -> Result<Pieces, GraphError> {
     let mut pieces = Graph::new();
     let mut nodes: Vec<NodeId> = Vec::with_capacity(graph.len());
+    let mut kernels = HashMap::new();
     for (_, node) in graph.nodes() {
         let inputs: Vec<NodeId> = node.inputs.iter().map(|input| nodes[input.index()]).collect();
-        nodes.push(match Slices::of(graph, node, target) {
-            Some(slices) => slices.add(&mut pieces, node, &inputs)?,
-            None => pieces.add_named(&node.name, node.op.clone(), &inputs)?,
+        nodes.push(match Cut::of(graph, node, target) {
+            Cut::Slices(slices) => slices.add(&mut pieces, node, &inputs)?,
+            Cut::Whole(kernel) => {
+                let id = pieces.add_named(&node.name, node.op.clone(), &inputs)?;
+                kernels.extend(kernel.map(|kernel| (id, kernel)));
+                id
+            }
         });
     }
     let now = |id: &NodeId| nodes[id.index()];
@@ -40,7 +48,7 @@ pub fn split(graph: &Graph, request: &Request, target: &dyn Target) -> Result<Pi
         fuse: request.fuse,
     };
     let before = graph.nodes().map(|(id, _)| (now(&id), id)).collect();
-    Ok(Pieces { graph: pieces, request, before })
+    Ok(Pieces { graph: pieces, request, kernels, before })
 }
 
 impl Pieces {
@@ -55,6 +63,13 @@ impl Pieces {
     }
 }
 
+/// What becomes of one operation.
+enum Cut {
+    /// It need not be cut, or cannot be; with its kernel, where that was compiled.
+    Whole(Option<Kernel>),
+    Slices(Slices),
+}
+
 /// How one operation is cut.
 struct Slices {
     split: Split,
@@ -64,17 +79,26 @@ struct Slices {
     rows: usize,
 }
 
-impl Slices {
-    /// How a node must be cut; None where it need not be, or cannot be.
-    fn of(graph: &Graph, node: &Node<Op>, target: &dyn Target) -> Option<Self> {
-        let limits = target.limits()?;
-        let split = node.op.split()?;
+impl Cut {
+    fn of(graph: &Graph, node: &Node<Op>, target: &dyn Target) -> Self {
+        let (Some(limits), Some(split)) = (target.limits(), node.prepared.split) else {
+            return Self::Whole(None);
+        };
         let inputs: Vec<&Shape> = node.inputs.iter().map(|&input| graph.shape(input)).collect();
         // Slices lie in one buffer.
-        let lies = inputs.iter().copied().chain([&node.shape]).all(|shape| shape.elements() <= limits.buffer);
-        if !lies || fits(&node.op, &inputs, target, limits) {
-            return None;
+        if inputs.iter().copied().chain([&node.shape]).any(|shape| shape.elements() > limits.buffer) {
+            return Self::Whole(None);
         }
+        match fitting(&node.prepared, &inputs, target) {
+            Some(kernel) => Self::Whole(Some(kernel)),
+            None => Slices::of(node, &inputs, split, target).map_or(Self::Whole(None), Self::Slices),
+        }
+    }
+}
+
+impl Slices {
+    /// How a node must be cut; None where no slice fits.
+    fn of(node: &Node<Op>, inputs: &[&Shape], split: Split, target: &dyn Target) -> Option<Self> {
         let batch = *inputs.get(*split.sliced.first()?)?.first()?;
         let slice = |rows: usize| -> Vec<Shape> {
             let cut = |(i, shape): (usize, &&Shape)| match split.sliced.contains(&i) {
@@ -85,7 +109,9 @@ impl Slices {
         };
         let fits = |rows: usize| {
             let inputs = slice(rows);
-            fits(&node.op, &inputs.iter().collect::<Vec<_>>(), target, limits)
+            let inputs: Vec<&Shape> = inputs.iter().collect();
+            // A slice may be too small for the operation.
+            node.op.prepare(&inputs).is_ok_and(|prepared| fitting(&prepared, &inputs, target).is_some())
         };
         let (mut most, mut too_many) = (0, batch);
         while too_many - most > 1 {
@@ -131,11 +157,15 @@ impl Slices {
                     offsets.push(row * start);
                     parts.push(graph.add_named(&name, node.op.slice(row * start), &operands)?);
                 }
-                Join::Parts(join) => {
+                Join::Sum | Join::Merge(_) => {
                     let part = graph.add_named(&name, node.op.clone(), &operands)?;
+                    let join = match self.split.join {
+                        Join::Merge(merge) => merge([start, end - start]),
+                        _ => Op::addition(),
+                    };
                     // At once, so that only one part waits for the next.
                     parts = vec![match parts[..] {
-                        [sum] => graph.add_named(&node.name, join([start, end - start]), &[sum, part])?,
+                        [joined] => graph.add_named(&node.name, join, &[joined, part])?,
                         _ => part,
                     }];
                 }
@@ -148,7 +178,7 @@ impl Slices {
                 let packed = graph.add_named(&name, pack.into(), &parts)?;
                 graph.add_named(&node.name, View::reshape(node.shape.clone()).into(), &[packed])
             }
-            Join::Parts(_) => Ok(parts[0]),
+            Join::Sum | Join::Merge(_) => Ok(parts[0]),
         }
     }
 }
@@ -158,9 +188,11 @@ fn with_rows(shape: &Shape, rows: usize) -> Shape {
     Shape::from(&[&[rows], rest].concat()[..])
 }
 
-/// Whether the operation takes inputs of these shapes, and the device everything that the kernel is given.
-fn fits(op: &Op, inputs: &[&Shape], target: &dyn Target, limits: Limits) -> bool {
-    let Ok(output) = GraphOp::shape(op, inputs) else { return false };
-    let tensors = inputs.iter().copied().chain([&output]).all(|shape| shape.elements() <= limits.binding);
-    tensors && target.workspace(op, &Io { inputs, output: &output, in_place: false }) <= limits.workspace
+/// The kernel, not in place, where the device can be given it and all its tensors.
+fn fitting(op: &PreparedOp, inputs: &[&Shape], target: &dyn Target) -> Option<Kernel> {
+    let limits = target.limits()?;
+    if inputs.iter().copied().chain([&op.output]).any(|shape| shape.elements() > limits.binding) {
+        return None;
+    }
+    Some(target.compile(op, None)).filter(|kernel| kernel.workspace() <= limits.workspace)
 }

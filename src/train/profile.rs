@@ -25,16 +25,16 @@ impl Profile {
     pub fn new(program: &Program, seconds: &[f64], runs: u64) -> Self {
         let mut rows: BTreeMap<String, ProfileRow> = BTreeMap::new();
         for (step, &seconds) in program.steps.iter().zip(seconds) {
-            let (op, operations) = match &step.work {
-                Work::Run { op, .. } => (op.name(), step.with_io(|io| op.operations(io))),
-                Work::Copy => ("copy", 0),
+            let op = match &step.work {
+                Work::Run { op, .. } => op.name(),
+                Work::Copy => "copy",
             };
             let elements: usize = step.inputs.iter().chain([&step.output]).map(|(_, place)| place.len).sum();
             let row = rows.entry(op.to_string()).or_default();
             row.op = op.to_string();
             row.calls += runs;
             row.seconds += seconds;
-            row.operations += operations as f64 * runs as f64;
+            row.operations += step.flops() as f64 * runs as f64;
             row.bytes += 4.0 * elements as f64 * runs as f64;
         }
         let mut rows: Vec<ProfileRow> = rows.into_values().collect();

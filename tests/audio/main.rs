@@ -1,5 +1,6 @@
 //! From audio files to samples: what decodes to what, what is refused and how, resampling.
 
+mod faults;
 mod ffmpeg;
 mod files;
 mod formats;

@@ -6,17 +6,15 @@ mod stft;
 
 use genre_recognizer::graph::{GraphOp, Shape};
 use genre_recognizer::ops::Op;
-use genre_recognizer::ops::kernel::Operand;
 
 /// The reference of an operation in f64.
 fn reference(op: impl Into<Op>, inputs: &[(Shape, Vec<f64>)]) -> Vec<f64> {
     let op = op.into();
     let shapes: Vec<&Shape> = inputs.iter().map(|(shape, _)| shape).collect();
-    let shape = op.shape(&shapes).unwrap();
-    let operands: Vec<Operand<'_, f64>> =
-        inputs.iter().map(|(shape, data)| Operand { data, shape }).collect();
-    let mut output = vec![f64::NAN; shape.elements()];
-    op.reference(&operands, &mut output, &shape);
+    let op = op.prepare(&shapes).unwrap();
+    let inputs: Vec<&[f64]> = inputs.iter().map(|(_, data)| &data[..]).collect();
+    let mut output = vec![f64::NAN; op.output.elements()];
+    op.reference(&inputs, &mut output);
     output
 }
 

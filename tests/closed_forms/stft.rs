@@ -137,7 +137,9 @@ fn gradient_of_energy() {
 fn refuses_what_cannot_be() {
     use genre_recognizer::ops::Operation;
     let shape = |n_fft, hop, centred, samples: usize| {
-        PowerStft { n_fft, hop, centred }.shape(&[&Shape::from([1, 1, samples])])
+        PowerStft { n_fft, hop, centred }
+            .prepare(&[&Shape::from([1, 1, samples])])
+            .map(|prepared| prepared.output)
     };
     assert_eq!(shape(2048, 512, true, 44_100).unwrap(), Shape::from([1, 1, 1025, 87]));
     assert_eq!(shape(64, 10, false, 83).unwrap(), Shape::from([1, 1, 33, 2]));

@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 
 use genre_recognizer::graph::{GraphOp, Shape};
-use genre_recognizer::ops::kernel::{Binding, Cooperative, GpuKernel, Io, Launch, Mixed};
+use genre_recognizer::ops::kernel::{Binding, Cooperative, GpuKernel, Launch, Mixed};
 use wgpu::util::DeviceExt;
 
 use crate::harness::{Case, common};
@@ -188,12 +188,11 @@ fn blocks_of_matrices_cover_the_product() {
     for (mut case, units, subgroup) in cases() {
         case.inputs.iter_mut().flat_map(|(_, data)| data).for_each(|value| *value = to_half(*value));
         let shapes: Vec<&Shape> = case.inputs.iter().map(|(shape, _)| shape).collect();
-        let output = GraphOp::shape(&case.op, &shapes).unwrap();
-        let io = Io { inputs: &shapes, output: &output, in_place: false };
-        let kernel = case.op.gpu_mixed(&io, Mixed { cooperative: Some(units) });
+        let op = case.op.prepare(&shapes).unwrap();
+        let kernel = op.gpu(None, Some(Mixed { cooperative: Some(units) }));
         let across = kernel.launches[0].constants.iter().find(|(name, _)| *name == "ACROSS").unwrap().1;
         *seen.entry((units.side, across as usize, kernel.launches.len() > 1)).or_insert(0) += 1;
-        let actual = adapter.run(&kernel, &case.inputs, output.elements(), subgroup);
+        let actual = adapter.run(&kernel, &case.inputs, op.output.elements(), subgroup);
         let name = format!("emulated matrices {units:?}, subgroups of {subgroup}");
         case.compare(&name, &exact(&case, |value| value), &actual);
     }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use genre_recognizer::device::{Device, LoadOptions, cpu::Cpu, reference};
 use genre_recognizer::graph::{GraphOp, NodeId, Shape};
-use genre_recognizer::ops::kernel::{Cooperative, Io, Mixed};
+use genre_recognizer::ops::kernel::{Cooperative, Mixed};
 use genre_recognizer::ops::residual_add::Add;
 use genre_recognizer::ops::source::{Input, Variable};
 use genre_recognizer::ops::{Graph, Op};
@@ -83,14 +83,14 @@ impl Case {
     /// The GPU's launches are valid, in place too; an adapter is not needed.
     fn check_launches(&self) {
         let shapes: Vec<&Shape> = self.inputs.iter().map(|(shape, _)| shape).collect();
-        let output = GraphOp::shape(&self.op, &shapes).unwrap();
-        for in_place in [Some(false), self.op.gpu_in_place().map(|_| true)].into_iter().flatten() {
-            let io = Io { inputs: &shapes, output: &output, in_place };
-            launches::check(&format!("{:?}", self.op), &self.op.gpu(&io));
+        let op = self.op.prepare(&shapes).unwrap();
+        let in_place = op.in_place.map(Some);
+        for in_place in [None].into_iter().chain(in_place) {
+            launches::check(&format!("{:?}", self.op), &op.gpu(in_place, None));
             let units = |side, subgroup| Some(Cooperative { side, subgroup });
             for cooperative in [None, units(8, [32, 32]), units(16, [32, 32]), units(16, [32, 64])] {
                 let mixed = Mixed { cooperative };
-                launches::check(&format!("{:?}, {mixed:?}", self.op), &self.op.gpu_mixed(&io, mixed));
+                launches::check(&format!("{:?}, {mixed:?}", self.op), &op.gpu(in_place, Some(mixed)));
             }
         }
     }

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use genre_recognizer::graph::GraphOp;
 use genre_recognizer::model::{ModelConfig, Network, OptimizerConfig, TrainingConfig};
-use genre_recognizer::ops::Op;
-use genre_recognizer::ops::kernel::{GpuKernel, Io};
+use genre_recognizer::ops::kernel::{GpuKernel, Kernel};
+use genre_recognizer::ops::prepared::PreparedOp;
 use genre_recognizer::plan::{Step, Target, Work, plan};
 
 use crate::launches;
@@ -15,16 +15,8 @@ use crate::launches;
 struct AnyGpu;
 
 impl Target for AnyGpu {
-    fn workspace(&self, op: &Op, io: &Io<'_>) -> usize {
-        op.gpu(io).workspace
-    }
-
-    fn tables(&self, op: &Op, io: &Io<'_>) -> usize {
-        op.gpu(io).tables.iter().map(|table| table.len()).sum()
-    }
-
-    fn in_place(&self, op: &Op) -> Option<usize> {
-        op.gpu_in_place()
+    fn compile(&self, op: &PreparedOp, in_place: Option<usize>) -> Kernel {
+        op.gpu(in_place, None).into()
     }
 
     fn alignment(&self) -> usize {
@@ -43,14 +35,15 @@ fn steps(batch: usize) -> Vec<Step> {
 }
 
 /// A kernel's name, its launches, floating-point operations and bytes.
-fn kernel(step: &Step) -> (String, GpuKernel, f64, f64) {
-    let Work::Run { op, .. } = &step.work else { unreachable!("only kernels are asked for") };
+fn kernel(step: &Step) -> (String, &GpuKernel, f64, f64) {
+    let Work::Run { op, kernel: Kernel::Gpu(kernel), .. } = &step.work else {
+        unreachable!("only kernels of a GPU are asked for")
+    };
     let sizes = |shape: &[usize]| shape.iter().map(usize::to_string).collect::<Vec<_>>().join("×");
     let inputs: Vec<String> = step.inputs.iter().take(2).map(|(shape, _)| sizes(shape)).collect();
     let name = format!("{} {} → {}", GraphOp::name(op), inputs.join(" "), sizes(&step.output.0));
     let elements: usize = step.inputs.iter().chain([&step.output]).map(|(_, place)| place.len).sum();
-    let operations = step.with_io(|io| op.operations(io));
-    (name, step.with_io(|io| op.gpu(io)), operations as f64, 4.0 * elements as f64)
+    (name, kernel, step.flops() as f64, 4.0 * elements as f64)
 }
 
 /// A software adapter's two frames, and what cards are measured with.
@@ -62,7 +55,7 @@ fn launches_of_the_network_fit_every_adapter() {
             let (name, kernel, ..) = kernel(&step);
             // The network's shapes repeat; every kernel is looked at once.
             if seen.insert(format!("{name} {kernel:?}")) {
-                launches::check(&name, &kernel);
+                launches::check(&name, kernel);
                 for launch in &kernel.launches {
                     let (threads, memory) = launches::size(launch);
                     let what = format!("`{}` for {name}: {threads} threads, {memory} bytes", launch.entry);

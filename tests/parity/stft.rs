@@ -24,7 +24,7 @@ const CASES: &[(usize, usize, bool, [usize; 3])] = &[
 
 fn check(op: PowerStft, audio: [usize; 3], scale: f32, rng: &mut Rng) {
     let audio = normal(rng, audio, scale);
-    let spectrogram = op.shape(&[&audio.0]).unwrap();
+    let spectrogram = op.prepare(&[&audio.0]).unwrap().output;
     let dy = normal(rng, &spectrogram[..], 1.0);
     let reduction = op.n_fft;
     let forward = Case { op: op.into(), inputs: vec![audio.clone()], reduction, backward: false };
@@ -68,11 +68,10 @@ fn frames_keep_apart() {
 }
 
 fn run(op: PowerStft, audio: &[f32]) -> Vec<f32> {
-    use genre_recognizer::ops::kernel::Io;
     let shape = Shape::from([1, 1, audio.len()]);
-    let output = op.shape(&[&shape]).unwrap();
-    let kernel = op.cpu(&Io { inputs: &[&shape], output: &output, in_place: false });
-    let mut power = vec![f32::NAN; output.elements()];
-    (kernel.run)(&[audio], &mut power, &mut vec![f32::NAN; kernel.workspace]);
+    let prepared = op.prepare(&[&shape]).unwrap();
+    let kernel = op.cpu(&prepared.sizes, None);
+    let mut power = vec![f32::NAN; prepared.output.elements()];
+    kernel.run(&[audio], &mut power, &mut vec![f32::NAN; kernel.workspace]);
     power
 }

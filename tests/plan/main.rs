@@ -11,9 +11,10 @@ use genre_recognizer::device::{Device, Executable, LoadOptions, cpu::Cpu, refere
 use genre_recognizer::graph::{GraphOp, NodeId, Shape};
 use genre_recognizer::ops::activation::{LeakyRelu, LeakyReluGrad};
 use genre_recognizer::ops::batch_norm::{BatchNorm, BatchStats};
-use genre_recognizer::ops::kernel::Io;
+use genre_recognizer::ops::kernel::Kernel;
 use genre_recognizer::ops::log::{Decibel, Ln};
 use genre_recognizer::ops::mel::{Mel, MelSpec};
+use genre_recognizer::ops::prepared::PreparedOp;
 use genre_recognizer::ops::residual_add::Add;
 use genre_recognizer::ops::source::{Input, Variable};
 use genre_recognizer::ops::stft::PowerStft;
@@ -28,11 +29,8 @@ type Values = HashMap<NodeId, Vec<f32>>;
 struct Aligned;
 
 impl Target for Aligned {
-    fn workspace(&self, op: &Op, io: &Io<'_>) -> usize {
-        Cpu.workspace(op, io)
-    }
-    fn in_place(&self, op: &Op) -> Option<usize> {
-        Cpu.in_place(op)
+    fn compile(&self, op: &PreparedOp, in_place: Option<usize>) -> Kernel {
+        Cpu.compile(op, in_place)
     }
     fn alignment(&self) -> usize {
         64

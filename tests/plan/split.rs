@@ -14,12 +14,13 @@ use genre_recognizer::ops::bias::{Bias, BiasGrad};
 use genre_recognizer::ops::conv2d::{Conv2d, Conv2dInputGrad, Conv2dWeightGrad};
 use genre_recognizer::ops::dense::{Form, Matmul};
 use genre_recognizer::ops::dropout::Dropout;
-use genre_recognizer::ops::kernel::Io;
+use genre_recognizer::ops::kernel::Kernel;
 use genre_recognizer::ops::log::{Decibel, DecibelGrad, Ln, LnGrad};
 use genre_recognizer::ops::loss::{CrossEntropy, Softmax, SoftmaxGrad};
 use genre_recognizer::ops::mask::Mask;
 use genre_recognizer::ops::mel::{Mel, MelSpec};
 use genre_recognizer::ops::pool::{AveragePool, AveragePoolGrad, MaxPool, MaxPoolGrad, Window};
+use genre_recognizer::ops::prepared::PreparedOp;
 use genre_recognizer::ops::residual_add::Add;
 use genre_recognizer::ops::source::{Input, Variable};
 use genre_recognizer::ops::split::Join;
@@ -52,14 +53,8 @@ impl Small {
 }
 
 impl Target for Small {
-    fn workspace(&self, op: &Op, io: &Io<'_>) -> usize {
-        self.device.workspace(op, io)
-    }
-    fn tables(&self, op: &Op, io: &Io<'_>) -> usize {
-        self.device.tables(op, io)
-    }
-    fn in_place(&self, op: &Op) -> Option<usize> {
-        self.device.in_place(op)
+    fn compile(&self, op: &PreparedOp, in_place: Option<usize>) -> Kernel {
+        self.device.compile(op, in_place)
     }
     fn alignment(&self) -> usize {
         self.alignment
@@ -211,7 +206,8 @@ fn cases() -> Vec<Case> {
 #[test]
 fn every_operation_in_slices() {
     for (seed, Case { op, shapes }) in cases().into_iter().enumerate() {
-        let split = op.split().unwrap_or_else(|| panic!("{op:?} cannot be split"));
+        let whole: Vec<&Shape> = shapes.iter().collect();
+        let split = op.prepare(&whole).unwrap().split.unwrap_or_else(|| panic!("{op:?} cannot be split"));
         for in_the_middle in [false, true] {
             let mut rng = Rng::new(100 + seed as u64);
             let (mut graph, mut given) = (Graph::new(), Values::new());
@@ -396,7 +392,7 @@ fn largest(graph: &Graph, request: &Request) -> [usize; 2] {
     let program = planned(graph, request, &Small::new(&cpu(), 1, 0).unlimited());
     [true, false].map(|split| {
         let steps = program.steps.iter().filter(|step| match &step.work {
-            Work::Run { op, .. } => op.split().is_some() == split,
+            Work::Run { prepared, .. } => prepared.split.is_some() == split,
             Work::Copy => false,
         });
         steps

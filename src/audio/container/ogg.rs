@@ -27,11 +27,9 @@ const PACKET: usize = 16 << 20;
 /// Most pages in which headers are looked for, and most streams in one part.
 const PAGES: usize = 1000;
 const STREAMS: usize = 64;
-/// A stream whose first page lies further in, in seconds, was joined late.
-const LATE: i64 = 10;
 
 /// Reads Ogg.
-pub(in super::super) struct Ogg {
+pub(in crate::audio) struct Ogg {
     window: Window,
     streams: Vec<Stream>,
     tracks: Vec<Track>,
@@ -82,9 +80,9 @@ enum Codec {
 
 impl Ogg {
     /// Reads the headers of an Ogg file, which `source` stands at the beginning of.
-    pub(in super::super) fn new(source: Box<dyn MediaSource>) -> Result<Self> {
+    pub(in crate::audio) fn new(source: Box<dyn MediaSource>) -> Result<Self> {
         let mut ogg = Self {
-            window: Window::new(source, 0),
+            window: Window::new(source, 0)?,
             streams: Vec::new(),
             tracks: Vec::new(),
             units: VecDeque::new(),
@@ -142,7 +140,6 @@ impl Ogg {
         loop {
             let bytes = self.window.peek(LONGEST)?;
             if bytes.len() < HEADER {
-                self.missing.cut |= bytes.starts_with(b"Ogg");
                 return Ok(None);
             }
             match page_length(bytes) {
@@ -151,11 +148,8 @@ impl Ogg {
                     self.window.skip(length as u64)?;
                     return Ok(Some(page));
                 }
-                found => {
-                    // The last page is cut off, unless its header is damaged.
-                    let cut = found.is_some() && bytes.len() < LONGEST;
+                _ => {
                     let next = bytes.iter().skip(1).position(|&b| b == b'O').map_or(bytes.len(), |i| i + 1);
-                    self.missing.cut |= cut;
                     self.window.skip(next as u64)?;
                 }
             }
@@ -224,14 +218,16 @@ impl Ogg {
         let here = self.window.position();
         let end = self.window.len()?;
         for (stream, track) in self.streams.iter().zip(&mut self.tracks) {
-            let Some(rate) = track.codec_params.as_ref().and_then(|p| p.audio()?.sample_rate) else {
-                continue;
-            };
             let tail = end.saturating_sub(2 * LONGEST as u64).max(start);
             let last = last_granule(&mut self.window, tail, stream.serial)?;
-            // What waits already tells where the stream begins, if not the first page that follows.
-            let first = self.units.iter().find_map(|unit| Some(unit.end?.granule));
-            let offset = first.filter(|&granule| granule > LATE * i64::from(rate)).unwrap_or(0);
+            // What waits already tells where the stream begins: at 0, unless it was joined late.
+            let mut most = 0;
+            let first =
+                self.units.iter().filter(|unit| unit.packet.track_id == stream.serial).find_map(|unit| {
+                    most += stream.longest(&unit.packet.data);
+                    Some(unit.end?.granule)
+                });
+            let offset = first.map_or(0, |granule| (granule - most).max(0));
             let skip = if stream.codec == Codec::Opus { opus_skip(&stream.setup) } else { 0 };
             if let Some(frames) = last.and_then(|last| u64::try_from(last - offset - skip).ok()) {
                 track.with_num_frames(frames);
@@ -346,6 +342,30 @@ impl Stream {
                 }
                 sound
             }
+        }
+    }
+
+    /// Samples that a packet holds at most.
+    fn longest(&self, packet: &[u8]) -> i64 {
+        match (self.codec, packet) {
+            // The larger of its two sizes of blocks.
+            (Codec::Vorbis, _) => self.setup.get(28).map_or(0, |sizes| 1 << (sizes >> 4) >> 1),
+            // RFC 6716, section 3.1.
+            (Codec::Opus, [first, rest @ ..]) => {
+                let size = match first >> 3 {
+                    config @ ..12 => [480, 960, 1920, 2880][usize::from(config % 4)],
+                    config @ 12..16 => [480, 960][usize::from(config % 2)],
+                    config => [120, 240, 480, 960][usize::from(config % 4)],
+                };
+                let count = match (first & 3, rest.first()) {
+                    (0, _) => 1,
+                    (3, Some(count)) => i64::from(count & 63),
+                    _ => 2,
+                };
+                size * count
+            }
+            (Codec::Flac, _) => self.setup.get(2..4).map_or(0, |b| u16::from_be_bytes([b[0], b[1]]).into()),
+            _ => 0,
         }
     }
 

@@ -8,7 +8,7 @@ use symphonia::core::io::MediaSource;
 const CHUNK: usize = 1 << 16;
 
 /// A window on a source's bytes.
-pub(in super::super) struct Window {
+pub(in crate::audio) struct Window {
     source: Box<dyn MediaSource>,
     buffer: Vec<u8>,
     /// Where the window begins in the buffer, and where the buffer begins in the source.
@@ -17,18 +17,19 @@ pub(in super::super) struct Window {
 }
 
 impl Window {
-    /// A window on `source`, which stands at `base`.
-    pub(in super::super) fn new(source: Box<dyn MediaSource>, base: u64) -> Self {
-        Self { source, buffer: Vec::new(), at: 0, base }
+    /// A window on `source` from `position` on.
+    pub(in crate::audio) fn new(mut source: Box<dyn MediaSource>, position: u64) -> io::Result<Self> {
+        let base = source.seek(SeekFrom::Start(position))?;
+        Ok(Self { source, buffer: Vec::new(), at: 0, base })
     }
 
     /// Where the window begins in the source.
-    pub(in super::super) fn position(&self) -> u64 {
+    pub(in crate::audio) fn position(&self) -> u64 {
         self.base + self.at as u64
     }
 
     /// The bytes from here on: at least `count`, unless the source ends before.
-    pub(in super::super) fn peek(&mut self, count: usize) -> io::Result<&[u8]> {
+    pub(in crate::audio) fn peek(&mut self, count: usize) -> io::Result<&[u8]> {
         if self.buffer.len() - self.at < count {
             self.buffer.drain(..self.at);
             self.base += self.at as u64;
@@ -44,7 +45,7 @@ impl Window {
     }
 
     /// Exactly `count` bytes, which are passed over; `None`, and nothing is passed over, where the source ends before.
-    pub(in super::super) fn take(&mut self, count: usize) -> io::Result<Option<&[u8]>> {
+    pub(in crate::audio) fn take(&mut self, count: usize) -> io::Result<Option<&[u8]>> {
         if self.peek(count)?.len() < count {
             return Ok(None);
         }
@@ -53,7 +54,7 @@ impl Window {
     }
 
     /// Passes over `count` bytes.
-    pub(in super::super) fn skip(&mut self, count: u64) -> io::Result<()> {
+    pub(in crate::audio) fn skip(&mut self, count: u64) -> io::Result<()> {
         match usize::try_from(count) {
             Ok(near) if near <= self.buffer.len() - self.at => {
                 self.at += near;
@@ -64,20 +65,20 @@ impl Window {
     }
 
     /// Goes to a place of the source.
-    pub(in super::super) fn go_to(&mut self, position: u64) -> io::Result<()> {
+    pub(in crate::audio) fn go_to(&mut self, position: u64) -> io::Result<()> {
         let end = self.base + self.buffer.len() as u64;
         if (self.base..=end).contains(&position) {
             self.at = (position - self.base) as usize;
             return Ok(());
         }
-        self.base = self.source.seek(SeekFrom::Start(position))?;
+        self.base = self.source.seek(SeekFrom::Start(position.min(i64::MAX as u64)))?;
         self.buffer.clear();
         self.at = 0;
         Ok(())
     }
 
     /// Length of the source.
-    pub(in super::super) fn len(&mut self) -> io::Result<u64> {
+    pub(in crate::audio) fn len(&mut self) -> io::Result<u64> {
         let here = self.source.stream_position()?;
         let end = self.source.seek(SeekFrom::End(0))?;
         self.source.seek(SeekFrom::Start(here))?;
@@ -94,7 +95,7 @@ mod tests {
     #[test]
     fn bytes_come_in_order() {
         let bytes: Vec<u8> = (0..300_000u32).map(|i| (i % 251) as u8).collect();
-        let mut window = Window::new(Box::new(Cursor::new(bytes.clone())), 0);
+        let mut window = Window::new(Box::new(Cursor::new(bytes.clone())), 0).unwrap();
         assert_eq!(window.len().unwrap(), 300_000);
         assert_eq!(window.peek(70_000).unwrap()[..70_000], bytes[..70_000]);
         assert_eq!(window.take(10).unwrap().unwrap(), &bytes[..10]);

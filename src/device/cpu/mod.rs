@@ -1,4 +1,4 @@
-//! The CPU device: prepared kernels, run one after another, each on all threads.
+//! The CPU device: kernels run one after another, each on all threads.
 
 mod buffer;
 
@@ -8,9 +8,9 @@ use std::time::Instant;
 
 use self::buffer::Buffer;
 use super::{Device, DeviceError, Executable, LoadOptions, Precision, scratch, visible};
-use crate::graph::NodeId;
-use crate::ops::Op;
-use crate::ops::kernel::{CpuRun, Io};
+use crate::graph::{GraphOp, NodeId};
+use crate::ops::kernel::{CpuKernel, Kernel};
+use crate::ops::prepared::PreparedOp;
 use crate::plan::{Place, Program, Target, Work};
 use crate::simd;
 
@@ -19,12 +19,8 @@ use crate::simd;
 pub struct Cpu;
 
 impl Target for Cpu {
-    fn workspace(&self, op: &Op, io: &Io<'_>) -> usize {
-        op.cpu(io).workspace
-    }
-
-    fn in_place(&self, op: &Op) -> Option<usize> {
-        op.cpu_in_place()
+    fn compile(&self, op: &PreparedOp, in_place: Option<usize>) -> Kernel {
+        op.cpu(in_place).into()
     }
 
     fn alignment(&self) -> usize {
@@ -55,10 +51,11 @@ impl Device for Cpu {
             .steps
             .iter()
             .map(|step| match &step.work {
-                Work::Run { op, .. } => Some(step.with_io(|io| op.cpu(io).run)),
-                Work::Copy => None,
+                Work::Run { kernel: Kernel::Cpu(kernel), .. } => Ok(Some(kernel.clone())),
+                Work::Run { op, .. } => Err(DeviceError::NoKernel { step: step.name.clone(), op: op.name() }),
+                Work::Copy => Ok(None),
             })
-            .collect();
+            .collect::<Result<_, _>>()?;
         Ok(Box::new(Loaded {
             buffers: program
                 .buffers
@@ -87,7 +84,8 @@ impl Device for Cpu {
 struct Loaded {
     program: Arc<Program>,
     options: LoadOptions,
-    kernels: Vec<Option<CpuRun>>,
+    /// Of every step; none copies.
+    kernels: Vec<Option<Arc<CpuKernel>>>,
     buffers: Vec<Buffer>,
     seconds: Vec<f64>,
     finished: VecDeque<Vec<Vec<f32>>>,
@@ -116,7 +114,7 @@ impl Loaded {
                     .map(|(i, (_, place))| if *in_place == Some(i) { &[] } else { self.slice(*place) })
                     .collect();
                 let scratch_len = workspace.map_or(0, |place| place.len);
-                kernel(&inputs, output, &mut scratch[..scratch_len]);
+                kernel.run(&inputs, output, &mut scratch[..scratch_len]);
                 if let Some(place) = workspace {
                     self.buffers[place.buffer] = scratch;
                 }

@@ -10,7 +10,7 @@ use super::profile::Profile;
 use super::readback::Readback;
 use crate::device::{DeviceError, Executable, LoadOptions, scratch, visible};
 use crate::graph::{GraphOp, NodeId};
-use crate::ops::kernel::{Binding, Launch};
+use crate::ops::kernel::{Binding, Kernel, Launch};
 use crate::plan::{Place, Program, Step, Work};
 
 /// Uploads are handed to the driver before they pile up to this many bytes.
@@ -71,7 +71,7 @@ impl Loaded {
         let program = loaded.program.clone();
         for step in &program.steps {
             let mut pipelines = gpu.pipelines.lock().unwrap_or_else(PoisonError::into_inner);
-            let commands = loaded.prepare(gpu, &mut pipelines, step)?;
+            let commands = loaded.prepare(&mut pipelines, step)?;
             loaded.steps.push(commands);
         }
         Ok(loaded)
@@ -84,24 +84,21 @@ impl Loaded {
         Ok(buffer)
     }
 
-    fn prepare(
-        &mut self,
-        gpu: &Gpu,
-        pipelines: &mut Pipelines,
-        step: &Step,
-    ) -> Result<Vec<Command>, DeviceError> {
-        let Work::Run { op, workspace, .. } = &step.work else {
-            return Ok(vec![Command::Copy { from: step.inputs[0].1, to: step.output.1 }]);
+    fn prepare(&mut self, pipelines: &mut Pipelines, step: &Step) -> Result<Vec<Command>, DeviceError> {
+        let (kernel, workspace) = match &step.work {
+            Work::Run { kernel: Kernel::Gpu(kernel), workspace, .. } if !kernel.launches.is_empty() => {
+                (kernel, workspace)
+            }
+            Work::Run { op, .. } => {
+                return Err(DeviceError::NoKernel { step: step.name.clone(), op: op.name() });
+            }
+            Work::Copy => return Ok(vec![Command::Copy { from: step.inputs[0].1, to: step.output.1 }]),
         };
-        let kernel = step.with_io(|io| gpu.kernel(op, io));
-        if kernel.launches.is_empty() {
-            return Err(DeviceError::NoKernel { step: step.name.clone(), op: op.name() });
-        }
         let first_table = self.tables.len();
         for table in &kernel.tables {
             let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_DST;
-            let buffer = self.context.buffer("table", bytes(table.len()), usage, self.program.memory())?;
-            self.upload(&buffer, 0, table)?;
+            let buffer = self.context.buffer("table", bytes(table.len), usage, self.program.memory())?;
+            self.upload(&buffer, 0, table.values())?;
             self.tables.push(buffer);
         }
         let mut commands = Vec::new();

@@ -35,11 +35,11 @@ struct Bound {
 pub fn check(context: &Context, program: &Program) -> Result<(), DeviceError> {
     let Bounds { binding, buffer } = Bounds::of(context);
     let steps = program.steps.iter().filter_map(|step| match &step.work {
-        Work::Run { op, workspace, .. } => Some((step, op, workspace)),
+        Work::Run { prepared, workspace, .. } => Some((step, prepared, workspace)),
         Work::Copy => None,
     });
-    let tensors = steps.flat_map(|(step, op, workspace)| {
-        let splits = op.split().is_some();
+    let tensors = steps.flat_map(|(step, prepared, workspace)| {
+        let splits = prepared.split.is_some();
         let tensor = |name: String, (shape, place): &(Shape, Place)| Bound {
             name,
             bytes: 4 * place.len as u64,

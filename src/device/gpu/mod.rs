@@ -21,8 +21,8 @@ use limits::Bounds;
 use pipelines::Pipelines;
 
 use super::{Device, DeviceError, Executable, LoadOptions, Precision};
-use crate::ops::Op;
-use crate::ops::kernel::{Cooperative, GpuKernel, Io, Mixed};
+use crate::ops::kernel::{Cooperative, Kernel, Mixed};
+use crate::ops::prepared::PreparedOp;
 use crate::plan::{Limits, Program, Target};
 
 /// Storage bindings begin at multiples of 256 bytes.
@@ -55,11 +55,6 @@ impl Gpu {
         Ok(Self { mixed: context.mixed, context, pipelines: Arc::default() })
     }
 
-    /// The kernel of an operation at this device's precision.
-    fn kernel(&self, op: &Op, io: &Io<'_>) -> GpuKernel {
-        self.mixed.map_or_else(|| op.gpu(io), |mixed| op.gpu_mixed(io, mixed))
-    }
-
     /// The adapter in use.
     #[cfg(any(test, feature = "internals"))]
     pub fn adapter(&self) -> &Adapter {
@@ -73,16 +68,9 @@ pub fn adapters() -> Vec<Adapter> {
 }
 
 impl Target for Gpu {
-    fn workspace(&self, op: &Op, io: &Io<'_>) -> usize {
-        self.kernel(op, io).workspace
-    }
-
-    fn tables(&self, op: &Op, io: &Io<'_>) -> usize {
-        self.kernel(op, io).tables.iter().map(|table| table.len()).sum()
-    }
-
-    fn in_place(&self, op: &Op) -> Option<usize> {
-        op.gpu_in_place()
+    /// The kernel at this device's precision.
+    fn compile(&self, op: &PreparedOp, in_place: Option<usize>) -> Kernel {
+        op.gpu(in_place, self.mixed).into()
     }
 
     fn alignment(&self) -> usize {

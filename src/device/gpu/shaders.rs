@@ -40,10 +40,15 @@ fn validate(module: &Module, capabilities: Capabilities) -> Result<ModuleInfo, S
 
 #[test]
 fn shaders_are_valid() {
+    let lanes: Vec<String> = files(&shaders().join("lanes")).into_iter().map(|(_, source)| source).collect();
     for (path, source) in files(&shaders()) {
-        let module = parse(&source, &path.display().to_string());
-        if let Err(error) = validate(&module, Capabilities::empty()) {
-            panic!("{}: {error}", path.display());
+        // What is written over lanes, with each of them.
+        let lanes = if source.contains("LANES") { lanes.clone() } else { vec![String::new()] };
+        for declarations in lanes {
+            let module = parse(&(declarations + &source), &path.display().to_string());
+            if let Err(error) = validate(&module, Capabilities::empty()) {
+                panic!("{}: {error}", path.display());
+            }
         }
     }
 }

@@ -14,8 +14,8 @@ pub fn shader_module(device: &wgpu::Device, shader: Shader) -> wgpu::ShaderModul
     if cfg!(debug_assertions) || shader.source.contains("wgpu_cooperative_matrix") {
         device.create_shader_module(descriptor)
     } else {
-        // SAFETY: the source is one of this crate's own files (`Shader` borrows for 'static, and kernels take it with
-        // `include_str!`), whose loops are bounded by constants and whose indices are proven in range by the same
+        // SAFETY: the source is one or several of this crate's own files (`Shader` borrows for 'static, and `shader!` puts
+        // files together when the crate is compiled; nothing is replaced in them), whose loops are bounded by constants and whose indices are proven in range by the same
         // kernels' parity tests with checked modules, on shapes across tile borders.
         unsafe { device.create_shader_module_trusted(descriptor, wgpu::ShaderRuntimeChecks::unchecked()) }
     }

@@ -1,13 +1,12 @@
 //! Leaky ReLU; with slope 0, ReLU.
 
-mod cpu;
-mod gpu;
-
-use super::batch_norm::masked;
-use super::kernel::{CpuKernel, GpuKernel, Io, Operand, Real};
-use super::split::Split;
+use super::kernel::{Constants, CpuKernel, GpuKernel, Real};
+use super::map::{Entries, GpuMap, Lanes, entries, lanes, map};
+use super::prepared::Prepared;
 use super::{Backward, Operation, arity, same};
 use crate::graph::{GraphError, NodeId, Shape};
+
+const SHADER: Lanes = lanes!("activation");
 
 /// `y = x` where x is positive, else `slope·x`; 0 ≤ slope < 1.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -20,7 +19,30 @@ pub struct LeakyRelu {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct LeakyReluGrad(pub LeakyRelu);
 
+/// dy times the slope of the leaky ReLU whose output is y; dy itself where there is none.
+pub(super) fn masked<T: Real>(dy: T, y: Option<T>, slope: Option<f32>) -> T {
+    match (slope, y) {
+        (Some(slope), Some(y)) if y <= T::zero() => dy * T::of(f64::from(slope)),
+        _ => dy,
+    }
+}
+
+/// As [`masked`], without options, so that a loop over it becomes a blend.
+#[inline(always)]
+pub(super) fn masked_f32(dy: f32, y: f32, slope: f32) -> f32 {
+    dy * if y <= 0.0 { slope } else { 1.0 }
+}
+
+impl LeakyRelu {
+    fn gpu(self, entries: Entries, inputs: usize, len: usize, in_place: Option<usize>) -> GpuKernel {
+        let constants: Constants = vec![("COUNT", len as f64), ("SLOPE", f64::from(self.slope))];
+        SHADER.map(len, GpuMap { entries, constants, inputs, in_place, len })
+    }
+}
+
 impl Operation for LeakyRelu {
+    type Sizes = usize;
+
     fn name(&self) -> &'static str {
         "leaky_relu"
     }
@@ -29,12 +51,12 @@ impl Operation for LeakyRelu {
         format!("slope {}", self.slope)
     }
 
-    fn shape(&self, inputs: &[&Shape]) -> Result<Shape, String> {
+    fn prepare(&self, inputs: &[&Shape]) -> Result<Prepared<usize>, String> {
         let [x] = arity(inputs)?;
         if !(0.0..1.0).contains(&self.slope) {
             return Err(format!("the slope must be at least 0 and below 1, not {}", self.slope));
         }
-        Ok(x.clone())
+        Ok(Prepared::like(x).in_place(0).rows(&[0]))
     }
 
     fn gradient(&self, backward: &mut Backward<'_>) -> Result<Vec<Option<NodeId>>, GraphError> {
@@ -42,36 +64,32 @@ impl Operation for LeakyRelu {
         Ok(vec![backward.add_for(0, LeakyReluGrad(*self).into(), &inputs)?])
     }
 
-    fn reference<T: Real>(&self, inputs: &[Operand<'_, T>], output: &mut [T], _: &Shape) {
+    fn reference<T: Real>(&self, _: &usize, inputs: &[&[T]], output: &mut [T]) {
         let slope = T::of(f64::from(self.slope));
-        for (y, &x) in output.iter_mut().zip(inputs[0].data) {
+        for (y, &x) in output.iter_mut().zip(inputs[0]) {
             *y = if x > T::zero() { x } else { slope * x };
         }
     }
 
-    fn cpu(&self, io: &Io<'_>) -> CpuKernel {
-        cpu::forward(self.slope, io)
+    fn cpu(&self, _: &usize, in_place: Option<usize>) -> CpuKernel {
+        let slope = self.slope;
+        map(
+            0,
+            in_place,
+            1,
+            #[inline(always)]
+            move |_, _, y| y.iter_mut().for_each(|y| *y = if *y > 0.0 { *y } else { slope * *y }),
+        )
     }
 
-    fn gpu(&self, io: &Io<'_>) -> GpuKernel {
-        gpu::forward(self.slope, io)
-    }
-
-    fn split(&self) -> Option<Split> {
-        Split::rows(&[0])
-    }
-
-    /// In x.
-    fn cpu_in_place(&self) -> Option<usize> {
-        Some(0)
-    }
-
-    fn gpu_in_place(&self) -> Option<usize> {
-        Some(0)
+    fn gpu(&self, &len: &usize, in_place: Option<usize>) -> GpuKernel {
+        Self::gpu(*self, entries!("forward"), 1, len, in_place)
     }
 }
 
 impl Operation for LeakyReluGrad {
+    type Sizes = usize;
+
     fn name(&self) -> &'static str {
         "leaky_relu_grad"
     }
@@ -80,36 +98,32 @@ impl Operation for LeakyReluGrad {
         self.0.settings()
     }
 
-    fn shape(&self, inputs: &[&Shape]) -> Result<Shape, String> {
+    fn prepare(&self, inputs: &[&Shape]) -> Result<Prepared<usize>, String> {
         let [y, dy] = arity(inputs)?;
         same(y, dy, "y and dy")?;
-        Ok(y.clone())
+        Ok(Prepared::like(y).in_place(1).rows(&[0, 1]))
     }
 
-    fn reference<T: Real>(&self, inputs: &[Operand<'_, T>], output: &mut [T], _: &Shape) {
-        for ((dx, &y), &dy) in output.iter_mut().zip(inputs[0].data).zip(inputs[1].data) {
+    fn reference<T: Real>(&self, _: &usize, inputs: &[&[T]], output: &mut [T]) {
+        for ((dx, &y), &dy) in output.iter_mut().zip(inputs[0]).zip(inputs[1]) {
             *dx = masked(dy, Some(y), Some(self.0.slope));
         }
     }
 
-    fn cpu(&self, io: &Io<'_>) -> CpuKernel {
-        cpu::backward(self.0.slope, io)
+    fn cpu(&self, _: &usize, in_place: Option<usize>) -> CpuKernel {
+        let slope = self.0.slope;
+        map(
+            1,
+            in_place,
+            1,
+            #[inline(always)]
+            move |first, inputs, dx| {
+                dx.iter_mut().zip(&inputs[0][first..]).for_each(|(dx, &y)| *dx = masked_f32(*dx, y, slope));
+            },
+        )
     }
 
-    fn gpu(&self, io: &Io<'_>) -> GpuKernel {
-        gpu::backward(self.0.slope, io)
-    }
-
-    fn split(&self) -> Option<Split> {
-        Split::rows(&[0, 1])
-    }
-
-    /// In dy.
-    fn cpu_in_place(&self) -> Option<usize> {
-        Some(1)
-    }
-
-    fn gpu_in_place(&self) -> Option<usize> {
-        Some(1)
+    fn gpu(&self, &len: &usize, in_place: Option<usize>) -> GpuKernel {
+        self.0.gpu(entries!("backward"), 2, len, in_place)
     }
 }

@@ -3,14 +3,17 @@
 //! Everything that a channel contributes is folded into a few coefficients first, so that an element costs a handful
 //! of multiplications and additions.
 
-use super::planes::{Layout, map, reduce_planes, sum_plane, sum_rows};
-use super::{BatchNorm, BatchNormInputGrad, BatchNormSums, EPSILON, MergeStats, RunningStats};
-use crate::ops::kernel::{CpuKernel, Io};
+use super::planes::{map, reduce_planes, sum_plane, sum_rows};
+use super::{
+    BatchNorm, BatchNormInputGrad, BatchNormSums, Channels, EPSILON, MergeStats, Residual, RunningStats,
+};
+use crate::ops::activation::masked_f32 as masked;
+use crate::ops::kernel::CpuKernel;
 
 /// Mean and variance of every channel from the means of its planes, [N, C], and the squared deviations in them; the
 /// means of planes of one element are the elements.
-fn merge_statistics(layout: Layout, plane_means: &[f32], squares: Option<&[f32]>, stats: &mut [f32]) {
-    let Layout { n, c, size } = layout;
+fn merge_statistics(channels: Channels, plane_means: &[f32], squares: Option<&[f32]>, stats: &mut [f32]) {
+    let Channels { n, c, size } = channels;
     let (n, size) = (n as f64, size as f64);
     let (means, variances) = stats.split_at_mut(c);
     sum_rows(c, [plane_means], |_, [m]| [f64::from(m), 0.0], |c, [sum, _]| means[c] = (sum / n) as f32);
@@ -30,21 +33,20 @@ fn merge_statistics(layout: Layout, plane_means: &[f32], squares: Option<&[f32]>
     }
 }
 
-fn reduction_workspace(layout: Layout) -> usize {
-    if layout.rows() { 0 } else { 2 * layout.n * layout.c }
+fn reduction_workspace(channels: Channels) -> usize {
+    if channels.rows() { 0 } else { 2 * channels.n * channels.c }
 }
 
-pub fn statistics(io: &Io<'_>) -> CpuKernel {
-    let layout = Layout::new(io.inputs[0]);
-    let size = layout.size as f64;
-    let run = move |inputs: &[&[f32]], stats: &mut [f32], workspace: &mut [f32]| {
-        if layout.rows() {
-            return merge_statistics(layout, inputs[0], None, stats);
+pub fn statistics(channels: Channels) -> CpuKernel {
+    let size = channels.size as f64;
+    CpuKernel::with_workspace(reduction_workspace(channels), move |inputs, stats, workspace| {
+        if channels.rows() {
+            return merge_statistics(channels, inputs[0], None, stats);
         }
         // Every plane in two passes, the second from cache, about a centre that is nearly its mean; what is left of
         // the mean is taken off (Chan, Golub and LeVeque 1983, "corrected two-pass").
         reduce_planes(
-            layout,
+            channels,
             [inputs[0]],
             workspace,
             #[inline(always)]
@@ -60,9 +62,8 @@ pub fn statistics(io: &Io<'_>) -> CpuKernel {
             },
         );
         let (means, squares) = workspace.split_at(workspace.len() / 2);
-        merge_statistics(layout, means, Some(squares), stats);
-    };
-    CpuKernel { workspace: reduction_workspace(layout), run: Box::new(run) }
+        merge_statistics(channels, means, Some(squares), stats);
+    })
 }
 
 /// `1/√(variance + EPSILON)`.
@@ -70,11 +71,9 @@ fn inverse_deviation(variance: f32) -> f64 {
     (f64::from(variance) + EPSILON).sqrt().recip()
 }
 
-pub fn sums(op: &BatchNormSums, io: &Io<'_>) -> CpuKernel {
-    let layout = Layout::new(io.inputs[0]);
-    let c = layout.c;
-    let slope = op.slope;
-    let run = move |inputs: &[&[f32]], sums: &mut [f32], workspace: &mut [f32]| {
+pub fn sums(op: &BatchNormSums, channels: Channels) -> CpuKernel {
+    let (c, slope) = (channels.c, op.slope);
+    CpuKernel::with_workspace(reduction_workspace(channels), move |inputs, sums, workspace| {
         let (x, stats, dy) = (inputs[0], inputs[1], inputs[2]);
         let (scales, shifts) = sums.split_at_mut(c);
         let (means, variances) = stats.split_at(c);
@@ -86,7 +85,7 @@ pub fn sums(op: &BatchNormSums, io: &Io<'_>) -> CpuKernel {
             let (d, dz) = (f64::from(x) - f64::from(means[channel]), f64::from(dz));
             [dz * d, dz]
         };
-        match (slope, layout.rows()) {
+        match (slope, channels.rows()) {
             (None, true) => {
                 return sum_rows(c, [x, dy], |channel, [x, dy]| row_terms(channel, x, dy), write);
             }
@@ -95,7 +94,7 @@ pub fn sums(op: &BatchNormSums, io: &Io<'_>) -> CpuKernel {
                 return sum_rows(c, [x, dy, inputs[3]], f, write);
             }
             (None, false) => reduce_planes(
-                layout,
+                channels,
                 [x, dy],
                 workspace,
                 #[inline(always)]
@@ -105,7 +104,7 @@ pub fn sums(op: &BatchNormSums, io: &Io<'_>) -> CpuKernel {
                 },
             ),
             (Some(slope), false) => reduce_planes(
-                layout,
+                channels,
                 [x, dy, inputs[3]],
                 workspace,
                 #[inline(always)]
@@ -121,14 +120,7 @@ pub fn sums(op: &BatchNormSums, io: &Io<'_>) -> CpuKernel {
         }
         let (dots, totals) = workspace.split_at(workspace.len() / 2);
         sum_rows(c, [dots, totals], |_, [dot, total]| [f64::from(dot), f64::from(total)], write);
-    };
-    CpuKernel { workspace: reduction_workspace(layout), run: Box::new(run) }
-}
-
-/// As [`super::masked`], without options, so that it becomes a blend.
-#[inline(always)]
-fn masked(dy: f32, y: f32, slope: f32) -> f32 {
-    dy * if y <= 0.0 { slope } else { 1.0 }
+    })
 }
 
 #[inline(always)]
@@ -136,11 +128,14 @@ fn leaky(z: f32, slope: f32) -> f32 {
     z * if z < 0.0 { slope } else { 1.0 }
 }
 
-pub fn apply(op: &BatchNorm, io: &Io<'_>) -> CpuKernel {
-    let layout = Layout::new(io.output);
-    let Layout { c, .. } = layout;
-    let (slope, in_place, residual) = (op.slope.unwrap_or(1.0), io.in_place, io.inputs.len() == 4);
-    let run = move |inputs: &[&[f32]], y: &mut [f32], coefficients: &mut [f32]| {
+pub fn apply(
+    op: &BatchNorm,
+    channels: Channels,
+    Residual(residual): Residual,
+    in_place: Option<usize>,
+) -> CpuKernel {
+    let (c, slope) = (channels.c, op.slope.unwrap_or(1.0));
+    CpuKernel::with_workspace(3 * c, move |inputs, y, coefficients| {
         let (x, stats, affine) = (inputs[0], inputs[1], inputs[2]);
         for channel in 0..c {
             coefficients[channel] = stats[channel];
@@ -150,25 +145,22 @@ pub fn apply(op: &BatchNorm, io: &Io<'_>) -> CpuKernel {
         }
         // The mean is taken off first: folded into the shift, it would cancel where it is large.
         let norm = |x: f32, [mean, factor, shift]: [f32; 3]| factor * (x - mean) + shift;
-        match (in_place, residual) {
-            (false, false) => map(layout, coefficients, [x], y, |_, [x], k| leaky(norm(x, k), slope)),
-            (true, false) => map(layout, coefficients, [], y, |x, [], k| leaky(norm(x, k), slope)),
+        match (in_place.is_some(), residual) {
+            (false, false) => map(channels, coefficients, [x], y, |_, [x], k| leaky(norm(x, k), slope)),
+            (true, false) => map(channels, coefficients, [], y, |x, [], k| leaky(norm(x, k), slope)),
             (false, true) => {
-                map(layout, coefficients, [x, inputs[3]], y, |_, [x, r], k| leaky(norm(x, k) + r, slope));
+                map(channels, coefficients, [x, inputs[3]], y, |_, [x, r], k| leaky(norm(x, k) + r, slope));
             }
             (true, true) => {
-                map(layout, coefficients, [inputs[3]], y, |x, [r], k| leaky(norm(x, k) + r, slope))
+                map(channels, coefficients, [inputs[3]], y, |x, [r], k| leaky(norm(x, k) + r, slope))
             }
         }
-    };
-    CpuKernel { workspace: 3 * c, run: Box::new(run) }
+    })
 }
 
-pub fn input_grad(op: &BatchNormInputGrad, io: &Io<'_>) -> CpuKernel {
-    let layout = Layout::new(io.output);
-    let Layout { c, .. } = layout;
-    let (slope, through, in_place) = (op.slope, op.through(), io.in_place);
-    let run = move |inputs: &[&[f32]], dx: &mut [f32], coefficients: &mut [f32]| {
+pub fn input_grad(op: &BatchNormInputGrad, channels: Channels, in_place: Option<usize>) -> CpuKernel {
+    let (c, slope, through) = (channels.c, op.slope, op.through());
+    CpuKernel::with_workspace(4 * c, move |inputs, dx, coefficients| {
         let (x, stats, affine, sums, dy) = (inputs[0], inputs[1], inputs[2], inputs[3], inputs[4]);
         for channel in 0..c {
             let inverse = inverse_deviation(stats[c + channel]);
@@ -182,25 +174,24 @@ pub fn input_grad(op: &BatchNormInputGrad, io: &Io<'_>) -> CpuKernel {
         let grad = |x: f32, dz: f32, [mean, factor, slope, shift]: [f32; 4]| {
             factor * dz + (slope * (x - mean) + shift)
         };
-        match (in_place, slope) {
-            (false, None) => map(layout, coefficients, [x, dy], dx, |_, [x, dy], k| grad(x, dy, k)),
-            (true, None) => map(layout, coefficients, [x], dx, |dy, [x], k| grad(x, dy, k)),
+        match (in_place.is_some(), slope) {
+            (false, None) => map(channels, coefficients, [x, dy], dx, |_, [x, dy], k| grad(x, dy, k)),
+            (true, None) => map(channels, coefficients, [x], dx, |dy, [x], k| grad(x, dy, k)),
             (false, Some(slope)) => {
                 let f = |_: f32, [x, dy, y]: [f32; 3], k| grad(x, masked(dy, y, slope), k);
-                map(layout, coefficients, [x, dy, inputs[5]], dx, f);
+                map(channels, coefficients, [x, dy, inputs[5]], dx, f);
             }
             (true, Some(slope)) => {
                 let f = |dy: f32, [x, y]: [f32; 2], k| grad(x, masked(dy, y, slope), k);
-                map(layout, coefficients, [x, inputs[5]], dx, f);
+                map(channels, coefficients, [x, inputs[5]], dx, f);
             }
         }
-    };
-    CpuKernel { workspace: 4 * c, run: Box::new(run) }
+    })
 }
 
-pub fn merge(op: &MergeStats, io: &Io<'_>) -> CpuKernel {
-    let (share, c) = (op.share(), io.output[1]);
-    CpuKernel::new(move |inputs, merged, _| {
+pub fn merge(op: &MergeStats, c: usize) -> CpuKernel {
+    let share = op.share();
+    CpuKernel::new(move |inputs, merged| {
         let part = |i: usize, c: usize| f64::from(inputs[i][c]);
         for channel in 0..c {
             let d = part(1, channel) - part(0, channel);
@@ -211,12 +202,10 @@ pub fn merge(op: &MergeStats, io: &Io<'_>) -> CpuKernel {
     })
 }
 
-pub fn running(op: &RunningStats, io: &Io<'_>) -> CpuKernel {
-    let RunningStats { momentum, .. } = *op;
-    let unbiased = op.unbiased() as f32;
-    let (c, in_place) = (io.output[1], io.in_place);
-    CpuKernel::new(move |inputs, new, _| {
-        if !in_place {
+pub fn running(op: &RunningStats, c: usize, in_place: Option<usize>) -> CpuKernel {
+    let (momentum, unbiased) = (op.momentum, op.unbiased() as f32);
+    CpuKernel::new(move |inputs, new| {
+        if in_place.is_none() {
             new.copy_from_slice(inputs[0]);
         }
         for (i, (new, &batch)) in new.iter_mut().zip(inputs[1]).enumerate() {

@@ -1,18 +1,14 @@
 //! Dispatch of batch normalisation: reductions over a channel in one or two launches, the rest one thread an element, or four
 //! of a plane.
 
-use super::{BatchNorm, BatchNormInputGrad, BatchNormSums, EPSILON, MergeStats, RunningStats};
-use crate::graph::Shape;
-use crate::ops::bias::channels;
-use crate::ops::kernel::{Binding, GpuKernel, Io, Launch, Shader, grid};
-use crate::ops::vector::Maps;
+use super::{
+    BatchNorm, BatchNormInputGrad, BatchNormSums, Channels, EPSILON, MergeStats, Residual, RunningStats,
+};
+use crate::ops::kernel::{Binding, Constants, GpuKernel, Launch, constants, grid};
+use crate::ops::map::{Entries, GpuMap, Lanes, entries, lanes};
 
-const SHADER: Shader =
-    Shader { name: "batch_norm", source: include_str!("../../../shaders/batch_norm.wgsl") };
-static MAPS: Maps = Maps::new(SHADER, "batch_norm, by fours");
+const SHADER: Lanes = lanes!("batch_norm");
 
-/// Invocations of a workgroup; the shader's.
-const WORKGROUP: usize = 256;
 /// Invocations of a workgroup that gives each a channel; the shader's.
 const FEW: usize = 64;
 /// Workgroups of a reduction that keep a large adapter busy.
@@ -25,101 +21,70 @@ const SMALL_CHUNK: usize = 1024;
 const FEW_ROWS: usize = 128;
 const FEW_ELEMENTS: usize = 16;
 
-struct Sizes {
-    channels: usize,
-    /// Elements of one channel of one sample.
-    size: usize,
-    /// Elements of a channel.
-    count: usize,
+/// The sizes as constants, before those that a kernel adds.
+fn sizes(channels: Channels, own: &[(&'static str, f64)]) -> Constants {
+    let Channels { c, size, .. } = channels;
+    [&constants([("C", c), ("SIZE", size), ("COUNT", channels.count())]), own].concat()
 }
 
-impl Sizes {
-    fn new(x: &Shape) -> Self {
-        // The shape rule has refused everything else.
-        let (n, channels, size) = channels(x).unwrap_or((0, 1, 1));
-        Self { channels, size, count: n * size }
-    }
+/// Elements of a chunk, into which a channel is cut: fewer where that keeps the adapter busy.
+fn chunk(channels: Channels) -> usize {
+    let chunk = (channels.elements() / BUSY).clamp(SMALL_CHUNK, CHUNK);
+    if channels.count() <= 2 * SMALL_CHUNK { channels.count() } else { chunk }
+}
 
-    /// Elements of a chunk, into which a channel is cut: fewer where that keeps the adapter busy.
-    fn chunk(&self) -> usize {
-        let chunk = (self.channels * self.count / BUSY).clamp(SMALL_CHUNK, CHUNK);
-        if self.count <= 2 * SMALL_CHUNK { self.count } else { chunk }
-    }
+/// Whether channels are so short that one invocation each reduces them.
+fn few(channels: Channels) -> bool {
+    channels.count() <= if channels.size == 1 { FEW_ROWS } else { FEW_ELEMENTS }
+}
 
-    /// Whether channels are so short that one invocation each reduces them.
-    fn few(&self) -> bool {
-        self.count <= if self.size == 1 { FEW_ROWS } else { FEW_ELEMENTS }
+/// A workgroup a chunk and channel, then, if there are several chunks, a workgroup a channel; or an invocation a
+/// channel. Partial results are two numbers a chunk and channel.
+fn reduction(
+    channels: Channels,
+    ([short, partial], inputs): ([&'static str; 2], &[usize]),
+    (merge, rest): (&'static str, &[usize]),
+    constants: &[(&'static str, f64)],
+) -> GpuKernel {
+    let launch = |entry, own: &[(&'static str, f64)], inputs: &[usize], last: &[Binding], groups| Launch {
+        shader: SHADER.one,
+        entry,
+        constants: sizes(channels, &[constants, own].concat()),
+        bindings: inputs.iter().map(|&i| Binding::Input(i)).chain(last.iter().cloned()).collect(),
+        workgroups: grid(groups),
+    };
+    let c = channels.c;
+    if few(channels) {
+        return launch(short, &[], inputs, &[Binding::Output], c.div_ceil(FEW)).into();
     }
+    let chunk = chunk(channels);
+    let chunks = channels.count().div_ceil(chunk);
+    let chunked = |elements| {
+        let width = if elements > SMALL_CHUNK { 256.0 } else { 64.0 };
+        [("CHUNK", chunk as f64), ("CHUNKS", chunks as f64), ("WIDTH", width)]
+    };
+    if chunks == 1 {
+        return launch(partial, &chunked(chunk), inputs, &[Binding::Output], c).into();
+    }
+    let workspace = 2 * c * chunks;
+    let partials = Binding::Workspace(0..workspace);
+    let launches = vec![
+        launch(partial, &chunked(chunk), inputs, std::slice::from_ref(&partials), c * chunks),
+        launch(merge, &chunked(chunks), rest, &[partials, Binding::Output], c),
+    ];
+    GpuKernel { workspace, launches, ..GpuKernel::default() }
+}
 
-    /// `launch` with this tensor's sizes added to its constants.
-    fn launch(
-        &self,
-        entry: &'static str,
-        constants: &[(&'static str, f64)],
-        bindings: Vec<Binding>,
-        workgroups: usize,
-    ) -> Launch {
-        let sizes = [("C", self.channels), ("SIZE", self.size), ("COUNT", self.count)];
-        let sizes = sizes.map(|(name, size)| (name, size as f64));
-        Launch {
-            shader: SHADER,
-            entry,
-            constants: [&sizes, constants].concat(),
-            bindings,
-            workgroups: grid(workgroups),
-        }
-    }
-
-    /// A workgroup a chunk and channel, then, if there are several chunks, a workgroup a channel; or an invocation a
-    /// channel.
-    fn reduction(
-        &self,
-        ([few, partial], inputs): ([&'static str; 2], &[usize]),
-        (merge, rest): (&'static str, &[usize]),
-        constants: &[(&'static str, f64)],
-    ) -> GpuKernel {
-        let bind = |inputs: &[usize], last: &[Binding]| -> Vec<Binding> {
-            inputs.iter().map(|&i| Binding::Input(i)).chain(last.iter().cloned()).collect()
-        };
-        let whole = bind(inputs, &[Binding::Output]);
-        if self.few() {
-            let launch = self.launch(few, constants, whole, self.channels.div_ceil(FEW));
-            return GpuKernel { launches: vec![launch], ..GpuKernel::default() };
-        }
-        let chunk = self.chunk();
-        let chunks = self.count.div_ceil(chunk);
-        let width = |elements| ("WIDTH", if elements > SMALL_CHUNK { 256.0 } else { 64.0 });
-        let chunked = [("CHUNK", chunk as f64), ("CHUNKS", chunks as f64)];
-        let own = [constants, &chunked, &[width(chunk)]].concat();
-        if chunks == 1 {
-            let launch = self.launch(partial, &own, whole, self.channels);
-            return GpuKernel { launches: vec![launch], ..GpuKernel::default() };
-        }
-        let workspace = 2 * self.channels * chunks;
-        let partials = Binding::Workspace(0..workspace);
-        let first = bind(inputs, std::slice::from_ref(&partials));
-        let second = bind(rest, &[partials, Binding::Output]);
-        let merging = [constants, &chunked, &[width(chunks)]].concat();
-        let launches = vec![
-            self.launch(partial, &own, first, self.channels * chunks),
-            self.launch(merge, &merging, second, self.channels),
-        ];
-        GpuKernel { workspace, tables: Vec::new(), launches }
-    }
-
-    /// A thread an element, or four of one plane; `inputs` without the one that lies in the output.
-    fn map(
-        &self,
-        entry: &'static str,
-        constants: &[(&'static str, f64)],
-        inputs: impl IntoIterator<Item = usize>,
-    ) -> GpuKernel {
-        let bindings = inputs.into_iter().map(Binding::Input).chain([Binding::Output]).collect();
-        let (shader, lanes) = MAPS.for_runs_of(self.size);
-        let workgroups = (self.channels * self.count).div_ceil(lanes * WORKGROUP);
-        let launch = Launch { shader, ..self.launch(entry, constants, bindings, workgroups) };
-        GpuKernel { launches: vec![launch], ..GpuKernel::default() }
-    }
+/// A thread an element, or four of one plane.
+fn map(
+    channels: Channels,
+    entries: Entries,
+    own: &[(&'static str, f64)],
+    inputs: usize,
+    in_place: Option<usize>,
+) -> GpuKernel {
+    let (constants, len) = (sizes(channels, own), channels.elements());
+    SHADER.map(channels.size, GpuMap { entries, constants, inputs, in_place, len })
 }
 
 /// The slope as a constant: 1 leaves everything as it is.
@@ -127,52 +92,46 @@ fn slope(slope: Option<f32>) -> (&'static str, f64) {
     ("SLOPE", slope.map_or(1.0, f64::from))
 }
 
-pub fn statistics(io: &Io<'_>) -> GpuKernel {
-    let sizes = Sizes::new(io.inputs[0]);
-    sizes.reduction((["few_statistics", "statistics"], &[0]), ("merge_statistics", &[]), &[])
+pub fn statistics(channels: Channels) -> GpuKernel {
+    reduction(channels, (["few_statistics", "statistics"], &[0]), ("merge_statistics", &[]), &[])
 }
 
-pub fn sums(op: &BatchNormSums, io: &Io<'_>) -> GpuKernel {
-    let sizes = Sizes::new(io.inputs[0]);
+pub fn sums(op: &BatchNormSums, channels: Channels) -> GpuKernel {
     let partial: (_, &[usize]) = if op.slope.is_some() {
         (["few_sums_masked", "sums_masked"], &[0, 1, 2, 3])
     } else {
         (["few_sums", "sums"], &[0, 1, 2])
     };
-    sizes.reduction(partial, ("merge_sums", &[1]), &[slope(op.slope), ("EPSILON", EPSILON)])
+    reduction(channels, partial, ("merge_sums", &[1]), &[slope(op.slope), ("EPSILON", EPSILON)])
 }
 
-pub fn apply(op: &BatchNorm, io: &Io<'_>) -> GpuKernel {
-    let entry = match (io.inputs.len() == 4, io.in_place) {
-        (false, false) => "apply",
-        (false, true) => "apply_in_place",
-        (true, false) => "apply_residual",
-        (true, true) => "apply_residual_in_place",
-    };
-    let inputs = (0..io.inputs.len()).filter(|&i| !(io.in_place && i == 0));
-    Sizes::new(io.output).map(entry, &[slope(op.slope), ("EPSILON", EPSILON)], inputs)
+pub fn apply(
+    op: &BatchNorm,
+    channels: Channels,
+    Residual(residual): Residual,
+    in_place: Option<usize>,
+) -> GpuKernel {
+    let (entries, inputs) = if residual { (entries!("apply_residual"), 4) } else { (entries!("apply"), 3) };
+    map(channels, entries, &[slope(op.slope), ("EPSILON", EPSILON)], inputs, in_place)
 }
 
-pub fn input_grad(op: &BatchNormInputGrad, io: &Io<'_>) -> GpuKernel {
-    let entry = match (op.slope.is_some(), io.in_place) {
-        (false, false) => "input_grad",
-        (false, true) => "input_grad_in_place",
-        (true, false) => "input_grad_masked",
-        (true, true) => "input_grad_masked_in_place",
-    };
-    let inputs = (0..io.inputs.len()).filter(|&i| !(io.in_place && i == 4));
-    let constants = [slope(op.slope), ("THROUGH", op.through()), ("EPSILON", EPSILON)];
-    Sizes::new(io.output).map(entry, &constants, inputs)
+pub fn input_grad(op: &BatchNormInputGrad, channels: Channels, in_place: Option<usize>) -> GpuKernel {
+    let (entries, inputs) =
+        if op.slope.is_some() { (entries!("input_grad_masked"), 6) } else { (entries!("input_grad"), 5) };
+    let own = [slope(op.slope), ("THROUGH", op.through()), ("EPSILON", EPSILON)];
+    map(channels, entries, &own, inputs, in_place)
 }
 
-pub fn merge(op: &MergeStats, io: &Io<'_>) -> GpuKernel {
-    let sizes = Sizes { channels: io.output[1], size: 1, count: 1 };
-    sizes.map("merge_parts", &[("SHARE", op.share())], 0..2)
+/// Maps over the channels of statistics [2, C]: [`MergeStats`] over C elements, [`RunningStats`] over 2·C.
+fn of_statistics(c: usize, rows: usize) -> Channels {
+    Channels { n: rows, c, size: 1 }
 }
 
-pub fn running(op: &RunningStats, io: &Io<'_>) -> GpuKernel {
-    let sizes = Sizes { channels: io.output[1], size: 1, count: 2 };
-    let entry = if io.in_place { "running_in_place" } else { "running" };
-    let constants = [("MOMENTUM", f64::from(op.momentum)), ("UNBIASED", op.unbiased())];
-    sizes.map(entry, &constants, usize::from(io.in_place)..2)
+pub fn merge(op: &MergeStats, c: usize) -> GpuKernel {
+    map(of_statistics(c, 1), entries!("merge_parts"), &[("SHARE", op.share())], 2, None)
+}
+
+pub fn running(op: &RunningStats, c: usize, in_place: Option<usize>) -> GpuKernel {
+    let own = [("MOMENTUM", f64::from(op.momentum)), ("UNBIASED", op.unbiased())];
+    map(of_statistics(c, 2), entries!("running"), &own, 2, in_place)
 }

@@ -10,9 +10,10 @@ mod gpu;
 mod planes;
 mod reference;
 
-use super::bias::channels;
-use super::kernel::{CpuKernel, GpuKernel, Io, Operand, Real};
-use super::split::{Join, Split};
+use super::channels::Channels;
+use super::kernel::{CpuKernel, GpuKernel, Real};
+use super::prepared::Prepared;
+use super::split::Join;
 use super::{Backward, Operation, arity, same};
 use crate::graph::{GraphError, NodeId, Shape};
 
@@ -90,64 +91,69 @@ impl RunningStats {
     }
 }
 
-/// The slope of the leaky ReLU as a factor of the gradient, from the sign of its output.
-pub(crate) fn masked<T: Real>(dy: T, y: Option<T>, slope: Option<f32>) -> T {
-    match (slope, y) {
-        (Some(slope), Some(y)) if y <= T::zero() => dy * T::of(f64::from(slope)),
-        _ => dy,
-    }
-}
-
-fn per_channel(x: &Shape, what: &[(&Shape, &str)]) -> Result<(), String> {
-    let (_, c, _) = channels(x)?;
+/// The sizes of x, with which tensors of [2, C] are given.
+fn per_channel(x: &Shape, what: &[(&Shape, &str)]) -> Result<Channels, String> {
+    let channels = Channels::of(x)?;
+    let c = channels.c;
     for (shape, name) in what {
         if ***shape != [2, c] {
             return Err(format!("{name} of {c} channels must be [2, {c}], not {shape}"));
         }
     }
-    Ok(())
+    Ok(channels)
+}
+
+/// Two tensors of statistics, in and out; the number of their channels.
+fn statistics(first: &Shape, second: &Shape, what: &str) -> Result<Prepared<usize>, String> {
+    same(first, second, what)?;
+    let [2, c] = first.dims("statistics [2, C]")? else {
+        return Err(format!("statistics must be [2, C], not {first}"));
+    };
+    Ok(Prepared::new(first.clone(), c))
 }
 
 fn epilogue(slope: Option<f32>) -> String {
     slope.map_or(String::new(), |slope| format!("leaky ReLU {slope}"))
 }
 
+/// Whether a residual is added.
+#[derive(Clone, Copy, Debug)]
+pub struct Residual(bool);
+
 impl Operation for BatchStats {
+    type Sizes = Channels;
+
     fn name(&self) -> &'static str {
         "batch_stats"
     }
 
-    fn shape(&self, inputs: &[&Shape]) -> Result<Shape, String> {
+    fn prepare(&self, inputs: &[&Shape]) -> Result<Prepared<Channels>, String> {
         let [x] = arity(inputs)?;
-        let (n, c, size) = channels(x)?;
-        if n * size < 2 {
+        let channels = Channels::of(x)?;
+        if channels.count() < 2 {
             return Err(format!("{x} has one element a channel, which has no variance"));
         }
-        Ok(Shape::from([2, c]))
+        let merge = Join::Merge(|rows| MergeStats { counts: rows }.into());
+        let prepared = Prepared::new(Shape::from([2, channels.c]), channels);
+        Ok(prepared.flops(4 * x.elements()).split(&[0], merge))
     }
 
-    fn reference<T: Real>(&self, inputs: &[Operand<'_, T>], output: &mut [T], _: &Shape) {
-        reference::statistics(inputs[0], output);
+    fn reference<T: Real>(&self, channels: &Channels, inputs: &[&[T]], output: &mut [T]) {
+        reference::statistics(*channels, inputs[0], output);
     }
 
-    fn cpu(&self, io: &Io<'_>) -> CpuKernel {
-        cpu::statistics(io)
+    fn cpu(&self, channels: &Channels, _: Option<usize>) -> CpuKernel {
+        cpu::statistics(*channels)
     }
 
-    fn gpu(&self, io: &Io<'_>) -> GpuKernel {
-        gpu::statistics(io)
-    }
-
-    fn split(&self) -> Option<Split> {
-        Some(Split { sliced: &[0], join: Join::Parts(|rows| MergeStats { counts: rows }.into()) })
-    }
-
-    fn operations(&self, io: &Io<'_>) -> u64 {
-        4 * io.inputs[0].elements() as u64
+    fn gpu(&self, channels: &Channels, _: Option<usize>) -> GpuKernel {
+        gpu::statistics(*channels)
     }
 }
 
 impl Operation for BatchNorm {
+    type Sizes = (Channels, Residual);
+
     fn name(&self) -> &'static str {
         "batch_norm"
     }
@@ -156,7 +162,9 @@ impl Operation for BatchNorm {
         epilogue(self.slope)
     }
 
-    fn shape(&self, inputs: &[&Shape]) -> Result<Shape, String> {
+    /// Split by rows: the statistics are given, those of the whole batch in training too. In place of x: in inference it is
+    /// dead after it; in training the backward pass reads it again, and the plan knows.
+    fn prepare(&self, inputs: &[&Shape]) -> Result<Prepared<(Channels, Residual)>, String> {
         let (x, stats, affine) = match *inputs {
             [x, stats, affine] => (x, stats, affine),
             [x, stats, affine, residual] => {
@@ -165,8 +173,11 @@ impl Operation for BatchNorm {
             }
             _ => return Err(format!("3 or 4 inputs wanted, {} given", inputs.len())),
         };
-        per_channel(x, &[(stats, "the statistics"), (affine, "scale and shift")])?;
-        Ok(x.clone())
+        let channels = per_channel(x, &[(stats, "the statistics"), (affine, "scale and shift")])?;
+        let residual = Residual(inputs.len() == 4);
+        let epilogue = usize::from(self.slope.is_some()) + usize::from(residual.0);
+        let prepared = Prepared::new(x.clone(), (channels, residual)).flops((2 + epilogue) * x.elements());
+        Ok(prepared.in_place(0).rows(&[0, 3]))
     }
 
     fn gradient(&self, backward: &mut Backward<'_>) -> Result<Vec<Option<NodeId>>, GraphError> {
@@ -198,39 +209,22 @@ impl Operation for BatchNorm {
         Ok(vec![dx, dstats, sums.filter(|_| backward.needs(2))])
     }
 
-    fn reference<T: Real>(&self, inputs: &[Operand<'_, T>], output: &mut [T], _: &Shape) {
-        reference::apply(self, inputs, output);
+    fn reference<T: Real>(&self, (channels, _): &(Channels, Residual), inputs: &[&[T]], output: &mut [T]) {
+        reference::apply(self, *channels, inputs, output);
     }
 
-    fn cpu(&self, io: &Io<'_>) -> CpuKernel {
-        cpu::apply(self, io)
+    fn cpu(&self, &(channels, residual): &(Channels, Residual), in_place: Option<usize>) -> CpuKernel {
+        cpu::apply(self, channels, residual, in_place)
     }
 
-    fn gpu(&self, io: &Io<'_>) -> GpuKernel {
-        gpu::apply(self, io)
-    }
-
-    /// The statistics are given: those of the whole batch, in training too.
-    fn split(&self) -> Option<Split> {
-        Split::rows(&[0, 3])
-    }
-
-    /// In inference x is dead after it; in training the backward pass reads x again, and the plan knows.
-    fn cpu_in_place(&self) -> Option<usize> {
-        Some(0)
-    }
-
-    fn gpu_in_place(&self) -> Option<usize> {
-        Some(0)
-    }
-
-    fn operations(&self, io: &Io<'_>) -> u64 {
-        let epilogue = usize::from(self.slope.is_some()) + usize::from(io.inputs.len() == 4);
-        ((2 + epilogue) * io.output.elements()) as u64
+    fn gpu(&self, &(channels, residual): &(Channels, Residual), in_place: Option<usize>) -> GpuKernel {
+        gpu::apply(self, channels, residual, in_place)
     }
 }
 
 impl Operation for BatchNormSums {
+    type Sizes = Channels;
+
     fn name(&self) -> &'static str {
         "batch_norm_sums"
     }
@@ -239,40 +233,35 @@ impl Operation for BatchNormSums {
         epilogue(self.slope)
     }
 
-    fn shape(&self, inputs: &[&Shape]) -> Result<Shape, String> {
+    fn prepare(&self, inputs: &[&Shape]) -> Result<Prepared<Channels>, String> {
         let wanted = 3 + usize::from(self.slope.is_some());
         if inputs.len() != wanted {
             return Err(format!("{wanted} inputs wanted, {} given", inputs.len()));
         }
-        per_channel(inputs[0], &[(inputs[1], "the statistics")])?;
+        let channels = per_channel(inputs[0], &[(inputs[1], "the statistics")])?;
         for other in &inputs[2..] {
             same(inputs[0], other, "x, dy and y")?;
         }
-        Ok(inputs[1].clone())
+        let prepared = Prepared::new(inputs[1].clone(), channels).flops(5 * channels.elements());
+        Ok(prepared.sum(&[0, 2, 3]))
     }
 
-    fn reference<T: Real>(&self, inputs: &[Operand<'_, T>], output: &mut [T], _: &Shape) {
-        reference::sums(self, inputs, output);
+    fn reference<T: Real>(&self, channels: &Channels, inputs: &[&[T]], output: &mut [T]) {
+        reference::sums(self, *channels, inputs, output);
     }
 
-    fn cpu(&self, io: &Io<'_>) -> CpuKernel {
-        cpu::sums(self, io)
+    fn cpu(&self, channels: &Channels, _: Option<usize>) -> CpuKernel {
+        cpu::sums(self, *channels)
     }
 
-    fn gpu(&self, io: &Io<'_>) -> GpuKernel {
-        gpu::sums(self, io)
-    }
-
-    fn split(&self) -> Option<Split> {
-        Split::sum(&[0, 2, 3])
-    }
-
-    fn operations(&self, io: &Io<'_>) -> u64 {
-        5 * io.inputs[0].elements() as u64
+    fn gpu(&self, channels: &Channels, _: Option<usize>) -> GpuKernel {
+        gpu::sums(self, *channels)
     }
 }
 
 impl Operation for BatchNormInputGrad {
+    type Sizes = Channels;
+
     fn name(&self) -> &'static str {
         "batch_norm_input_grad"
     }
@@ -281,50 +270,38 @@ impl Operation for BatchNormInputGrad {
         epilogue(self.slope)
     }
 
-    fn shape(&self, inputs: &[&Shape]) -> Result<Shape, String> {
+    /// In place of dy.
+    fn prepare(&self, inputs: &[&Shape]) -> Result<Prepared<Channels>, String> {
         let wanted = 5 + usize::from(self.slope.is_some());
         if inputs.len() != wanted {
             return Err(format!("{wanted} inputs wanted, {} given", inputs.len()));
         }
         let rows = [(inputs[1], "the statistics"), (inputs[2], "scale and shift"), (inputs[3], "the sums")];
-        per_channel(inputs[0], &rows)?;
+        let channels = per_channel(inputs[0], &rows)?;
         for other in &inputs[4..] {
             same(inputs[0], other, "x, dy and y")?;
         }
-        Ok(inputs[0].clone())
+        let prepared = Prepared::new(inputs[0].clone(), channels).flops(6 * channels.elements());
+        Ok(prepared.in_place(4).rows(&[0, 4, 5]))
     }
 
-    fn reference<T: Real>(&self, inputs: &[Operand<'_, T>], output: &mut [T], _: &Shape) {
-        reference::input_grad(self, inputs, output);
+    fn reference<T: Real>(&self, channels: &Channels, inputs: &[&[T]], output: &mut [T]) {
+        reference::input_grad(self, *channels, inputs, output);
     }
 
-    fn cpu(&self, io: &Io<'_>) -> CpuKernel {
-        cpu::input_grad(self, io)
+    fn cpu(&self, channels: &Channels, in_place: Option<usize>) -> CpuKernel {
+        cpu::input_grad(self, *channels, in_place)
     }
 
-    fn gpu(&self, io: &Io<'_>) -> GpuKernel {
-        gpu::input_grad(self, io)
-    }
-
-    fn split(&self) -> Option<Split> {
-        Split::rows(&[0, 4, 5])
-    }
-
-    /// In dy.
-    fn cpu_in_place(&self) -> Option<usize> {
-        Some(4)
-    }
-
-    fn gpu_in_place(&self) -> Option<usize> {
-        Some(4)
-    }
-
-    fn operations(&self, io: &Io<'_>) -> u64 {
-        6 * io.output.elements() as u64
+    fn gpu(&self, channels: &Channels, in_place: Option<usize>) -> GpuKernel {
+        gpu::input_grad(self, *channels, in_place)
     }
 }
 
 impl Operation for MergeStats {
+    /// C.
+    type Sizes = usize;
+
     fn name(&self) -> &'static str {
         "merge_stats"
     }
@@ -333,75 +310,58 @@ impl Operation for MergeStats {
         format!("{} and {}", self.counts[0], self.counts[1])
     }
 
-    fn shape(&self, inputs: &[&Shape]) -> Result<Shape, String> {
+    fn prepare(&self, inputs: &[&Shape]) -> Result<Prepared<usize>, String> {
         let [first, second] = arity(inputs)?;
-        same(first, second, "the statistics of both parts")?;
-        let [2, _] = first.dims("statistics [2, C]")? else {
-            return Err(format!("statistics must be [2, C], not {first}"));
-        };
         if self.counts.contains(&0) {
             return Err("a part of no elements has no statistics".into());
         }
-        Ok((*first).clone())
+        Ok(statistics(first, second, "the statistics of both parts")?.flops(4 * first.elements()))
     }
 
-    fn reference<T: Real>(&self, inputs: &[Operand<'_, T>], output: &mut [T], shape: &Shape) {
-        reference::merge(self, inputs, output, shape[1]);
+    fn reference<T: Real>(&self, &c: &usize, inputs: &[&[T]], output: &mut [T]) {
+        reference::merge(self, inputs, output, c);
     }
 
-    fn cpu(&self, io: &Io<'_>) -> CpuKernel {
-        cpu::merge(self, io)
+    fn cpu(&self, &c: &usize, _: Option<usize>) -> CpuKernel {
+        cpu::merge(self, c)
     }
 
-    fn gpu(&self, io: &Io<'_>) -> GpuKernel {
-        gpu::merge(self, io)
-    }
-
-    fn operations(&self, io: &Io<'_>) -> u64 {
-        4 * io.output.elements() as u64
+    fn gpu(&self, &c: &usize, _: Option<usize>) -> GpuKernel {
+        gpu::merge(self, c)
     }
 }
 
 impl Operation for RunningStats {
+    /// C.
+    type Sizes = usize;
+
     fn name(&self) -> &'static str {
         "running_stats"
     }
 
-    fn shape(&self, inputs: &[&Shape]) -> Result<Shape, String> {
+    /// In place: the running statistics are a variable that is updated where it lies.
+    fn prepare(&self, inputs: &[&Shape]) -> Result<Prepared<usize>, String> {
         let [running, batch] = arity(inputs)?;
-        same(running, batch, "running and batch statistics")?;
-        let [2, _] = running.dims("statistics [2, C]")? else {
-            return Err(format!("statistics must be [2, C], not {running}"));
-        };
         if self.count < 2 {
             return Err("one element has no unbiased variance".into());
         }
-        Ok((*running).clone())
+        Ok(statistics(running, batch, "running and batch statistics")?.in_place(0))
     }
 
-    fn reference<T: Real>(&self, inputs: &[Operand<'_, T>], output: &mut [T], shape: &Shape) {
+    fn reference<T: Real>(&self, &c: &usize, inputs: &[&[T]], output: &mut [T]) {
         let momentum = T::of(f64::from(self.momentum));
         for (i, new) in output.iter_mut().enumerate() {
-            let (running, batch) = (inputs[0].data[i], inputs[1].data[i]);
-            let batch = if i < shape[1] { batch } else { batch * T::of(self.unbiased()) };
+            let (running, batch) = (inputs[0][i], inputs[1][i]);
+            let batch = if i < c { batch } else { batch * T::of(self.unbiased()) };
             *new = running + momentum * (batch - running);
         }
     }
 
-    fn cpu(&self, io: &Io<'_>) -> CpuKernel {
-        cpu::running(self, io)
+    fn cpu(&self, &c: &usize, in_place: Option<usize>) -> CpuKernel {
+        cpu::running(self, c, in_place)
     }
 
-    fn gpu(&self, io: &Io<'_>) -> GpuKernel {
-        gpu::running(self, io)
-    }
-
-    /// The running statistics are a variable that is updated where it lies.
-    fn cpu_in_place(&self) -> Option<usize> {
-        Some(0)
-    }
-
-    fn gpu_in_place(&self) -> Option<usize> {
-        Some(0)
+    fn gpu(&self, &c: &usize, in_place: Option<usize>) -> GpuKernel {
+        gpu::running(self, c, in_place)
     }
 }

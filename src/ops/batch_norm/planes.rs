@@ -7,8 +7,7 @@
 
 use rayon::prelude::*;
 
-use crate::graph::Shape;
-use crate::ops::bias::channels;
+use super::Channels;
 use crate::simd;
 
 /// Elements a task takes at least: below, handing out costs more than it brings.
@@ -22,21 +21,7 @@ const WIDTH: usize = 8;
 /// Elements that are summed in f32 before the sum goes on in f64.
 const BLOCK: usize = 8 * 1024;
 
-/// [N, C, ...] as batch, channels, and elements of a plane.
-#[derive(Clone, Copy)]
-pub struct Layout {
-    pub n: usize,
-    pub c: usize,
-    pub size: usize,
-}
-
-impl Layout {
-    pub fn new(x: &Shape) -> Self {
-        // The shape rule has refused everything else.
-        let (n, c, size) = channels(x).unwrap_or((0, 1, 1));
-        Self { n, c, size }
-    }
-
+impl Channels {
     /// Rows of a tensor [N, C] are vectorised across channels; everything else within planes.
     pub fn rows(self) -> bool {
         self.size == 1
@@ -53,14 +38,14 @@ impl Layout {
 /// `out = f(out, inputs, coefficients of the channel)` for every element; `coefficients` is [K, C].
 #[inline(always)]
 pub fn map<const I: usize, const K: usize>(
-    layout: Layout,
+    channels: Channels,
     coefficients: &[f32],
     inputs: [&[f32]; I],
     out: &mut [f32],
     f: impl Fn(f32, [f32; I], [f32; K]) -> f32 + Copy + Send + Sync,
 ) {
-    let Layout { c, size, .. } = layout;
-    let (units, elements) = layout.task();
+    let Channels { c, size, .. } = channels;
+    let (units, elements) = channels.task();
     let arch = simd::arch();
     let of: [&[f32]; K] = std::array::from_fn(|k| &coefficients[k * c..][..c]);
     let task = |(task, out): (usize, &mut [f32])| {
@@ -69,13 +54,13 @@ pub fn map<const I: usize, const K: usize>(
             arch,
             #[inline(always)]
             || {
-                if layout.rows() {
+                if channels.rows() {
                     for (row, out) in out.chunks_exact_mut(c).enumerate() {
                         map_row(inputs.map(|input| &input[row * c..][..c]), of, out, f);
                     }
                 } else {
-                    let channels = (0..c).cycle().skip(task * units % c);
-                    for ((plane, out), channel) in out.chunks_exact_mut(size).enumerate().zip(channels) {
+                    let order = (0..c).cycle().skip(task * units % c);
+                    for ((plane, out), channel) in out.chunks_exact_mut(size).enumerate().zip(order) {
                         let k = of.map(|k| k[channel]);
                         map_plane(inputs.map(|input| &input[plane * size..][..size]), k, out, f);
                     }
@@ -187,13 +172,13 @@ fn add_lanes<const I: usize, const T: usize, const L: usize>(
 /// `f` must be `#[inline(always)]`, as [`simd::vectorised`] says.
 #[inline(always)]
 pub fn reduce_planes<const I: usize>(
-    layout: Layout,
+    channels: Channels,
     inputs: [&[f32]; I],
     partials: &mut [f32],
     f: impl Fn(usize, [&[f32]; I]) -> [f32; 2] + Send + Sync,
 ) {
-    let Layout { c, size, .. } = layout;
-    let (planes, _) = layout.task();
+    let Channels { c, size, .. } = channels;
+    let (planes, _) = channels.task();
     let arch = simd::arch();
     let task = |(task, (first, second)): (usize, (&mut [f32], &mut [f32]))| {
         simd::vectorised(

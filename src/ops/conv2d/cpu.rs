@@ -6,9 +6,8 @@
 
 use rayon::prelude::*;
 
-use super::Dims;
 use super::planes::{PlaneSpec, Planes, pairs};
-use super::rows;
+use super::{Dims, rows, winograd};
 use crate::gemm::{Product, Tiles, pack_rows, shift_product};
 use crate::ops::kernel::CpuKernel;
 
@@ -51,7 +50,14 @@ struct Shifted {
 }
 
 /// y = x ⋆ w as a kernel of inputs (x, w).
-pub fn forward(d: Dims) -> CpuKernel {
+pub fn forward(d: &Dims) -> CpuKernel {
+    if d.is_empty() {
+        return CpuKernel::zeros();
+    }
+    winograd::forward(d).unwrap_or_else(|| shifted_forward(d))
+}
+
+fn shifted_forward(d: &Dims) -> CpuKernel {
     let taps = [(d.r - 1) / d.stride[0] + 1, (d.s - 1) / d.stride[1] + 1];
     let planes = Planes::new(&PlaneSpec {
         channels: d.group_c(),
@@ -71,7 +77,14 @@ pub fn forward(d: Dims) -> CpuKernel {
 }
 
 /// dx as a kernel of inputs (w, dy).
-pub fn input_grad(d: Dims) -> CpuKernel {
+pub fn input_grad(d: &Dims) -> CpuKernel {
+    if d.is_empty() {
+        return CpuKernel::zeros();
+    }
+    winograd::input_grad(d).unwrap_or_else(|| shifted_input_grad(d))
+}
+
+fn shifted_input_grad(d: &Dims) -> CpuKernel {
     let taps = [d.r.div_ceil(d.stride[0]), d.s.div_ceil(d.stride[1])];
     // Position h of x is place i of phase φ, counted from the first place that is needed.
     let first = [0, 1].map(|a| d.pad[a] / d.stride[a]);
@@ -165,7 +178,7 @@ impl Shifted {
         pack_rows(&mut indices, self.height, self.rows, self.offsets.len(), |row, t| {
             at(row, t).map_or(u32::MAX, |index| index as u32)
         });
-        let run = move |inputs: &[&[f32]], out: &mut [f32], workspace: &mut [f32]| {
+        CpuKernel::with_workspace(workspace, move |inputs, out, workspace| {
             let (packed, scratch) = workspace.split_at_mut(packed_len);
             let groups =
                 packed.chunks_exact_mut(packed_group).zip(inputs[weight].chunks_exact(group_weights));
@@ -193,8 +206,7 @@ impl Shifted {
             let outputs = out.par_chunks_mut(self.run * unit).enumerate();
             let scratches = scratch.par_chunks_exact_mut(self.scratch);
             outputs.zip(scratches).for_each(|((i, outputs), scratch)| work(i, outputs, scratch));
-        };
-        CpuKernel { workspace, run: Box::new(run) }
+        })
     }
 
     /// One piece of output channels of one sample and group.

@@ -6,10 +6,9 @@
 
 use rayon::prelude::*;
 
-use super::Dims;
 use super::cpu::SLOTS_A_THREAD;
 use super::planes::{PlaneSpec, Planes, pairs};
-use super::rows;
+use super::{Dims, rows, winograd};
 use crate::gemm::{Dot, Tiles, shift_dot};
 use crate::ops::kernel::CpuKernel;
 
@@ -45,48 +44,57 @@ struct WeightGrad {
 }
 
 /// dw as a kernel of inputs (x, dy).
-pub fn weight_grad(d: Dims) -> CpuKernel {
-    let lanes = Tiles::get().lanes;
-    let mut channels = d.group_k();
-    while channels.is_multiple_of(2) && channels / 2 >= CHANNELS {
-        channels /= 2;
+pub fn weight_grad(d: &Dims) -> CpuKernel {
+    if d.is_empty() {
+        return CpuKernel::zeros();
     }
-    let pieces = d.k / channels;
-    let few = SUMMED.div_ceil(d.p * d.q);
-    let samples = d.n.div_ceil((PIECES / pieces).clamp(1, d.n)).max(few).min(d.n);
-    let parts = d.n.div_ceil(samples);
-
-    let spec = PlaneSpec {
-        channels: d.group_c(),
-        samples: 1,
-        image: [d.h, d.w],
-        phases: d.stride,
-        before: d.pad.map(|pad| pad as isize),
-        taps: [(d.r - 1) / d.stride[0] + 1, (d.s - 1) / d.stride[1] + 1],
-        outputs: [d.p, d.q],
-    };
-    let single = Planes::new(&spec);
-    let map = d.p * d.q;
-    let direct =
-        single.is_image() && single.plane() == map && map.is_multiple_of(lanes) && map >= DIRECT_POSITIONS;
-    let together = if direct { 1 } else { POSITIONS.div_ceil(single.plane()).min(samples) };
-    let planes = Planes::new(&PlaneSpec { samples: together, ..spec });
-    let terms = (0..d.group_c()).flat_map(|c| pairs(d.r, d.s).map(move |(r, s)| (c, r, s)));
-    let offsets: Vec<u32> = terms.map(|(c, r, s)| planes.offset(c, r, s) as u32).collect();
-    let last = (d.p - 1) * planes.pitch() + d.q;
-    let positions = ((together - 1) * planes.plane() + last).next_multiple_of(lanes);
-    let read = offsets.iter().max().map_or(0, |&offset| offset as usize) + positions;
-    let image = read.max(planes.len());
-    WeightGrad { d, planes, offsets, positions, image, direct, together, channels, parts, samples }.kernel()
+    winograd::weight_grad(d).unwrap_or_else(|| WeightGrad::new(d).kernel())
 }
 
 impl WeightGrad {
+    fn new(d: &Dims) -> Self {
+        let lanes = Tiles::get().lanes;
+        let mut channels = d.group_k();
+        while channels.is_multiple_of(2) && channels / 2 >= CHANNELS {
+            channels /= 2;
+        }
+        let pieces = d.k / channels;
+        let few = SUMMED.div_ceil(d.p * d.q);
+        let samples = d.n.div_ceil((PIECES / pieces).clamp(1, d.n)).max(few).min(d.n);
+        let parts = d.n.div_ceil(samples);
+
+        let spec = PlaneSpec {
+            channels: d.group_c(),
+            samples: 1,
+            image: [d.h, d.w],
+            phases: d.stride,
+            before: d.pad.map(|pad| pad as isize),
+            taps: [(d.r - 1) / d.stride[0] + 1, (d.s - 1) / d.stride[1] + 1],
+            outputs: [d.p, d.q],
+        };
+        let single = Planes::new(&spec);
+        let map = d.p * d.q;
+        let direct = single.is_image()
+            && single.plane() == map
+            && map.is_multiple_of(lanes)
+            && map >= DIRECT_POSITIONS;
+        let together = if direct { 1 } else { POSITIONS.div_ceil(single.plane()).min(samples) };
+        let planes = Planes::new(&PlaneSpec { samples: together, ..spec });
+        let terms = (0..d.group_c()).flat_map(|c| pairs(d.r, d.s).map(move |(r, s)| (c, r, s)));
+        let offsets: Vec<u32> = terms.map(|(c, r, s)| planes.offset(c, r, s) as u32).collect();
+        let last = (d.p - 1) * planes.pitch() + d.q;
+        let positions = ((together - 1) * planes.plane() + last).next_multiple_of(lanes);
+        let read = offsets.iter().max().map_or(0, |&offset| offset as usize) + positions;
+        let image = read.max(planes.len());
+        Self { d: *d, planes, offsets, positions, image, direct, together, channels, parts, samples }
+    }
+
     fn kernel(self) -> CpuKernel {
         let dw = self.d.k * self.offsets.len();
         let sums = if self.parts > 1 { self.parts * dw } else { 0 };
         let slots = SLOTS_A_THREAD * rayon::current_num_threads();
         let scratch_len = if self.direct { 1 } else { self.image + self.channels * self.positions };
-        let run = move |inputs: &[&[f32]], out: &mut [f32], workspace: &mut [f32]| {
+        CpuKernel::with_workspace(sums + slots * scratch_len, move |inputs, out, workspace| {
             let (sums, scratch) = workspace.split_at_mut(sums);
             let parts = if self.parts > 1 { &mut *sums } else { &mut *out };
             let piece = self.channels * self.offsets.len();
@@ -108,8 +116,7 @@ impl WeightGrad {
                     }
                 });
             }
-        };
-        CpuKernel { workspace: sums + slots * scratch_len, run: Box::new(run) }
+        })
     }
 
     /// The sum over one part of the samples for one piece of the output channels.

@@ -2,9 +2,9 @@
 
 use super::Dims;
 use super::product::{Kind, Product, sizes};
-use crate::ops::kernel::{Binding, GpuKernel, Launch, Shader, grid};
+use crate::ops::kernel::{Binding, GpuKernel, Launch, Shader, grid, shader};
 
-const SHADER: Shader = Shader { name: "conv2d", source: include_str!("../../../shaders/conv2d.wgsl") };
+const SHADER: Shader = shader!("conv2d");
 
 /// Products of fewer rows go to the direct kernels: more than a quarter of the smallest tile would be empty.
 const TILED_ROWS: usize = 4;
@@ -141,22 +141,18 @@ fn of_tile(Tile { rows, columns, width }: Tile) -> Constants {
     vec![("ROWS", rows), ("COLUMNS", columns), ("WIDTH", width)]
 }
 
-fn alone(launch: Launch) -> GpuKernel {
-    GpuKernel { launches: vec![launch], ..GpuKernel::default() }
-}
-
 /// The kernel of a product that is computed at once: tiled, or direct with one thread an element.
 fn single(tiled: &'static str, direct: &'static str, d: &Dims, product: Product) -> GpuKernel {
-    let bindings = vec![Binding::Input(0), Binding::Input(1), Binding::Output];
+    let bindings = Binding::all(2, None);
     if product.rows < TILED_ROWS {
-        return alone(launch(direct, d, vec![], bindings, product.elements().div_ceil(256)));
+        return launch(direct, d, vec![], bindings, product.elements().div_ceil(256)).into();
     }
     let tile = Tile::choose(product);
     let taps = (d.r * d.s).min(WEIGHTS / tile.rows);
     let near = if d.r * d.s == 1 { CHANNELS_OF_ONE_TAP } else { CHANNELS };
     let channels = (WEIGHTS / (tile.rows * taps)).min(near).min(product.terms / (d.r * d.s));
     let constants = [of_tile(tile), vec![("CHANNELS", channels), ("TAPS", taps)]].concat();
-    alone(launch(tiled, d, constants, bindings, tile.count(product)))
+    launch(tiled, d, constants, bindings, tile.count(product)).into()
 }
 
 /// y of inputs (x, w).
@@ -178,7 +174,7 @@ pub fn weight_grad(d: &Dims) -> GpuKernel {
     let tile = Tile::of_weights(product);
     let patch = Patch::choose(d, tile).filter(|_| product.rows >= TILED_ROWS);
     let Some(patch) = patch else {
-        return alone(launch("weight_grad_direct", d, vec![], bind(Binding::Output), weights));
+        return launch("weight_grad_direct", d, vec![], bind(Binding::Output), weights).into();
     };
     let tiles = tile.count(product).max(1);
     let wanted = BUSY.div_ceil(tiles * tile.width).min(product.terms.div_ceil(PART_TERMS));
@@ -189,7 +185,7 @@ pub fn weight_grad(d: &Dims) -> GpuKernel {
     let sizes = vec![("PATCH_P", p), ("PATCH_Q", q), ("PLANES", planes), ("PLANE", plane)];
     let constants = [of_tile(tile), sizes, split.clone()].concat();
     if parts == 1 {
-        return alone(launch("weight_grad", d, constants, bind(Binding::Output), tiles));
+        return launch("weight_grad", d, constants, bind(Binding::Output), tiles).into();
     }
     let workspace = Binding::Workspace(0..parts * weights);
     let launches = vec![

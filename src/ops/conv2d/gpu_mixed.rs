@@ -2,29 +2,22 @@
 
 use super::Dims;
 use super::product::{Kind, Product, sizes};
-use crate::ops::kernel::{Binding, Cooperative, GpuKernel, Launch, Mixed, Shader, grid};
+use crate::ops::kernel::{Binding, Cooperative, GpuKernel, Launch, Mixed, Shader, grid, shader};
 
-/// A module of files in `shaders/mixed/`, and what it enables besides what they do.
-macro_rules! shader {
-    ($name:literal, $enable:literal, $($file:literal),*) => {
-        Shader { name: $name, source: concat!($enable, $(include_str!(concat!("../../../shaders/mixed/", $file))),*) }
-    };
-}
-
-const VECTORS: Shader = shader!("mixed/vectors", "", "product.wgsl", "vectors.wgsl");
+const VECTORS: Shader = shader!("mixed/vectors", "", "mixed/product", "mixed/vectors");
 const COOPERATIVE_8: Shader = shader!(
     "mixed/cooperative_8",
     "enable wgpu_cooperative_matrix;\n",
-    "product.wgsl",
-    "cooperative_8.wgsl",
-    "cooperative.wgsl"
+    "mixed/product",
+    "mixed/cooperative_8",
+    "mixed/cooperative"
 );
 const COOPERATIVE_16: Shader = shader!(
     "mixed/cooperative_16",
     "enable wgpu_cooperative_matrix;\n",
-    "product.wgsl",
-    "cooperative_16.wgsl",
-    "cooperative.wgsl"
+    "mixed/product",
+    "mixed/cooperative_16",
+    "mixed/cooperative"
 );
 
 /// All modules that are made of the files in `shaders/mixed/`.

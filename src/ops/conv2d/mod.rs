@@ -10,8 +10,8 @@ mod reference;
 mod rows;
 mod winograd;
 
-use super::kernel::{CpuKernel, GpuKernel, Io, Mixed, Operand, Real};
-use super::split::Split;
+use super::kernel::{CpuKernel, GpuKernel, Mixed, Real};
+use super::prepared::Prepared;
 use super::{Backward, Operation, arity};
 use crate::graph::{GraphError, NodeId, Shape};
 use product::Kind;
@@ -72,14 +72,15 @@ impl Dims {
         self.k / self.groups
     }
 
-    /// Whether no size is zero, as the fast kernels want it.
-    fn fits_kernel(&self) -> bool {
-        [self.n, self.c, self.h, self.w, self.k, self.p, self.q].iter().all(|&size| size > 0)
+    /// Whether a size is zero, so that there is nothing to sum.
+    fn is_empty(&self) -> bool {
+        [self.n, self.c, self.h, self.w, self.k, self.p, self.q].contains(&0)
     }
 
-    /// Floating-point operations of each of the three convolutions.
-    pub fn operations(&self) -> u64 {
-        2 * (self.n * self.k * self.p * self.q * self.group_c() * self.r * self.s) as u64
+    /// One of the three convolutions, whose output has this shape.
+    fn prepared(self, output: [usize; 4]) -> Prepared<Self> {
+        let products = self.n * self.k * self.p * self.q * self.group_c() * self.r * self.s;
+        Prepared::new(output.into(), self).flops(2 * products)
     }
 }
 
@@ -168,6 +169,8 @@ fn settings(conv: &Conv2d) -> String {
 }
 
 impl Operation for Conv2d {
+    type Sizes = Dims;
+
     fn name(&self) -> &'static str {
         "conv2d"
     }
@@ -176,10 +179,10 @@ impl Operation for Conv2d {
         settings(self)
     }
 
-    fn shape(&self, inputs: &[&Shape]) -> Result<Shape, String> {
+    fn prepare(&self, inputs: &[&Shape]) -> Result<Prepared<Dims>, String> {
         let [x, weight] = arity(inputs)?;
         let d = self.dims(x, weight)?;
-        Ok(Shape::from([d.n, d.k, d.p, d.q]))
+        Ok(d.prepared([d.n, d.k, d.p, d.q]).rows(&[0]))
     }
 
     fn gradient(&self, backward: &mut Backward<'_>) -> Result<Vec<Option<NodeId>>, GraphError> {
@@ -190,38 +193,26 @@ impl Operation for Conv2d {
         Ok(vec![backward.add_for(0, input.into(), &[w, dy])?, backward.add_for(1, weight.into(), &[x, dy])?])
     }
 
-    fn reference<T: Real>(&self, inputs: &[Operand<'_, T>], output: &mut [T], _: &Shape) {
-        if let Ok(d) = self.dims(inputs[0].shape, inputs[1].shape) {
-            reference::forward(&d, inputs[0].data, inputs[1].data, output);
-        }
+    fn reference<T: Real>(&self, d: &Dims, inputs: &[&[T]], output: &mut [T]) {
+        reference::forward(d, inputs[0], inputs[1], output);
     }
 
-    fn cpu(&self, io: &Io<'_>) -> CpuKernel {
-        match self.dims(io.inputs[0], io.inputs[1]) {
-            Ok(d) if d.fits_kernel() => winograd::forward(&d).unwrap_or_else(|| cpu::forward(d)),
-            _ => CpuKernel::from_reference(*self, io),
-        }
+    fn cpu(&self, d: &Dims, _: Option<usize>) -> CpuKernel {
+        cpu::forward(d)
     }
 
-    fn gpu(&self, io: &Io<'_>) -> GpuKernel {
-        self.dims(io.inputs[0], io.inputs[1]).map_or_else(|_| GpuKernel::default(), |d| gpu::forward(&d))
+    fn gpu(&self, d: &Dims, _: Option<usize>) -> GpuKernel {
+        gpu::forward(d)
     }
 
-    fn split(&self) -> Option<Split> {
-        Split::rows(&[0])
-    }
-
-    fn gpu_mixed(&self, io: &Io<'_>, mixed: Mixed) -> GpuKernel {
-        let d = self.dims(io.inputs[0], io.inputs[1]).ok();
-        d.and_then(|d| gpu_mixed::kernel(Kind::Forward, &d, mixed)).unwrap_or_else(|| self.gpu(io))
-    }
-
-    fn operations(&self, io: &Io<'_>) -> u64 {
-        self.dims(io.inputs[0], io.inputs[1]).map_or(0, |d| d.operations())
+    fn gpu_mixed(&self, d: &Dims, mixed: Mixed) -> Option<GpuKernel> {
+        gpu_mixed::kernel(Kind::Forward, d, mixed)
     }
 }
 
 impl Operation for Conv2dInputGrad {
+    type Sizes = Dims;
+
     fn name(&self) -> &'static str {
         "conv2d_input_grad"
     }
@@ -230,44 +221,32 @@ impl Operation for Conv2dInputGrad {
         settings(&self.conv)
     }
 
-    fn shape(&self, inputs: &[&Shape]) -> Result<Shape, String> {
+    fn prepare(&self, inputs: &[&Shape]) -> Result<Prepared<Dims>, String> {
         let [weight, dy] = arity(inputs)?;
         let d = self.dims(weight, dy)?;
-        Ok(Shape::from([d.n, d.c, d.h, d.w]))
+        Ok(d.prepared([d.n, d.c, d.h, d.w]).rows(&[1]))
     }
 
-    fn reference<T: Real>(&self, inputs: &[Operand<'_, T>], output: &mut [T], _: &Shape) {
-        if let Ok(d) = self.dims(inputs[0].shape, inputs[1].shape) {
-            reference::input_grad(&d, inputs[0].data, inputs[1].data, output);
-        }
+    fn reference<T: Real>(&self, d: &Dims, inputs: &[&[T]], output: &mut [T]) {
+        reference::input_grad(d, inputs[0], inputs[1], output);
     }
 
-    fn cpu(&self, io: &Io<'_>) -> CpuKernel {
-        match self.dims(io.inputs[0], io.inputs[1]) {
-            Ok(d) if d.fits_kernel() => winograd::input_grad(&d).unwrap_or_else(|| cpu::input_grad(d)),
-            _ => CpuKernel::from_reference(*self, io),
-        }
+    fn cpu(&self, d: &Dims, _: Option<usize>) -> CpuKernel {
+        cpu::input_grad(d)
     }
 
-    fn gpu(&self, io: &Io<'_>) -> GpuKernel {
-        self.dims(io.inputs[0], io.inputs[1]).map_or_else(|_| GpuKernel::default(), |d| gpu::input_grad(&d))
+    fn gpu(&self, d: &Dims, _: Option<usize>) -> GpuKernel {
+        gpu::input_grad(d)
     }
 
-    fn split(&self) -> Option<Split> {
-        Split::rows(&[1])
-    }
-
-    fn gpu_mixed(&self, io: &Io<'_>, mixed: Mixed) -> GpuKernel {
-        let d = self.dims(io.inputs[0], io.inputs[1]).ok();
-        d.and_then(|d| gpu_mixed::kernel(Kind::InputGrad, &d, mixed)).unwrap_or_else(|| self.gpu(io))
-    }
-
-    fn operations(&self, io: &Io<'_>) -> u64 {
-        self.dims(io.inputs[0], io.inputs[1]).map_or(0, |d| d.operations())
+    fn gpu_mixed(&self, d: &Dims, mixed: Mixed) -> Option<GpuKernel> {
+        gpu_mixed::kernel(Kind::InputGrad, d, mixed)
     }
 }
 
 impl Operation for Conv2dWeightGrad {
+    type Sizes = Dims;
+
     fn name(&self) -> &'static str {
         "conv2d_weight_grad"
     }
@@ -276,41 +255,25 @@ impl Operation for Conv2dWeightGrad {
         settings(&self.conv)
     }
 
-    fn shape(&self, inputs: &[&Shape]) -> Result<Shape, String> {
+    fn prepare(&self, inputs: &[&Shape]) -> Result<Prepared<Dims>, String> {
         let [x, dy] = arity(inputs)?;
         let d = self.dims(x, dy)?;
-        Ok(Shape::from([d.k, d.group_c(), d.r, d.s]))
+        Ok(d.prepared([d.k, d.group_c(), d.r, d.s]).sum(&[0, 1]))
     }
 
-    fn reference<T: Real>(&self, inputs: &[Operand<'_, T>], output: &mut [T], _: &Shape) {
-        if let Ok(d) = self.dims(inputs[0].shape, inputs[1].shape) {
-            reference::weight_grad(&d, inputs[0].data, inputs[1].data, output);
-        }
+    fn reference<T: Real>(&self, d: &Dims, inputs: &[&[T]], output: &mut [T]) {
+        reference::weight_grad(d, inputs[0], inputs[1], output);
     }
 
-    fn cpu(&self, io: &Io<'_>) -> CpuKernel {
-        match self.dims(io.inputs[0], io.inputs[1]) {
-            Ok(d) if d.fits_kernel() => {
-                winograd::weight_grad(&d).unwrap_or_else(|| cpu_weight_grad::weight_grad(d))
-            }
-            _ => CpuKernel::from_reference(*self, io),
-        }
+    fn cpu(&self, d: &Dims, _: Option<usize>) -> CpuKernel {
+        cpu_weight_grad::weight_grad(d)
     }
 
-    fn gpu(&self, io: &Io<'_>) -> GpuKernel {
-        self.dims(io.inputs[0], io.inputs[1]).map_or_else(|_| GpuKernel::default(), |d| gpu::weight_grad(&d))
+    fn gpu(&self, d: &Dims, _: Option<usize>) -> GpuKernel {
+        gpu::weight_grad(d)
     }
 
-    fn split(&self) -> Option<Split> {
-        Split::sum(&[0, 1])
-    }
-
-    fn gpu_mixed(&self, io: &Io<'_>, mixed: Mixed) -> GpuKernel {
-        let d = self.dims(io.inputs[0], io.inputs[1]).ok();
-        d.and_then(|d| gpu_mixed::kernel(Kind::WeightGrad, &d, mixed)).unwrap_or_else(|| self.gpu(io))
-    }
-
-    fn operations(&self, io: &Io<'_>) -> u64 {
-        self.dims(io.inputs[0], io.inputs[1]).map_or(0, |d| d.operations())
+    fn gpu_mixed(&self, d: &Dims, mixed: Mixed) -> Option<GpuKernel> {
+        gpu_mixed::kernel(Kind::WeightGrad, d, mixed)
     }
 }

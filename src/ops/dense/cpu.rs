@@ -6,8 +6,11 @@ use super::{Form, Sizes};
 use crate::gemm::{Product, Tiles, pack_rows, shift_product};
 use crate::ops::kernel::CpuKernel;
 
-/// The product as a kernel; no size is zero.
+/// The product as a kernel.
 pub fn product(form: Form, Sizes { m, n, k }: Sizes) -> CpuKernel {
+    if m * n * k == 0 {
+        return CpuKernel::zeros();
+    }
     let tiles = Tiles::get();
     let height = tiles.height(m);
     let width = tiles.columns;
@@ -22,7 +25,7 @@ pub fn product(form: Form, Sizes { m, n, k }: Sizes) -> CpuKernel {
     let offsets: Vec<u32> = (0..k).map(|l| (l * width) as u32).collect();
     let rows = panels.div_ceil(2 * rayon::current_num_threads()) * height;
 
-    let run = move |inputs: &[&[f32]], out: &mut [f32], workspace: &mut [f32]| {
+    CpuKernel::with_workspace(a_len + b_len + wide_len, move |inputs, out, workspace| {
         let (a, b) = (inputs[0], inputs[1]);
         let (packed_a, rest) = workspace.split_at_mut(a_len);
         let (packed_b, wide) = rest.split_at_mut(b_len);
@@ -62,6 +65,5 @@ pub fn product(form: Form, Sizes { m, n, k }: Sizes) -> CpuKernel {
             let wide = wide[..wide_len].chunks_exact(pitch);
             out.chunks_exact_mut(n).zip(wide).for_each(|(to, from)| to.copy_from_slice(&from[..n]));
         }
-    };
-    CpuKernel { workspace: a_len + b_len + wide_len, run: Box::new(run) }
+    })
 }

@@ -1,9 +1,9 @@
 //! Dispatch of `shaders/dense.wgsl`.
 
 use super::{Form, Sizes};
-use crate::ops::kernel::{Binding, GpuKernel, Launch, Shader, grid};
+use crate::ops::kernel::{Binding, GpuKernel, Launch, Shader, constants, grid, shader};
 
-const SHADER: Shader = Shader { name: "dense", source: include_str!("../../../shaders/dense.wgsl") };
+const SHADER: Shader = shader!("dense");
 
 /// Workgroups that keep a large adapter busy.
 const BUSY: usize = 256;
@@ -17,13 +17,7 @@ pub fn product(form: Form, Sizes { m, n, k }: Sizes) -> GpuKernel {
     };
     let tiles = |side: usize| m.div_ceil(4 * side) * n.div_ceil(4 * side);
     let side = [16, 8].into_iter().find(|&side| tiles(side) >= BUSY).unwrap_or(4);
-    let constants = [("M", m), ("N", n), ("K", k), ("TX", side), ("TY", side)];
-    let launch = Launch {
-        shader: SHADER,
-        entry,
-        constants: constants.into_iter().map(|(name, value)| (name, value as f64)).collect(),
-        bindings: vec![Binding::Input(0), Binding::Input(1), Binding::Output],
-        workgroups: grid(tiles(side)),
-    };
-    GpuKernel { launches: vec![launch], ..GpuKernel::default() }
+    let constants = constants([("M", m), ("N", n), ("K", k), ("TX", side), ("TY", side)]);
+    let workgroups = grid(tiles(side));
+    Launch { shader: SHADER, entry, constants, bindings: Binding::all(2, None), workgroups }.into()
 }

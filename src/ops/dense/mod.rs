@@ -4,8 +4,8 @@ mod cpu;
 mod gpu;
 mod gpu_mixed;
 
-use super::kernel::{CpuKernel, GpuKernel, Io, Mixed, Operand, Real};
-use super::split::Split;
+use super::kernel::{CpuKernel, GpuKernel, Mixed, Real};
+use super::prepared::Prepared;
 use super::{Backward, Operation, arity};
 use crate::graph::{GraphError, NodeId, Shape};
 
@@ -55,6 +55,8 @@ impl Matmul {
 }
 
 impl Operation for Matmul {
+    type Sizes = Sizes;
+
     fn name(&self) -> &'static str {
         "matmul"
     }
@@ -68,10 +70,15 @@ impl Operation for Matmul {
         .into()
     }
 
-    fn shape(&self, inputs: &[&Shape]) -> Result<Shape, String> {
+    /// Split by rows of A; where A is transposed, those are the terms of the sum.
+    fn prepare(&self, inputs: &[&Shape]) -> Result<Prepared<Sizes>, String> {
         let [a, b] = arity(inputs)?;
-        let Sizes { m, n, .. } = self.sizes(a, b)?;
-        Ok(Shape::from([m, n]))
+        let sizes @ Sizes { m, n, k } = self.sizes(a, b)?;
+        let prepared = Prepared::new(Shape::from([m, n]), sizes).flops(2 * m * n * k);
+        Ok(match self.form {
+            Form::Plain | Form::TransposeB => prepared.rows(&[0]),
+            Form::TransposeA => prepared.sum(&[0, 1]),
+        })
     }
 
     /// With C = A·B: dA = dC·Bᵀ, dB = Aᵀ·dC; with C = A·Bᵀ: dA = dC·B, dB = dCᵀ·A;
@@ -89,48 +96,30 @@ impl Operation for Matmul {
         ])
     }
 
-    fn reference<T: Real>(&self, inputs: &[Operand<'_, T>], output: &mut [T], _: &Shape) {
+    fn reference<T: Real>(&self, &Sizes { m, n, k }: &Sizes, inputs: &[&[T]], output: &mut [T]) {
         let (a, b) = (inputs[0], inputs[1]);
-        let Ok(Sizes { m, n, k }) = self.sizes(a.shape, b.shape) else { return };
         for i in 0..m {
             for j in 0..n {
                 output[i * n + j] = (0..k)
                     .map(|l| match self.form {
-                        Form::Plain => a.data[i * k + l] * b.data[l * n + j],
-                        Form::TransposeB => a.data[i * k + l] * b.data[j * k + l],
-                        Form::TransposeA => a.data[l * m + i] * b.data[l * n + j],
+                        Form::Plain => a[i * k + l] * b[l * n + j],
+                        Form::TransposeB => a[i * k + l] * b[j * k + l],
+                        Form::TransposeA => a[l * m + i] * b[l * n + j],
                     })
                     .sum();
             }
         }
     }
 
-    fn cpu(&self, io: &Io<'_>) -> CpuKernel {
-        match self.sizes(io.inputs[0], io.inputs[1]) {
-            Ok(sizes) if sizes.m * sizes.n * sizes.k > 0 => cpu::product(self.form, sizes),
-            _ => CpuKernel::from_reference(*self, io),
-        }
+    fn cpu(&self, sizes: &Sizes, _: Option<usize>) -> CpuKernel {
+        cpu::product(self.form, *sizes)
     }
 
-    fn gpu(&self, io: &Io<'_>) -> GpuKernel {
-        let sizes = self.sizes(io.inputs[0], io.inputs[1]);
-        sizes.map_or_else(|_| GpuKernel::default(), |sizes| gpu::product(self.form, sizes))
+    fn gpu(&self, sizes: &Sizes, _: Option<usize>) -> GpuKernel {
+        gpu::product(self.form, *sizes)
     }
 
-    /// By rows of A; where A is transposed, those are the terms of the sum.
-    fn split(&self) -> Option<Split> {
-        match self.form {
-            Form::Plain | Form::TransposeB => Split::rows(&[0]),
-            Form::TransposeA => Split::sum(&[0, 1]),
-        }
-    }
-
-    fn gpu_mixed(&self, io: &Io<'_>, mixed: Mixed) -> GpuKernel {
-        let sizes = self.sizes(io.inputs[0], io.inputs[1]).ok();
-        sizes.and_then(|sizes| gpu_mixed::product(self.form, sizes, mixed)).unwrap_or_else(|| self.gpu(io))
-    }
-
-    fn operations(&self, io: &Io<'_>) -> u64 {
-        self.sizes(io.inputs[0], io.inputs[1]).map_or(0, |s| 2 * (s.m * s.n * s.k) as u64)
+    fn gpu_mixed(&self, sizes: &Sizes, mixed: Mixed) -> Option<GpuKernel> {
+        gpu_mixed::product(self.form, *sizes, mixed)
     }
 }

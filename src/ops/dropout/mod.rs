@@ -1,13 +1,13 @@
 //! Dropout with counter-based random numbers: the mask is a function of seed, step, layer and element, so that every
 //! device draws the same one and the backward pass draws it again.
 
-mod cpu;
-mod gpu;
-
-use super::kernel::{CpuKernel, GpuKernel, Io, Operand, Real};
-use super::split::Split;
+use super::kernel::{CpuKernel, GpuKernel, Real, Shader, shader};
+use super::map::{GpuMap, entries, map};
+use super::prepared::Prepared;
 use super::{Backward, Operation, arity};
 use crate::graph::{GraphError, NodeId, Shape};
+
+const SHADER: Shader = shader!("dropout");
 
 /// (x, counter \[2\]) → `x/(1 − rate)` where kept, else 0. The counter holds seed and step, whole numbers below 2²⁴.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -54,6 +54,8 @@ impl Dropout {
 }
 
 impl Operation for Dropout {
+    type Sizes = usize;
+
     fn name(&self) -> &'static str {
         "dropout"
     }
@@ -62,7 +64,7 @@ impl Operation for Dropout {
         format!("rate {}", self.rate)
     }
 
-    fn shape(&self, inputs: &[&Shape]) -> Result<Shape, String> {
+    fn prepare(&self, inputs: &[&Shape]) -> Result<Prepared<usize>, String> {
         let [x, counter] = arity(inputs)?;
         if !(0.0..1.0).contains(&self.rate) {
             return Err(format!("the rate must be at least 0 and below 1, not {}", self.rate));
@@ -70,7 +72,7 @@ impl Operation for Dropout {
         if **counter != [2] {
             return Err(format!("the counter must be [2] (seed, step), not {counter}"));
         }
-        Ok(x.clone())
+        Ok(Prepared::like(x).in_place(0).rows(&[0]))
     }
 
     /// The same mask and factor on dy.
@@ -80,36 +82,46 @@ impl Operation for Dropout {
         Ok(vec![backward.add_for(0, (*self).into(), &inputs)?, counter])
     }
 
-    fn reference<T: Real>(&self, inputs: &[Operand<'_, T>], output: &mut [T], _: &Shape) {
-        let counter = inputs[1].data;
+    fn reference<T: Real>(&self, _: &usize, inputs: &[&[T]], output: &mut [T]) {
+        let counter = inputs[1];
         let key = self.key(counter[0].wide() as u32, counter[1].wide() as u32);
         let factor = T::of(1.0 / (1.0 - f64::from(self.rate)));
-        for (i, (y, &x)) in output.iter_mut().zip(inputs[0].data).enumerate() {
+        for (i, (y, &x)) in output.iter_mut().zip(inputs[0]).enumerate() {
             *y = if self.keeps(key, self.first.wrapping_add(i as u32)) { x * factor } else { T::zero() };
         }
     }
 
-    fn cpu(&self, io: &Io<'_>) -> CpuKernel {
-        cpu::dropout(*self, io)
+    fn cpu(&self, _: &usize, in_place: Option<usize>) -> CpuKernel {
+        let op = *self;
+        let (threshold, factor) = (op.threshold(), op.factor());
+        map(
+            0,
+            in_place,
+            1,
+            #[inline(always)]
+            move |first, inputs, y| {
+                let key = op.key(inputs[1][0] as u32, inputs[1][1] as u32);
+                let mut element = op.first.wrapping_add(first as u32);
+                for y in y.iter_mut() {
+                    *y = if mix(element ^ key) >> 8 >= threshold { *y * factor } else { 0.0 };
+                    element = element.wrapping_add(1);
+                }
+            },
+        )
     }
 
-    fn gpu(&self, io: &Io<'_>) -> GpuKernel {
-        gpu::dropout(*self, io)
-    }
-
-    fn split(&self) -> Option<Split> {
-        Split::rows(&[0])
+    fn gpu(&self, &len: &usize, in_place: Option<usize>) -> GpuKernel {
+        let constants = vec![
+            ("LEN", len as f64),
+            ("LAYER", f64::from(self.layer)),
+            ("FIRST", f64::from(self.first)),
+            ("THRESHOLD", f64::from(self.threshold())),
+            ("FACTOR", f64::from(self.factor())),
+        ];
+        GpuMap { entries: entries!("dropout"), constants, inputs: 2, in_place, len }.kernel(SHADER, 1)
     }
 
     fn slice(&self, first: usize) -> Self {
         Self { first: self.first.wrapping_add(first as u32), ..*self }
-    }
-
-    fn cpu_in_place(&self) -> Option<usize> {
-        Some(0)
-    }
-
-    fn gpu_in_place(&self) -> Option<usize> {
-        Some(0)
     }
 }

@@ -1,54 +1,14 @@
-//! Logarithms on the CPU, vectorised by the compiler.
+//! The decibel scale on the CPU, vectorised by the compiler.
 
 use rayon::prelude::*;
 
-use super::{Decibel, Ln, ln};
-use crate::graph::Shape;
+use super::{Decibel, ln};
 use crate::ops::kernel::CpuKernel;
 use crate::simd;
 use crate::simd::vectorised;
 
-/// Elements that a thread takes at a time.
-const PIECE: usize = 1 << 12;
-
 /// Partial sums that a sum over a sample is split into, added up in their order.
 const PARTIALS: usize = 16;
-
-/// `y = ln(x + floor)`; in place, x is what y holds before.
-pub fn logarithm(Ln { floor }: Ln, in_place: bool) -> CpuKernel {
-    let arch = simd::arch();
-    CpuKernel::new(move |inputs, y, _| {
-        y.par_chunks_mut(PIECE).enumerate().for_each(|(i, y)| {
-            if !in_place {
-                y.copy_from_slice(&inputs[0][i * PIECE..][..y.len()]);
-            }
-            vectorised(
-                arch,
-                #[inline(always)]
-                || y.iter_mut().for_each(|y| *y = ln(*y + floor)),
-            );
-        });
-    })
-}
-
-/// `dx = dy / (x + floor)`
-pub fn logarithm_gradient(Ln { floor }: Ln) -> CpuKernel {
-    let arch = simd::arch();
-    CpuKernel::new(move |inputs, dx, _| {
-        let given = inputs[0].par_chunks(PIECE).zip(inputs[1].par_chunks(PIECE));
-        dx.par_chunks_mut(PIECE).zip(given).for_each(|(dx, (x, dy))| {
-            vectorised(
-                arch,
-                #[inline(always)]
-                || {
-                    for ((dx, &x), &dy) in dx.iter_mut().zip(x).zip(dy) {
-                        *dx = dy / (x + floor);
-                    }
-                },
-            );
-        });
-    })
-}
 
 /// 10·log10 x = DECIBELS·ln x.
 const DECIBELS: f32 = 10.0 * std::f32::consts::LOG10_E;
@@ -73,10 +33,10 @@ fn peak(x: &[f32]) -> f32 {
 }
 
 /// In parallel over samples, the first axis.
-pub fn decibel(Decibel { range }: Decibel, shape: &Shape) -> CpuKernel {
+pub fn decibel(Decibel { range }: Decibel, size: usize) -> CpuKernel {
     let arch = simd::arch();
-    let size = shape[1..].iter().product::<usize>().max(1);
-    CpuKernel::new(move |inputs, y, _| {
+    let size = size.max(1);
+    CpuKernel::new(move |inputs, y| {
         y.par_chunks_mut(size).zip(inputs[0].par_chunks(size)).for_each(|(y, x)| {
             vectorised(
                 arch,
@@ -94,10 +54,10 @@ pub fn decibel(Decibel { range }: Decibel, shape: &Shape) -> CpuKernel {
 }
 
 /// In parallel over samples, the first axis.
-pub fn decibel_gradient(Decibel { range }: Decibel, shape: &Shape) -> CpuKernel {
+pub fn decibel_gradient(Decibel { range }: Decibel, size: usize) -> CpuKernel {
     let arch = simd::arch();
-    let size = shape[1..].iter().product::<usize>().max(1);
-    CpuKernel::new(move |inputs, dx, _| {
+    let size = size.max(1);
+    CpuKernel::new(move |inputs, dx| {
         let given = inputs[0].par_chunks(size).zip(inputs[1].par_chunks(size));
         dx.par_chunks_mut(size).zip(given).for_each(|(dx, (x, dy))| {
             let (loudest, above) = vectorised(

@@ -1,16 +1,18 @@
 //! Natural logarithm and decibel scale of a power spectrogram.
 
 mod cpu;
-mod gpu;
 mod ln;
 mod reference;
 
 pub(super) use ln::ln;
 
-use super::kernel::{CpuKernel, GpuKernel, Io, Operand, Real};
-use super::split::Split;
+use super::kernel::{Binding, CpuKernel, GpuKernel, Launch, Real, Shader, grid, shader};
+use super::map::{Entries, GpuMap, entries, map};
+use super::prepared::Prepared;
 use super::{Backward, Operation, arity, same};
 use crate::graph::{GraphError, NodeId, Shape};
+
+const SHADER: Shader = shader!("log");
 
 /// `y = ln(x + floor)`.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -40,12 +42,47 @@ impl Decibel {
     pub const AMIN: f64 = 1e-10;
 }
 
+/// A batch of samples, the first axis, and the elements of each.
+#[derive(Clone, Copy, Debug)]
+pub struct Samples {
+    samples: usize,
+    size: usize,
+}
+
+impl Samples {
+    fn of(x: &Shape) -> Result<Self, String> {
+        match x[..] {
+            [samples, ref rest @ ..] => Ok(Self { samples, size: rest.iter().product() }),
+            [] => Err("a first axis (samples) is needed".into()),
+        }
+    }
+}
+
 fn gradient(backward: &mut Backward<'_>, op: super::Op) -> Result<Vec<Option<NodeId>>, GraphError> {
     let inputs = [backward.input(0), backward.upstream()];
     Ok(vec![backward.add_for(0, op, &inputs)?])
 }
 
+impl Ln {
+    fn gpu(self, entries: Entries, inputs: usize, len: usize, in_place: Option<usize>) -> GpuKernel {
+        let constants = vec![("LEN", len as f64), ("FLOOR", f64::from(self.floor))];
+        GpuMap { entries, constants, inputs, in_place, len }.kernel(SHADER, 1)
+    }
+}
+
+impl Decibel {
+    /// One workgroup a sample.
+    fn gpu(self, entry: &'static str, inputs: usize, Samples { samples, size }: Samples) -> GpuKernel {
+        let constants =
+            vec![("SAMPLES", samples as f64), ("SIZE", size as f64), ("RANGE", f64::from(self.range))];
+        let bindings = Binding::all(inputs, None);
+        Launch { shader: SHADER, entry, constants, bindings, workgroups: grid(samples) }.into()
+    }
+}
+
 impl Operation for Ln {
+    type Sizes = usize;
+
     fn name(&self) -> &'static str {
         "ln"
     }
@@ -54,75 +91,79 @@ impl Operation for Ln {
         format!("floor {:e}", self.floor)
     }
 
-    fn shape(&self, inputs: &[&Shape]) -> Result<Shape, String> {
+    fn prepare(&self, inputs: &[&Shape]) -> Result<Prepared<usize>, String> {
         let [x] = arity(inputs)?;
-        Ok(x.clone())
+        Ok(Prepared::like(x).in_place(0).rows(&[0]))
     }
 
     fn gradient(&self, backward: &mut Backward<'_>) -> Result<Vec<Option<NodeId>>, GraphError> {
         gradient(backward, LnGrad(*self).into())
     }
 
-    fn reference<T: Real>(&self, inputs: &[Operand<'_, T>], output: &mut [T], _: &Shape) {
+    fn reference<T: Real>(&self, _: &usize, inputs: &[&[T]], output: &mut [T]) {
         let floor = T::of(f64::from(self.floor));
-        for (y, &x) in output.iter_mut().zip(inputs[0].data) {
+        for (y, &x) in output.iter_mut().zip(inputs[0]) {
             *y = (x + floor).ln();
         }
     }
 
-    fn cpu(&self, io: &Io<'_>) -> CpuKernel {
-        cpu::logarithm(*self, io.in_place)
+    fn cpu(&self, _: &usize, in_place: Option<usize>) -> CpuKernel {
+        let floor = self.floor;
+        map(
+            0,
+            in_place,
+            1,
+            #[inline(always)]
+            move |_, _, y| y.iter_mut().for_each(|y| *y = ln(*y + floor)),
+        )
     }
 
-    fn gpu(&self, io: &Io<'_>) -> GpuKernel {
-        gpu::logarithm(self, io)
-    }
-
-    fn split(&self) -> Option<Split> {
-        Split::rows(&[0])
-    }
-
-    fn cpu_in_place(&self) -> Option<usize> {
-        Some(0)
-    }
-
-    fn gpu_in_place(&self) -> Option<usize> {
-        Some(0)
+    fn gpu(&self, &len: &usize, in_place: Option<usize>) -> GpuKernel {
+        Self::gpu(*self, entries!("ln"), 1, len, in_place)
     }
 }
 
 impl Operation for LnGrad {
+    type Sizes = usize;
+
     fn name(&self) -> &'static str {
         "ln_grad"
     }
 
-    fn shape(&self, inputs: &[&Shape]) -> Result<Shape, String> {
+    fn prepare(&self, inputs: &[&Shape]) -> Result<Prepared<usize>, String> {
         let [x, dy] = arity(inputs)?;
         same(x, dy, "x and dy")?;
-        Ok(x.clone())
+        Ok(Prepared::like(x).rows(&[0, 1]))
     }
 
-    fn reference<T: Real>(&self, inputs: &[Operand<'_, T>], output: &mut [T], _: &Shape) {
+    fn reference<T: Real>(&self, _: &usize, inputs: &[&[T]], output: &mut [T]) {
         let floor = T::of(f64::from(self.0.floor));
-        for ((dx, &x), &dy) in output.iter_mut().zip(inputs[0].data).zip(inputs[1].data) {
+        for ((dx, &x), &dy) in output.iter_mut().zip(inputs[0]).zip(inputs[1]) {
             *dx = dy / (x + floor);
         }
     }
 
-    fn cpu(&self, _: &Io<'_>) -> CpuKernel {
-        cpu::logarithm_gradient(self.0)
+    fn cpu(&self, _: &usize, in_place: Option<usize>) -> CpuKernel {
+        let floor = self.0.floor;
+        map(
+            1,
+            in_place,
+            1,
+            #[inline(always)]
+            move |first, inputs, dx| {
+                dx.iter_mut().zip(&inputs[0][first..]).for_each(|(dx, &x)| *dx /= x + floor);
+            },
+        )
     }
 
-    fn gpu(&self, io: &Io<'_>) -> GpuKernel {
-        gpu::logarithm_gradient(&self.0, io)
-    }
-
-    fn split(&self) -> Option<Split> {
-        Split::rows(&[0, 1])
+    fn gpu(&self, &len: &usize, in_place: Option<usize>) -> GpuKernel {
+        self.0.gpu(entries!("ln_grad"), 2, len, in_place)
     }
 }
 
 impl Operation for Decibel {
+    type Sizes = Samples;
+
     fn name(&self) -> &'static str {
         "decibel"
     }
@@ -131,59 +172,50 @@ impl Operation for Decibel {
         format!("floor −{} dB", self.range)
     }
 
-    fn shape(&self, inputs: &[&Shape]) -> Result<Shape, String> {
+    fn prepare(&self, inputs: &[&Shape]) -> Result<Prepared<Samples>, String> {
         let [x] = arity(inputs)?;
-        if x.is_empty() {
-            return Err("a first axis (samples) is needed".into());
-        }
-        Ok(x.clone())
+        Ok(Prepared::new(x.clone(), Samples::of(x)?).rows(&[0]))
     }
 
     fn gradient(&self, backward: &mut Backward<'_>) -> Result<Vec<Option<NodeId>>, GraphError> {
         gradient(backward, DecibelGrad(*self).into())
     }
 
-    fn reference<T: Real>(&self, inputs: &[Operand<'_, T>], output: &mut [T], shape: &Shape) {
-        reference::forward(self, inputs[0].data, output, shape[0]);
+    fn reference<T: Real>(&self, sizes: &Samples, inputs: &[&[T]], output: &mut [T]) {
+        reference::forward(self, inputs[0], output, sizes.size);
     }
 
-    fn cpu(&self, io: &Io<'_>) -> CpuKernel {
-        cpu::decibel(*self, io.output)
+    fn cpu(&self, sizes: &Samples, _: Option<usize>) -> CpuKernel {
+        cpu::decibel(*self, sizes.size)
     }
 
-    fn gpu(&self, io: &Io<'_>) -> GpuKernel {
-        gpu::decibel(self, io.output)
-    }
-
-    fn split(&self) -> Option<Split> {
-        Split::rows(&[0])
+    fn gpu(&self, sizes: &Samples, _: Option<usize>) -> GpuKernel {
+        Self::gpu(*self, "decibel", 1, *sizes)
     }
 }
 
 impl Operation for DecibelGrad {
+    type Sizes = Samples;
+
     fn name(&self) -> &'static str {
         "decibel_grad"
     }
 
-    fn shape(&self, inputs: &[&Shape]) -> Result<Shape, String> {
+    fn prepare(&self, inputs: &[&Shape]) -> Result<Prepared<Samples>, String> {
         let [x, dy] = arity(inputs)?;
         same(x, dy, "x and dy")?;
-        Ok(x.clone())
+        Ok(Prepared::new(x.clone(), Samples::of(x)?).rows(&[0, 1]))
     }
 
-    fn reference<T: Real>(&self, inputs: &[Operand<'_, T>], output: &mut [T], shape: &Shape) {
-        reference::gradient(&self.0, inputs[0].data, inputs[1].data, output, shape[0]);
+    fn reference<T: Real>(&self, sizes: &Samples, inputs: &[&[T]], output: &mut [T]) {
+        reference::gradient(&self.0, inputs[0], inputs[1], output, sizes.size);
     }
 
-    fn cpu(&self, io: &Io<'_>) -> CpuKernel {
-        cpu::decibel_gradient(self.0, io.output)
+    fn cpu(&self, sizes: &Samples, _: Option<usize>) -> CpuKernel {
+        cpu::decibel_gradient(self.0, sizes.size)
     }
 
-    fn gpu(&self, io: &Io<'_>) -> GpuKernel {
-        gpu::decibel_gradient(&self.0, io.output)
-    }
-
-    fn split(&self) -> Option<Split> {
-        Split::rows(&[0, 1])
+    fn gpu(&self, sizes: &Samples, _: Option<usize>) -> GpuKernel {
+        self.0.gpu("decibel_grad", 2, *sizes)
     }
 }

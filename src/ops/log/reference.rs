@@ -12,8 +12,7 @@ fn loudest<T: Real>(x: &[T]) -> usize {
     (1..x.len()).fold(0, |best, i| if x[i] > x[best] { i } else { best })
 }
 
-pub fn forward<T: Real>(op: &Decibel, x: &[T], y: &mut [T], samples: usize) {
-    let size = x.len() / samples;
+pub fn forward<T: Real>(op: &Decibel, x: &[T], y: &mut [T], size: usize) {
     for (x, y) in x.chunks_exact(size).zip(y.chunks_exact_mut(size)) {
         let reference = decibels(x[loudest(x)]);
         for (y, &x) in y.iter_mut().zip(x) {
@@ -22,8 +21,7 @@ pub fn forward<T: Real>(op: &Decibel, x: &[T], y: &mut [T], samples: usize) {
     }
 }
 
-pub fn gradient<T: Real>(op: &Decibel, x: &[T], dy: &[T], dx: &mut [T], samples: usize) {
-    let size = x.len() / samples;
+pub fn gradient<T: Real>(op: &Decibel, x: &[T], dy: &[T], dx: &mut [T], size: usize) {
     let (amin, floor) = (T::of(Decibel::AMIN), T::of(-f64::from(op.range)));
     // d(10·log10 x)/dx
     let slope = |x: T| {

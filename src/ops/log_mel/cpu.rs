@@ -4,11 +4,10 @@ use pulp::Simd;
 use rayon::prelude::*;
 
 use super::LogMel;
-use crate::graph::Shape;
 use crate::ops::kernel::CpuKernel;
 use crate::ops::log::ln;
 use crate::ops::mel::Band;
-use crate::ops::stft::{Block, Complex, Point, Spectra, Visit, share, store};
+use crate::ops::stft::{Block, Complex, Point, Signals, Spectra, Visit, share, store};
 use crate::simd::mul_add;
 
 /// Makes the features [H, T] of a signal.
@@ -49,23 +48,22 @@ impl Visit for Features<'_> {
 }
 
 /// Audio [N, C, L] → [N, C, H, T], in parallel over signals.
-pub fn forward(op: &LogMel, audio: &Shape) -> CpuKernel {
-    let (signals, samples) = (audio[0] * audio[1], audio[2]);
+pub fn forward(op: &LogMel, Signals { count, samples, .. }: Signals) -> CpuKernel {
     let spectra = Spectra::new(op.stft, samples);
-    let (bands, floor) = (op.mel.band_weights(), op.ln.map(|ln| ln.floor));
-    let (power, rows) = (spectra.lanes() * spectra.bins(), spectra.lanes() * bands.len());
-    let (share, size) = (share(signals), spectra.workspace() + power + rows);
-    let features = bands.len() * spectra.frames;
-    let run = move |inputs: &[&[f32]], y: &mut [f32], workspace: &mut [f32]| {
+    let (mel, floor) = (op.mel.clone(), op.ln.map(|ln| ln.floor));
+    let (power, rows) = (spectra.lanes() * spectra.bins(), spectra.lanes() * mel.rows());
+    let (share, size) = (share(count), spectra.workspace() + power + rows);
+    let features = mel.rows() * spectra.frames;
+    CpuKernel::with_workspace(count.div_ceil(share) * size, move |inputs, y, workspace| {
+        let bands = mel.bands();
         let parts = y.par_chunks_mut(share * features).zip(workspace.par_chunks_mut(size));
         parts.zip(inputs[0].par_chunks(share * samples)).for_each(|((y, workspace), audio)| {
             let (workspace, rest) = workspace.split_at_mut(spectra.workspace());
             let (power, rows) = rest.split_at_mut(power);
             for (audio, y) in audio.chunks_exact(samples).zip(y.chunks_exact_mut(features)) {
-                let mut features = Features { bands: &bands, floor, power, rows, y };
+                let mut features = Features { bands, floor, power, rows, y };
                 spectra.visit(audio, workspace, &mut features);
             }
         });
-    };
-    CpuKernel { workspace: signals.div_ceil(share) * size, run: Box::new(run) }
+    })
 }

@@ -1,21 +1,21 @@
 use super::LogMel;
-use crate::graph::Shape;
 use crate::ops::kernel::{Binding, GpuKernel};
+use crate::ops::stft::Signals;
 use crate::ops::{mel, stft};
 
 /// One dispatch of `log_mel`, which stands in shaders/stft.wgsl beside the transform.
-pub fn forward(op: &LogMel, audio: &Shape) -> GpuKernel {
-    let mut tables = stft::gpu::tables(&op.stft);
+pub fn forward(op: &LogMel, signals: Signals) -> GpuKernel {
+    let mut tables = stft::gpu::tables(op.stft);
     tables.extend(mel::gpu::tables(&op.mel));
     let given = [Binding::Input(0)].into_iter().chain((0..tables.len()).map(Binding::Table));
     let bindings = given.chain([Binding::Output]).collect();
-    let mut launch = stft::gpu::launch(&op.stft, audio, "log_mel", bindings);
+    let mut launch = stft::gpu::launch(op.stft, signals, "log_mel", bindings);
     launch.constants.extend([
         ("ROWS", op.mel.rows() as f64),
         ("LOGARITHM", f64::from(u8::from(op.ln.is_some()))),
         ("FLOOR", op.ln.map_or(0.0, |ln| f64::from(ln.floor))),
     ]);
-    GpuKernel { workspace: 0, tables, launches: vec![launch] }
+    GpuKernel { tables, ..launch.into() }
 }
 
 #[cfg(test)]

@@ -2,13 +2,12 @@
 
 mod cpu;
 mod gpu;
-mod reference;
 
-use super::kernel::{CpuKernel, GpuKernel, Io, Operand, Real};
+use super::kernel::{CpuKernel, GpuKernel, Real};
 use super::log::Ln;
-use super::mel::Mel;
-use super::split::Split;
-use super::stft::PowerStft;
+use super::mel::{Mel, MelSizes};
+use super::prepared::Prepared;
+use super::stft::{PowerStft, Signals};
 use super::{Operation, arity};
 use crate::graph::Shape;
 
@@ -25,6 +24,8 @@ pub struct LogMel {
 }
 
 impl Operation for LogMel {
+    type Sizes = (Signals, MelSizes);
+
     fn name(&self) -> &'static str {
         if self.ln.is_some() { "log_mel" } else { "mel_power" }
     }
@@ -34,35 +35,34 @@ impl Operation for LogMel {
         parts.into_iter().chain(self.ln.map(|ln| ln.settings())).collect::<Vec<_>>().join(", ")
     }
 
-    fn shape(&self, inputs: &[&Shape]) -> Result<Shape, String> {
-        let [audio] = arity(inputs)?;
+    fn prepare(&self, inputs: &[&Shape]) -> Result<Prepared<(Signals, MelSizes)>, String> {
+        let [_] = arity(inputs)?;
         if self.mel.transposed {
             return Err("the mel filters must not be transposed".into());
         }
-        self.mel.shape(&[&self.stft.shape(&[audio])?])
+        let stft = self.stft.prepare(inputs)?;
+        let mel = self.mel.prepare(&[&stft.output])?;
+        let ln = self.ln.map_or(0, |_| mel.output.elements() as u64);
+        let flops = stft.flops + mel.flops + ln;
+        Ok(Prepared { flops, ..mel.map(|mel| (stft.sizes, mel)) })
     }
 
-    fn reference<T: Real>(&self, inputs: &[Operand<'_, T>], output: &mut [T], shape: &Shape) {
-        reference::forward(self, inputs[0], output, shape);
+    /// One definition after the other.
+    fn reference<T: Real>(&self, (signals, mel): &(Signals, MelSizes), inputs: &[&[T]], output: &mut [T]) {
+        let mut power = vec![T::zero(); signals.count * self.stft.bins() * signals.frames];
+        self.stft.reference(signals, inputs, &mut power);
+        self.mel.reference(mel, &[&power], output);
+        if let Some(ln) = self.ln {
+            let mel = output.to_vec();
+            ln.reference(&mel.len(), &[&mel], output);
+        }
     }
 
-    fn cpu(&self, io: &Io<'_>) -> CpuKernel {
-        cpu::forward(self, io.inputs[0])
+    fn cpu(&self, (signals, _): &(Signals, MelSizes), _: Option<usize>) -> CpuKernel {
+        cpu::forward(self, *signals)
     }
 
-    fn gpu(&self, io: &Io<'_>) -> GpuKernel {
-        gpu::forward(self, io.inputs[0])
-    }
-
-    fn split(&self) -> Option<Split> {
-        Split::rows(&[0])
-    }
-
-    fn operations(&self, io: &Io<'_>) -> u64 {
-        let [n, c, _, t] = [0, 1, 2, 3].map(|axis| io.output[axis]);
-        let power = Shape::from([n, c, self.stft.bins(), t]);
-        let stft = self.stft.operations(&Io { inputs: io.inputs, output: &power, in_place: false });
-        let mel = self.mel.operations(&Io { inputs: &[&power], output: io.output, in_place: false });
-        stft + mel + self.ln.map_or(0, |_| io.output.elements() as u64)
+    fn gpu(&self, (signals, _): &(Signals, MelSizes), _: Option<usize>) -> GpuKernel {
+        gpu::forward(self, *signals)
     }
 }

@@ -2,8 +2,8 @@
 
 use rayon::prelude::*;
 
-use super::CrossEntropy;
-use crate::ops::kernel::{CpuKernel, Io};
+use super::{CrossEntropy, Rows};
+use crate::ops::kernel::CpuKernel;
 
 /// Elements that one task takes.
 const TASK: usize = 1 << 12;
@@ -27,7 +27,7 @@ fn log_sum(x: &[f32]) -> (f32, f32) {
 }
 
 pub fn softmax(k: usize) -> CpuKernel {
-    CpuKernel::new(move |inputs, y, _| {
+    CpuKernel::new(move |inputs, y| {
         let len = rows_per_task(k) * k;
         y.par_chunks_mut(len).zip(inputs[0].par_chunks(len)).for_each(|(y, x)| {
             for (y, x) in y.chunks_exact_mut(k).zip(x.chunks_exact(k)) {
@@ -41,7 +41,7 @@ pub fn softmax(k: usize) -> CpuKernel {
 }
 
 pub fn softmax_grad(k: usize) -> CpuKernel {
-    CpuKernel::new(move |inputs, dx, _| {
+    CpuKernel::new(move |inputs, dx| {
         let len = rows_per_task(k) * k;
         let sources = inputs[0].par_chunks(len).zip(inputs[1].par_chunks(len));
         dx.par_chunks_mut(len).zip(sources).for_each(|(dx, (y, dy))| {
@@ -59,10 +59,9 @@ fn target(op: &CrossEntropy, label: f32, weight: f32, k: usize) -> f32 {
     weight * ((1.0 - op.smoothing) * label + op.smoothing / k as f32)
 }
 
-pub fn cross_entropy(op: CrossEntropy, io: &Io<'_>) -> CpuKernel {
-    let (n, k) = (io.inputs[0][0], io.inputs[0][1]);
+pub fn cross_entropy(op: CrossEntropy, Rows { n, k }: Rows) -> CpuKernel {
     // A loss a row, then their sum in the order of the rows.
-    let run = move |inputs: &[&[f32]], loss: &mut [f32], losses: &mut [f32]| {
+    CpuKernel::with_workspace(n, move |inputs, loss, losses| {
         let (logits, labels, weights) = (inputs[0], inputs[1], inputs[2]);
         losses.par_iter_mut().with_min_len(rows_per_task(k)).enumerate().for_each(|(row, loss)| {
             let (x, labels) = (&logits[row * k..][..k], &labels[row * k..][..k]);
@@ -71,13 +70,11 @@ pub fn cross_entropy(op: CrossEntropy, io: &Io<'_>) -> CpuKernel {
             *loss = terms.map(|((&x, &l), &w)| target(&op, l, w, k) * (log_sum - (x - largest))).sum();
         });
         loss[0] = (losses.iter().map(|&loss| f64::from(loss)).sum::<f64>() / n as f64) as f32;
-    };
-    CpuKernel { workspace: n, run: Box::new(run) }
+    })
 }
 
-pub fn cross_entropy_grad(op: CrossEntropy, io: &Io<'_>) -> CpuKernel {
-    let (n, k) = (io.output[0], io.output[1]);
-    CpuKernel::new(move |inputs, dx, _| {
+pub fn cross_entropy_grad(op: CrossEntropy, Rows { n, k }: Rows) -> CpuKernel {
+    CpuKernel::new(move |inputs, dx| {
         let (weights, factor) = (inputs[2], inputs[3][0] / n as f32);
         let len = rows_per_task(k) * k;
         let sources = inputs[0].par_chunks(len).zip(inputs[1].par_chunks(len));

@@ -4,8 +4,8 @@ mod cpu;
 mod gpu;
 mod reference;
 
-use super::kernel::{CpuKernel, GpuKernel, Io, Operand, Real};
-use super::split::Split;
+use super::kernel::{CpuKernel, GpuKernel, Real};
+use super::prepared::Prepared;
 use super::{Backward, Operation, arity, same};
 use crate::graph::{GraphError, NodeId, Shape};
 
@@ -32,9 +32,23 @@ pub struct CrossEntropy {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct CrossEntropyGrad(pub CrossEntropy);
 
+/// The sizes of logits [N, K].
+#[derive(Clone, Copy, Debug)]
+pub struct Rows {
+    pub n: usize,
+    pub k: usize,
+}
+
+impl Rows {
+    fn of(x: &Shape, what: &str) -> Result<Self, String> {
+        x.dims(what).map(|[n, k]| Self { n, k })
+    }
+}
+
 impl CrossEntropy {
-    fn check(&self, logits: &Shape, labels: &Shape, weights: &Shape) -> Result<(), String> {
-        let [_, k] = logits.dims("the logits [N, K]")?;
+    fn check(&self, logits: &Shape, labels: &Shape, weights: &Shape) -> Result<Rows, String> {
+        let rows = Rows::of(logits, "the logits [N, K]")?;
+        let k = rows.k;
         same(logits, labels, "logits and labels")?;
         if **weights != [k] {
             return Err(format!("the weights of {k} classes must be [{k}], not {weights}"));
@@ -42,19 +56,21 @@ impl CrossEntropy {
         if !(0.0..1.0).contains(&self.smoothing) {
             return Err(format!("smoothing must be at least 0 and below 1, not {}", self.smoothing));
         }
-        Ok(())
+        Ok(rows)
     }
 }
 
 impl Operation for Softmax {
+    type Sizes = Rows;
+
     fn name(&self) -> &'static str {
         "softmax"
     }
 
-    fn shape(&self, inputs: &[&Shape]) -> Result<Shape, String> {
+    fn prepare(&self, inputs: &[&Shape]) -> Result<Prepared<Rows>, String> {
         let [x] = arity(inputs)?;
-        x.dims::<2>("the logits [N, K]")?;
-        Ok(x.clone())
+        let rows = Rows::of(x, "the logits [N, K]")?;
+        Ok(Prepared::new(x.clone(), rows).flops(4 * x.elements()).rows(&[0]))
     }
 
     fn gradient(&self, backward: &mut Backward<'_>) -> Result<Vec<Option<NodeId>>, GraphError> {
@@ -62,61 +78,49 @@ impl Operation for Softmax {
         Ok(vec![backward.add_for(0, SoftmaxGrad.into(), &inputs)?])
     }
 
-    fn reference<T: Real>(&self, inputs: &[Operand<'_, T>], output: &mut [T], shape: &Shape) {
-        reference::softmax(inputs[0].data, output, shape[1]);
+    fn reference<T: Real>(&self, rows: &Rows, inputs: &[&[T]], output: &mut [T]) {
+        reference::softmax(inputs[0], output, rows.k);
     }
 
-    fn cpu(&self, io: &Io<'_>) -> CpuKernel {
-        cpu::softmax(io.output[1])
+    fn cpu(&self, rows: &Rows, _: Option<usize>) -> CpuKernel {
+        cpu::softmax(rows.k)
     }
 
-    fn gpu(&self, io: &Io<'_>) -> GpuKernel {
-        gpu::by_row("softmax", io, 0.0)
-    }
-
-    fn split(&self) -> Option<Split> {
-        Split::rows(&[0])
-    }
-
-    fn operations(&self, io: &Io<'_>) -> u64 {
-        4 * io.output.elements() as u64
+    fn gpu(&self, rows: &Rows, _: Option<usize>) -> GpuKernel {
+        gpu::by_row("softmax", 1, *rows, 0.0)
     }
 }
 
 impl Operation for SoftmaxGrad {
+    type Sizes = Rows;
+
     fn name(&self) -> &'static str {
         "softmax_grad"
     }
 
-    fn shape(&self, inputs: &[&Shape]) -> Result<Shape, String> {
+    fn prepare(&self, inputs: &[&Shape]) -> Result<Prepared<Rows>, String> {
         let [y, dy] = arity(inputs)?;
-        y.dims::<2>("the probabilities [N, K]")?;
+        let rows = Rows::of(y, "the probabilities [N, K]")?;
         same(y, dy, "y and dy")?;
-        Ok(y.clone())
+        Ok(Prepared::new(y.clone(), rows).flops(4 * y.elements()).rows(&[0, 1]))
     }
 
-    fn reference<T: Real>(&self, inputs: &[Operand<'_, T>], output: &mut [T], shape: &Shape) {
-        reference::softmax_grad(inputs[0].data, inputs[1].data, output, shape[1]);
+    fn reference<T: Real>(&self, rows: &Rows, inputs: &[&[T]], output: &mut [T]) {
+        reference::softmax_grad(inputs[0], inputs[1], output, rows.k);
     }
 
-    fn cpu(&self, io: &Io<'_>) -> CpuKernel {
-        cpu::softmax_grad(io.output[1])
+    fn cpu(&self, rows: &Rows, _: Option<usize>) -> CpuKernel {
+        cpu::softmax_grad(rows.k)
     }
 
-    fn gpu(&self, io: &Io<'_>) -> GpuKernel {
-        gpu::by_row("softmax_grad", io, 0.0)
-    }
-
-    fn split(&self) -> Option<Split> {
-        Split::rows(&[0, 1])
-    }
-
-    fn operations(&self, io: &Io<'_>) -> u64 {
-        4 * io.output.elements() as u64
+    fn gpu(&self, rows: &Rows, _: Option<usize>) -> GpuKernel {
+        gpu::by_row("softmax_grad", 2, *rows, 0.0)
     }
 }
 
 impl Operation for CrossEntropy {
+    type Sizes = Rows;
+
     fn name(&self) -> &'static str {
         "cross_entropy"
     }
@@ -125,10 +129,10 @@ impl Operation for CrossEntropy {
         format!("smoothing {}", self.smoothing)
     }
 
-    fn shape(&self, inputs: &[&Shape]) -> Result<Shape, String> {
+    fn prepare(&self, inputs: &[&Shape]) -> Result<Prepared<Rows>, String> {
         let [logits, labels, weights] = arity(inputs)?;
-        self.check(logits, labels, weights)?;
-        Ok(Shape::from([1]))
+        let rows = self.check(logits, labels, weights)?;
+        Ok(Prepared::new(Shape::from([1]), rows).flops(6 * logits.elements()))
     }
 
     fn gradient(&self, backward: &mut Backward<'_>) -> Result<Vec<Option<NodeId>>, GraphError> {
@@ -140,24 +144,22 @@ impl Operation for CrossEntropy {
         ])
     }
 
-    fn reference<T: Real>(&self, inputs: &[Operand<'_, T>], output: &mut [T], _: &Shape) {
-        reference::cross_entropy(self, inputs, output);
+    fn reference<T: Real>(&self, rows: &Rows, inputs: &[&[T]], output: &mut [T]) {
+        reference::cross_entropy(self, *rows, inputs, output);
     }
 
-    fn cpu(&self, io: &Io<'_>) -> CpuKernel {
-        cpu::cross_entropy(*self, io)
+    fn cpu(&self, rows: &Rows, _: Option<usize>) -> CpuKernel {
+        cpu::cross_entropy(*self, *rows)
     }
 
-    fn gpu(&self, io: &Io<'_>) -> GpuKernel {
-        gpu::cross_entropy(*self, io)
-    }
-
-    fn operations(&self, io: &Io<'_>) -> u64 {
-        6 * io.inputs[0].elements() as u64
+    fn gpu(&self, rows: &Rows, _: Option<usize>) -> GpuKernel {
+        gpu::cross_entropy(*self, *rows)
     }
 }
 
 impl Operation for CrossEntropyGrad {
+    type Sizes = Rows;
+
     fn name(&self) -> &'static str {
         "cross_entropy_grad"
     }
@@ -166,28 +168,24 @@ impl Operation for CrossEntropyGrad {
         self.0.settings()
     }
 
-    fn shape(&self, inputs: &[&Shape]) -> Result<Shape, String> {
+    fn prepare(&self, inputs: &[&Shape]) -> Result<Prepared<Rows>, String> {
         let [logits, labels, weights, dloss] = arity(inputs)?;
-        self.0.check(logits, labels, weights)?;
+        let rows = self.0.check(logits, labels, weights)?;
         if **dloss != [1] {
             return Err(format!("the gradient to the loss must be [1], not {dloss}"));
         }
-        Ok(logits.clone())
+        Ok(Prepared::new(logits.clone(), rows).flops(6 * logits.elements()))
     }
 
-    fn reference<T: Real>(&self, inputs: &[Operand<'_, T>], output: &mut [T], shape: &Shape) {
-        reference::cross_entropy_grad(&self.0, inputs, output, shape);
+    fn reference<T: Real>(&self, rows: &Rows, inputs: &[&[T]], output: &mut [T]) {
+        reference::cross_entropy_grad(&self.0, *rows, inputs, output);
     }
 
-    fn cpu(&self, io: &Io<'_>) -> CpuKernel {
-        cpu::cross_entropy_grad(self.0, io)
+    fn cpu(&self, rows: &Rows, _: Option<usize>) -> CpuKernel {
+        cpu::cross_entropy_grad(self.0, *rows)
     }
 
-    fn gpu(&self, io: &Io<'_>) -> GpuKernel {
-        gpu::by_row("cross_entropy_grad", io, self.0.smoothing)
-    }
-
-    fn operations(&self, io: &Io<'_>) -> u64 {
-        6 * io.output.elements() as u64
+    fn gpu(&self, rows: &Rows, _: Option<usize>) -> GpuKernel {
+        gpu::by_row("cross_entropy_grad", 4, *rows, self.0.smoothing)
     }
 }

@@ -1,8 +1,7 @@
 //! Softmax and cross-entropy by their definitions, row by row.
 
-use super::CrossEntropy;
-use crate::graph::Shape;
-use crate::ops::kernel::{Operand, Real};
+use super::{CrossEntropy, Rows};
+use crate::ops::kernel::Real;
 
 /// `x − ln Σ e^x`, with the largest x taken out first so that nothing overflows.
 fn log_softmax<T: Real>(x: &[T]) -> Vec<T> {
@@ -36,27 +35,20 @@ fn targets<T: Real>(op: &CrossEntropy, labels: &[T], weights: &[T]) -> Vec<T> {
     labels.iter().zip(weights).map(|(&l, &w)| w * ((T::one() - smoothing) * l + even)).collect()
 }
 
-pub fn cross_entropy<T: Real>(op: &CrossEntropy, inputs: &[Operand<'_, T>], loss: &mut [T]) {
-    let (n, k) = (inputs[0].shape[0], inputs[0].shape[1]);
+pub fn cross_entropy<T: Real>(op: &CrossEntropy, Rows { n, k }: Rows, inputs: &[&[T]], loss: &mut [T]) {
     let mut sum = T::zero();
-    for (x, labels) in inputs[0].data.chunks_exact(k).zip(inputs[1].data.chunks_exact(k)) {
-        let targets = targets(op, labels, inputs[2].data);
+    for (x, labels) in inputs[0].chunks_exact(k).zip(inputs[1].chunks_exact(k)) {
+        let targets = targets(op, labels, inputs[2]);
         sum -= log_softmax(x).into_iter().zip(targets).map(|(log, t)| t * log).sum();
     }
     loss[0] = sum / T::of(n as f64);
 }
 
-pub fn cross_entropy_grad<T: Real>(
-    op: &CrossEntropy,
-    inputs: &[Operand<'_, T>],
-    dx: &mut [T],
-    shape: &Shape,
-) {
-    let (n, k) = (shape[0], shape[1]);
-    let factor = inputs[3].data[0] / T::of(n as f64);
-    let rows = inputs[0].data.chunks_exact(k).zip(inputs[1].data.chunks_exact(k));
+pub fn cross_entropy_grad<T: Real>(op: &CrossEntropy, Rows { n, k }: Rows, inputs: &[&[T]], dx: &mut [T]) {
+    let factor = inputs[3][0] / T::of(n as f64);
+    let rows = inputs[0].chunks_exact(k).zip(inputs[1].chunks_exact(k));
     for ((x, labels), dx) in rows.zip(dx.chunks_exact_mut(k)) {
-        let targets = targets(op, labels, inputs[2].data);
+        let targets = targets(op, labels, inputs[2]);
         let total: T = targets.iter().copied().sum();
         for ((dx, log), target) in dx.iter_mut().zip(log_softmax(x)).zip(targets) {
             *dx = factor * (log.exp() * total - target);

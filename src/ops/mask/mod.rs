@@ -2,13 +2,13 @@
 //!
 //! Nothing is random here: the stripes are inputs, drawn by the host.
 
-mod cpu;
-mod gpu;
-
-use super::kernel::{CpuKernel, GpuKernel, Io, Operand, Real};
-use super::split::Split;
+use super::kernel::{CpuKernel, GpuKernel, Real, Shader, constants, shader};
+use super::map::{GpuMap, entries, map};
+use super::prepared::Prepared;
 use super::{Backward, Operation, arity};
 use crate::graph::{GraphError, NodeId, Shape};
+
+const SHADER: Shader = shader!("mask");
 
 /// (x [N, C, H, W], rows [N, H], columns [N, W]) → `y[n, c, h, w] = x[n, c, h, w]·rows[n, h]·columns[n, w]`.
 ///
@@ -20,20 +20,23 @@ pub struct Mask;
 const DRAWN: &str = "masks are drawn, not learnt";
 
 impl Operation for Mask {
+    /// N, C, H, W.
+    type Sizes = [usize; 4];
+
     fn name(&self) -> &'static str {
         "mask"
     }
 
-    fn shape(&self, inputs: &[&Shape]) -> Result<Shape, String> {
+    fn prepare(&self, inputs: &[&Shape]) -> Result<Prepared<[usize; 4]>, String> {
         let [x, rows, columns] = arity(inputs)?;
-        let [n, _, h, w] = x.dims("images [N, C, H, W]")?;
+        let sizes @ [n, _, h, w] = x.dims("images [N, C, H, W]")?;
         if **rows != [n, h] {
             return Err(format!("the factors of the rows of {x} must be [{n}, {h}], not {rows}"));
         }
         if **columns != [n, w] {
             return Err(format!("the factors of the columns of {x} must be [{n}, {w}], not {columns}"));
         }
-        Ok(x.clone())
+        Ok(Prepared::new(x.clone(), sizes).flops(2 * x.elements()).in_place(0).rows(&[0, 1, 2]))
     }
 
     /// The same factors on dy.
@@ -43,9 +46,8 @@ impl Operation for Mask {
         Ok(vec![backward.add_for(0, (*self).into(), &inputs)?, rows, columns])
     }
 
-    fn reference<T: Real>(&self, inputs: &[Operand<'_, T>], output: &mut [T], shape: &Shape) {
-        let [x, rows, columns] = [0, 1, 2].map(|i| inputs[i].data);
-        let Ok([n, c, h, w]) = shape.dims("images [N, C, H, W]") else { return };
+    fn reference<T: Real>(&self, &[n, c, h, w]: &[usize; 4], inputs: &[&[T]], output: &mut [T]) {
+        let [x, rows, columns] = [0, 1, 2].map(|i| inputs[i]);
         for n in 0..n {
             for c_h in 0..c * h {
                 for i in 0..w {
@@ -56,27 +58,26 @@ impl Operation for Mask {
         }
     }
 
-    fn cpu(&self, io: &Io<'_>) -> CpuKernel {
-        cpu::mask(io)
+    /// Row by row of W elements.
+    fn cpu(&self, &[_, c, h, w]: &[usize; 4], in_place: Option<usize>) -> CpuKernel {
+        map(
+            0,
+            in_place,
+            w,
+            #[inline(always)]
+            move |first, inputs, y| {
+                for (row, y) in (first / w..).zip(y.chunks_exact_mut(w)) {
+                    let n = row / (c * h);
+                    let (factor, columns) = (inputs[1][n * h + row % h], &inputs[2][n * w..][..w]);
+                    y.iter_mut().zip(columns).for_each(|(y, &column)| *y *= factor * column);
+                }
+            },
+        )
     }
 
-    fn gpu(&self, io: &Io<'_>) -> GpuKernel {
-        gpu::mask(io)
-    }
-
-    fn split(&self) -> Option<Split> {
-        Split::rows(&[0, 1, 2])
-    }
-
-    fn cpu_in_place(&self) -> Option<usize> {
-        Some(0)
-    }
-
-    fn gpu_in_place(&self) -> Option<usize> {
-        Some(0)
-    }
-
-    fn operations(&self, io: &Io<'_>) -> u64 {
-        2 * io.output.elements() as u64
+    fn gpu(&self, &[n, c, h, w]: &[usize; 4], in_place: Option<usize>) -> GpuKernel {
+        let len = n * c * h * w;
+        let constants = constants([("LEN", len), ("C", c), ("H", h), ("W", w)]);
+        GpuMap { entries: entries!("mask"), constants, inputs: 3, in_place, len }.kernel(SHADER, 1)
     }
 }

@@ -3,7 +3,6 @@
 use rayon::prelude::*;
 
 use super::{Band, Mel};
-use crate::graph::Shape;
 use crate::ops::kernel::CpuKernel;
 use crate::simd;
 use crate::simd::vectorised;
@@ -12,11 +11,11 @@ use crate::simd::vectorised;
 const ROWS: usize = 32;
 
 /// x [N, C, columns, T] → y [N, C, rows, T], in parallel over rows; columns are added in their order.
-pub fn banded(mel: &Mel, output: &Shape) -> CpuKernel {
+pub fn banded(mel: &Mel, frames: usize) -> CpuKernel {
     let arch = simd::arch();
-    let (rows, columns, frames) = (mel.rows(), mel.columns(), output[3]);
-    let bands = mel.band_weights();
-    CpuKernel::new(move |inputs, y, _| {
+    let (rows, columns, mel) = (mel.rows(), mel.columns(), mel.clone());
+    CpuKernel::new(move |inputs, y| {
+        let bands = mel.bands();
         y.par_chunks_mut(frames).with_min_len(ROWS).enumerate().for_each(|(i, y)| {
             let Band { start, weights } = &bands[i % rows];
             let x = &inputs[0][(i / rows * columns + start) * frames..][..weights.len() * frames];

@@ -19,6 +19,24 @@ pub struct MelSpec {
 pub struct FilterBank {
     pub spec: MelSpec,
     weights: Vec<f32>,
+    /// The rows of the matrix, and those of its transpose.
+    bands: [Vec<Band>; 2],
+}
+
+/// A row of a banded matrix: its first column that is not zero, and the elements from there to the last.
+#[derive(Clone, Debug)]
+pub struct Band {
+    pub start: usize,
+    pub weights: Vec<f32>,
+}
+
+impl Band {
+    fn of(row: impl Iterator<Item = f32> + Clone) -> Self {
+        let start = row.clone().position(|weight| weight != 0.0).unwrap_or(0);
+        let mut weights: Vec<f32> = row.skip(start).collect();
+        weights.truncate(weights.iter().rposition(|&weight| weight != 0.0).map_or(0, |last| last + 1));
+        Self { start, weights }
+    }
 }
 
 fn to_mel(hz: f64) -> f64 {
@@ -58,7 +76,10 @@ impl FilterBank {
                 weights.push((rise.min(fall).max(0.0) * area) as f32);
             }
         }
-        Ok(Self { spec, weights })
+        let row = |mel: usize| Band::of(weights[mel * bins..][..bins].iter().copied());
+        let column = |bin: usize| Band::of(weights[bin..].iter().step_by(bins).copied());
+        let bands = [(0..spec.mels).map(row).collect(), (0..bins).map(column).collect()];
+        Ok(Self { spec, weights, bands })
     }
 
     /// H.
@@ -69,6 +90,11 @@ impl FilterBank {
     /// F.
     pub fn bins(&self) -> usize {
         self.spec.n_fft / 2 + 1
+    }
+
+    /// The rows of the matrix, or of its transpose.
+    pub fn bands(&self, transposed: bool) -> &[Band] {
+        &self.bands[usize::from(transposed)]
     }
 
     /// The weight of frequency bin `bin` in filter `mel`.

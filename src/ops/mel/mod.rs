@@ -6,10 +6,10 @@ pub(super) mod gpu;
 
 use std::sync::Arc;
 
-pub use filters::{FilterBank, MelSpec};
+pub use filters::{Band, FilterBank, MelSpec};
 
-use super::kernel::{CpuKernel, GpuKernel, Io, Operand, Real};
-use super::split::Split;
+use super::kernel::{CpuKernel, GpuKernel, Real};
+use super::prepared::Prepared;
 use super::{Backward, Operation, arity};
 use crate::graph::{GraphError, NodeId, Shape};
 
@@ -46,36 +46,24 @@ impl Mel {
         if self.transposed { self.bank.weight(column, row) } else { self.bank.weight(row, column) }
     }
 
-    /// For every row, the columns outside which it is zero.
-    pub fn bands(&self) -> Vec<std::ops::Range<usize>> {
-        (0..self.rows())
-            .map(|row| {
-                let used = |&c: &usize| self.weight(row, c) != 0.0;
-                let start = (0..self.columns()).find(used).unwrap_or(0);
-                let end = (start..self.columns()).rev().find(used).map_or(start, |c| c + 1);
-                start..end
-            })
-            .collect()
-    }
-
-    /// The rows of the matrix without the zeros around them.
-    pub(super) fn band_weights(&self) -> Vec<Band> {
-        let rows = self.bands().into_iter().enumerate();
-        rows.map(|(row, band)| Band {
-            start: band.start,
-            weights: band.map(|column| self.weight(row, column)).collect(),
-        })
-        .collect()
+    /// The rows of the matrix as applied, without the zeros around them.
+    pub fn bands(&self) -> &[Band] {
+        self.bank.bands(self.transposed)
     }
 }
 
-/// A row of the matrix: its first column that is not zero, and the elements from there to the last.
-pub(super) struct Band {
-    pub start: usize,
-    pub weights: Vec<f32>,
+/// The sizes of a filter bank's input and output.
+#[derive(Clone, Copy, Debug)]
+pub struct MelSizes {
+    /// Elements of the output.
+    len: usize,
+    /// T.
+    frames: usize,
 }
 
 impl Operation for Mel {
+    type Sizes = MelSizes;
+
     fn name(&self) -> &'static str {
         if self.transposed { "mel_grad" } else { "mel" }
     }
@@ -85,13 +73,16 @@ impl Operation for Mel {
         format!("{} filters, {} to {} Hz", spec.mels, spec.low, spec.high)
     }
 
-    fn shape(&self, inputs: &[&Shape]) -> Result<Shape, String> {
+    fn prepare(&self, inputs: &[&Shape]) -> Result<Prepared<MelSizes>, String> {
         let [x] = arity(inputs)?;
-        let [n, c, rows, t] = x.dims("the spectrogram [N, C, F, T]")?;
+        let [n, c, rows, frames] = x.dims("the spectrogram [N, C, F, T]")?;
         if rows != self.columns() {
             return Err(format!("{} frequencies wanted, {rows} given", self.columns()));
         }
-        Ok(Shape::from([n, c, self.rows(), t]))
+        let output = Shape::from([n, c, self.rows(), frames]);
+        let sizes = MelSizes { len: output.elements(), frames };
+        let products: usize = self.bands().iter().map(|band| band.weights.len()).sum();
+        Ok(Prepared::new(output, sizes).flops(2 * products * n * c * frames).rows(&[0]))
     }
 
     fn gradient(&self, backward: &mut Backward<'_>) -> Result<Vec<Option<NodeId>>, GraphError> {
@@ -100,9 +91,8 @@ impl Operation for Mel {
         Ok(vec![backward.add_for(0, transpose.into(), &[dy])?])
     }
 
-    fn reference<T: Real>(&self, inputs: &[Operand<'_, T>], output: &mut [T], shape: &Shape) {
-        let (x, frames) = (inputs[0], shape[3]);
-        let spectrograms = x.data.chunks_exact(self.columns() * frames);
+    fn reference<T: Real>(&self, &MelSizes { frames, .. }: &MelSizes, inputs: &[&[T]], output: &mut [T]) {
+        let spectrograms = inputs[0].chunks_exact(self.columns() * frames);
         for (x, y) in spectrograms.zip(output.chunks_exact_mut(self.rows() * frames)) {
             for row in 0..self.rows() {
                 for t in 0..frames {
@@ -114,20 +104,11 @@ impl Operation for Mel {
         }
     }
 
-    fn cpu(&self, io: &Io<'_>) -> CpuKernel {
-        cpu::banded(self, io.output)
+    fn cpu(&self, sizes: &MelSizes, _: Option<usize>) -> CpuKernel {
+        cpu::banded(self, sizes.frames)
     }
 
-    fn gpu(&self, io: &Io<'_>) -> GpuKernel {
-        gpu::banded(self, io.output)
-    }
-
-    fn split(&self) -> Option<Split> {
-        Split::rows(&[0])
-    }
-
-    fn operations(&self, io: &Io<'_>) -> u64 {
-        let band: usize = self.bands().iter().map(|b| b.len()).sum();
-        2 * (band * (io.output.elements() / self.rows())) as u64
+    fn gpu(&self, sizes: &MelSizes, _: Option<usize>) -> GpuKernel {
+        gpu::banded(self, sizes)
     }
 }

@@ -3,16 +3,15 @@
 use rayon::prelude::*;
 
 use super::{Adam, Common, Sgd};
-use crate::ops::kernel::{CpuKernel, Io};
+use crate::ops::kernel::CpuKernel;
 use crate::ops::reduce;
 use crate::simd;
 
 /// Parameters that one task takes.
 const TASK: usize = 1 << 13;
 
-pub fn global_norm(io: &Io<'_>) -> CpuKernel {
-    let chunks = io.inputs[0].elements().div_ceil(TASK);
-    let run = |inputs: &[&[f32]], output: &mut [f32], partials: &mut [f32]| {
+pub fn global_norm(p: usize) -> CpuKernel {
+    CpuKernel::with_workspace(2 * p.div_ceil(TASK), |inputs, output, partials| {
         partials.par_chunks_mut(2).zip(inputs[0].par_chunks(TASK)).for_each(|(partial, gradients)| {
             simd::vectorised(
                 simd::arch(),
@@ -26,8 +25,7 @@ pub fn global_norm(io: &Io<'_>) -> CpuKernel {
         let total = |i: usize| partials.chunks_exact(2).map(|partial| f64::from(partial[i])).sum::<f64>();
         output[0] = total(0).sqrt() as f32;
         output[1] = total(1) as f32;
-    };
-    CpuKernel { workspace: 2 * chunks, run: Box::new(run) }
+    })
 }
 
 /// Weight decay of parameter `i`.
@@ -36,11 +34,10 @@ fn decay(common: &Common, i: usize) -> f32 {
     if i < common.decayed { common.weight_decay } else { 0.0 }
 }
 
-pub fn sgd(op: Sgd, io: &Io<'_>) -> CpuKernel {
-    let in_place = io.in_place;
-    CpuKernel::new(move |inputs, state, _| {
+pub fn sgd(op: Sgd, in_place: Option<usize>) -> CpuKernel {
+    CpuKernel::new(move |inputs, state| {
         let (gradients, norm, rate, unscale) = (inputs[1], inputs[2], inputs[3][0], inputs[3][3]);
-        if !in_place {
+        if in_place.is_none() {
             state.copy_from_slice(inputs[0]);
         }
         if norm[1] != 0.0 {
@@ -69,11 +66,10 @@ pub fn sgd(op: Sgd, io: &Io<'_>) -> CpuKernel {
     })
 }
 
-pub fn adam(op: Adam, io: &Io<'_>) -> CpuKernel {
-    let in_place = io.in_place;
-    CpuKernel::new(move |inputs, state, _| {
+pub fn adam(op: Adam, in_place: Option<usize>) -> CpuKernel {
+    CpuKernel::new(move |inputs, state| {
         let (gradients, norm, schedule) = (inputs[1], inputs[2], inputs[3]);
-        if !in_place {
+        if in_place.is_none() {
             state.copy_from_slice(inputs[0]);
         }
         if norm[1] != 0.0 {

@@ -1,21 +1,19 @@
 use super::{Adam, Common, Sgd};
-use crate::ops::kernel::{Binding, GpuKernel, Io, Launch, Shader, grid};
-use crate::ops::vector::Maps;
+use crate::ops::kernel::{Binding, Constants, GpuKernel, Launch, constants, grid};
+use crate::ops::map::{Entries, GpuMap, Lanes, entries, lanes};
 
-const SHADER: Shader = Shader { name: "optimizer", source: include_str!("../../../shaders/optimizer.wgsl") };
-static UPDATES: Maps = Maps::new(SHADER, "optimizer, by fours");
+const SHADER: Lanes = lanes!("optimizer");
 
 /// Gradients that one workgroup sums the squares of.
 const CHUNK: usize = 4096;
 
-pub fn global_norm(io: &Io<'_>) -> GpuKernel {
-    let len = io.inputs[0].elements();
-    let chunks = len.div_ceil(CHUNK);
+pub fn global_norm(p: usize) -> GpuKernel {
+    let chunks = p.div_ceil(CHUNK);
     let partials = Binding::Workspace(0..2 * chunks);
     let launch = |entry, bindings, groups| Launch {
-        shader: SHADER,
+        shader: SHADER.one,
         entry,
-        constants: vec![("LEN", len as f64), ("CHUNK", CHUNK as f64), ("CHUNKS", chunks as f64)],
+        constants: constants([("LEN", p), ("CHUNK", CHUNK), ("CHUNKS", chunks)]),
         bindings,
         workgroups: grid(groups),
     };
@@ -24,41 +22,33 @@ pub fn global_norm(io: &Io<'_>) -> GpuKernel {
     GpuKernel { workspace: 2 * chunks, launches: vec![squares, norm], ..GpuKernel::default() }
 }
 
-fn update(entries: [&'static str; 2], common: Common, own: &[(&'static str, f64)], io: &Io<'_>) -> GpuKernel {
-    let len = io.inputs[1].elements();
+fn update(entries: Entries, common: Common, own: Constants, p: usize, in_place: Option<usize>) -> GpuKernel {
     let clips = common.max_norm.is_finite();
+    let decayed = common.decayed.min(p);
     let mut constants = vec![
-        ("LEN", len as f64),
+        ("LEN", p as f64),
         ("CLIPS", f64::from(u8::from(clips))),
         ("MAX_NORM", if clips { f64::from(common.max_norm) } else { 0.0 }),
         ("WEIGHT_DECAY", f64::from(common.weight_decay)),
-        ("DECAYED", common.decayed.min(len) as f64),
+        ("DECAYED", decayed as f64),
     ];
     constants.extend(own);
-    let (entry, first) = if io.in_place { (entries[1], 1) } else { (entries[0], 0) };
     // Four parameters of a thread decay alike.
-    let run = if common.decayed.min(len).is_multiple_of(4) { len } else { 1 };
-    let (shader, lanes) = UPDATES.for_runs_of(run);
-    let launch = Launch {
-        shader,
-        entry,
-        constants,
-        bindings: (first..4).map(Binding::Input).chain([Binding::Output]).collect(),
-        workgroups: grid(len.div_ceil(256 * lanes)),
-    };
-    GpuKernel { launches: vec![launch], ..GpuKernel::default() }
+    let run = if decayed.is_multiple_of(4) { p } else { 1 };
+    SHADER.map(run, GpuMap { entries, constants, inputs: 4, in_place, len: p })
 }
 
-pub fn sgd(op: Sgd, io: &Io<'_>) -> GpuKernel {
-    update(["sgd", "sgd_in_place"], op.common, &[("MOMENTUM", f64::from(op.momentum))], io)
+pub fn sgd(op: Sgd, p: usize, in_place: Option<usize>) -> GpuKernel {
+    let own = vec![("MOMENTUM", f64::from(op.momentum))];
+    update(entries!("sgd"), op.common, own, p, in_place)
 }
 
-pub fn adam(op: Adam, io: &Io<'_>) -> GpuKernel {
-    let own = [
+pub fn adam(op: Adam, p: usize, in_place: Option<usize>) -> GpuKernel {
+    let own = vec![
         ("BETA1", f64::from(op.beta1)),
         ("BETA2", f64::from(op.beta2)),
         ("EPSILON", f64::from(op.epsilon)),
         ("DECOUPLED", f64::from(u8::from(op.decoupled))),
     ];
-    update(["adam", "adam_in_place"], op.common, &own, io)
+    update(entries!("adam"), op.common, own, p, in_place)
 }

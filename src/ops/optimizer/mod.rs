@@ -7,7 +7,8 @@ mod cpu;
 mod gpu;
 mod reference;
 
-use super::kernel::{CpuKernel, GpuKernel, Io, Operand, Real};
+use super::kernel::{CpuKernel, GpuKernel, Real};
+use super::prepared::Prepared;
 use super::{Operation, arity};
 use crate::graph::Shape;
 
@@ -64,7 +65,8 @@ impl Common {
     }
 }
 
-fn update_shape(inputs: &[&Shape], rows: usize) -> Result<Shape, String> {
+/// What updates a state [rows, P], with `flops` for each parameter; only P counts.
+fn prepare_update(inputs: &[&Shape], rows: usize, flops: usize) -> Result<Prepared<usize>, String> {
     let [state, gradients, norm, schedule] = arity(inputs)?;
     let [p] = gradients.dims("the gradients [P]")?;
     if **state != [rows, p] {
@@ -73,103 +75,84 @@ fn update_shape(inputs: &[&Shape], rows: usize) -> Result<Shape, String> {
     if **norm != [2] || **schedule != [4] {
         return Err(format!("norm [2] and schedule [4] are wanted, not {norm} and {schedule}"));
     }
-    Ok(state.clone())
+    Ok(Prepared::new(state.clone(), p).flops(flops * p).in_place(0))
 }
 
 impl Operation for GlobalNorm {
+    /// P.
+    type Sizes = usize;
+
     fn name(&self) -> &'static str {
         "global_norm"
     }
 
-    fn shape(&self, inputs: &[&Shape]) -> Result<Shape, String> {
+    fn prepare(&self, inputs: &[&Shape]) -> Result<Prepared<usize>, String> {
         let [gradients] = arity(inputs)?;
-        gradients.dims::<1>("the gradients [P]")?;
-        Ok(Shape::from([2]))
+        let [p] = gradients.dims("the gradients [P]")?;
+        Ok(Prepared::new(Shape::from([2]), p).flops(2 * p))
     }
 
-    fn reference<T: Real>(&self, inputs: &[Operand<'_, T>], output: &mut [T], _: &Shape) {
-        let (finite, broken): (Vec<T>, Vec<T>) = inputs[0].data.iter().partition(|g| g.is_finite());
+    fn reference<T: Real>(&self, _: &usize, inputs: &[&[T]], output: &mut [T]) {
+        let (finite, broken): (Vec<T>, Vec<T>) = inputs[0].iter().partition(|g| g.is_finite());
         output[0] = finite.iter().map(|&g| g * g).sum::<T>().sqrt();
         output[1] = T::of(broken.len() as f64);
     }
 
-    fn cpu(&self, io: &Io<'_>) -> CpuKernel {
-        cpu::global_norm(io)
+    fn cpu(&self, &p: &usize, _: Option<usize>) -> CpuKernel {
+        cpu::global_norm(p)
     }
 
-    fn gpu(&self, io: &Io<'_>) -> GpuKernel {
-        gpu::global_norm(io)
-    }
-
-    fn operations(&self, io: &Io<'_>) -> u64 {
-        2 * io.inputs[0].elements() as u64
+    fn gpu(&self, &p: &usize, _: Option<usize>) -> GpuKernel {
+        gpu::global_norm(p)
     }
 }
 
 impl Operation for Sgd {
+    /// P.
+    type Sizes = usize;
+
     fn name(&self) -> &'static str {
         "sgd"
     }
 
-    fn shape(&self, inputs: &[&Shape]) -> Result<Shape, String> {
-        update_shape(inputs, 2)
+    fn prepare(&self, inputs: &[&Shape]) -> Result<Prepared<usize>, String> {
+        prepare_update(inputs, 2, 6)
     }
 
-    fn reference<T: Real>(&self, inputs: &[Operand<'_, T>], output: &mut [T], _: &Shape) {
+    fn reference<T: Real>(&self, _: &usize, inputs: &[&[T]], output: &mut [T]) {
         reference::sgd(self, inputs, output);
     }
 
-    fn cpu(&self, io: &Io<'_>) -> CpuKernel {
-        cpu::sgd(*self, io)
+    fn cpu(&self, _: &usize, in_place: Option<usize>) -> CpuKernel {
+        cpu::sgd(*self, in_place)
     }
 
-    fn gpu(&self, io: &Io<'_>) -> GpuKernel {
-        gpu::sgd(*self, io)
-    }
-
-    fn cpu_in_place(&self) -> Option<usize> {
-        Some(0)
-    }
-
-    fn gpu_in_place(&self) -> Option<usize> {
-        Some(0)
-    }
-
-    fn operations(&self, io: &Io<'_>) -> u64 {
-        6 * io.inputs[1].elements() as u64
+    fn gpu(&self, &p: &usize, in_place: Option<usize>) -> GpuKernel {
+        gpu::sgd(*self, p, in_place)
     }
 }
 
 impl Operation for Adam {
+    /// P.
+    type Sizes = usize;
+
     fn name(&self) -> &'static str {
         if self.decoupled { "adamw" } else { "adam" }
     }
 
-    fn shape(&self, inputs: &[&Shape]) -> Result<Shape, String> {
-        update_shape(inputs, 3)
+    fn prepare(&self, inputs: &[&Shape]) -> Result<Prepared<usize>, String> {
+        prepare_update(inputs, 3, 14)
     }
 
-    fn reference<T: Real>(&self, inputs: &[Operand<'_, T>], output: &mut [T], _: &Shape) {
+    fn reference<T: Real>(&self, _: &usize, inputs: &[&[T]], output: &mut [T]) {
         reference::adam(self, inputs, output);
     }
 
-    fn cpu(&self, io: &Io<'_>) -> CpuKernel {
-        cpu::adam(*self, io)
+    fn cpu(&self, _: &usize, in_place: Option<usize>) -> CpuKernel {
+        cpu::adam(*self, in_place)
     }
 
-    fn gpu(&self, io: &Io<'_>) -> GpuKernel {
-        gpu::adam(*self, io)
-    }
-
-    fn cpu_in_place(&self) -> Option<usize> {
-        Some(0)
-    }
-
-    fn gpu_in_place(&self) -> Option<usize> {
-        Some(0)
-    }
-
-    fn operations(&self, io: &Io<'_>) -> u64 {
-        14 * io.inputs[1].elements() as u64
+    fn gpu(&self, &p: &usize, in_place: Option<usize>) -> GpuKernel {
+        gpu::adam(*self, p, in_place)
     }
 }

@@ -1,17 +1,17 @@
 //! The update rules by their definitions, parameter by parameter.
 
 use super::{Adam, Common, Sgd};
-use crate::ops::kernel::{Operand, Real};
+use crate::ops::kernel::Real;
 
 /// Clipped gradient `i`, with weight decay added where `coupled`; `None` where the update is refused because a
 /// gradient is not finite.
 fn gradients<'a, T: Real>(
     common: &'a Common,
-    inputs: &'a [Operand<'a, T>],
+    inputs: &'a [&'a [T]],
     coupled: bool,
 ) -> Option<impl Fn(usize) -> T + 'a> {
-    let (state, gradients, norm) = (inputs[0].data, inputs[1].data, inputs[2].data);
-    let clip = common.clip(norm[0], inputs[3].data[3]);
+    let (state, gradients, norm) = (inputs[0], inputs[1], inputs[2]);
+    let clip = common.clip(norm[0], inputs[3][3]);
     let decay = T::of(f64::from(common.weight_decay));
     (norm[1] == T::zero()).then_some(move |i| {
         let g = gradients[i] * clip;
@@ -19,8 +19,8 @@ fn gradients<'a, T: Real>(
     })
 }
 
-pub fn sgd<T: Real>(op: &Sgd, inputs: &[Operand<'_, T>], new: &mut [T]) {
-    let (state, rate) = (inputs[0].data, inputs[3].data[0]);
+pub fn sgd<T: Real>(op: &Sgd, inputs: &[&[T]], new: &mut [T]) {
+    let (state, rate) = (inputs[0], inputs[3][0]);
     let p = state.len() / 2;
     new.copy_from_slice(state);
     let Some(gradient) = gradients(&op.common, inputs, true) else { return };
@@ -31,8 +31,8 @@ pub fn sgd<T: Real>(op: &Sgd, inputs: &[Operand<'_, T>], new: &mut [T]) {
     }
 }
 
-pub fn adam<T: Real>(op: &Adam, inputs: &[Operand<'_, T>], new: &mut [T]) {
-    let (state, schedule) = (inputs[0].data, inputs[3].data);
+pub fn adam<T: Real>(op: &Adam, inputs: &[&[T]], new: &mut [T]) {
+    let (state, schedule) = (inputs[0], inputs[3]);
     let [rate, correction1, correction2] = [schedule[0], schedule[1], schedule[2]];
     let p = state.len() / 3;
     let (beta1, beta2) = (T::of(f64::from(op.beta1)), T::of(f64::from(op.beta2)));

@@ -2,35 +2,12 @@
 
 use rayon::prelude::*;
 
-use super::Window;
-use crate::graph::Shape;
+use super::{Planes, Window};
 use crate::ops::kernel::CpuKernel;
 use crate::ops::reduce;
 use crate::simd;
 
-/// The sides of a plane before and after pooling.
-#[derive(Clone, Copy)]
-struct Plane {
-    window: Window,
-    h: usize,
-    w: usize,
-    p: usize,
-    q: usize,
-}
-
-impl Plane {
-    fn new(window: Window, x: &Shape, pooled: &Shape) -> Self {
-        Self { window, h: x[2], w: x[3], p: pooled[2], q: pooled[3] }
-    }
-
-    fn full(&self) -> usize {
-        self.h * self.w
-    }
-
-    fn pooled(&self) -> usize {
-        self.p * self.q
-    }
-
+impl Planes {
     fn halves(&self) -> bool {
         self.window == Window::tiles([2, 2])
     }
@@ -42,7 +19,7 @@ impl Plane {
 
     /// The rows of window (p, q) of plane x, each `size[1]` long.
     fn rows<'a>(&self, x: &'a [f32], p: usize, q: usize) -> impl Iterator<Item = &'a [f32]> + use<'a> {
-        let Plane { window: Window { size, stride }, w, .. } = *self;
+        let Planes { window: Window { size, stride }, w, .. } = *self;
         (0..size[0]).map(move |r| &x[(p * stride[0] + r) * w + q * stride[1]..][..size[1]])
     }
 
@@ -148,60 +125,24 @@ impl Plane {
     }
 }
 
-/// Calls `f` with every plane of input and output, on all threads.
-fn by_plane(
-    plane: Plane,
-    x: &[f32],
-    from: usize,
-    y: &mut [f32],
+/// A kernel that calls `f` with every plane of all inputs, so many elements each, and of the output, `to` elements, on all
+/// threads. `f` must be `#[inline(always)]`, as [`simd::vectorised`] says.
+fn by_plane<const I: usize>(
+    planes: Planes,
+    from: [usize; I],
     to: usize,
-    f: impl Fn(&[f32], &mut [f32]) + Sync,
-) {
-    let planes = plane.planes_per_task();
-    y.par_chunks_mut(planes * to).zip(x.par_chunks(planes * from)).for_each(|(y, x)| {
-        simd::vectorised(
-            simd::arch(),
-            #[inline(always)]
-            || x.chunks_exact(from).zip(y.chunks_exact_mut(to)).for_each(|(x, y)| f(x, y)),
-        );
-    });
-}
-
-pub fn max(window: Window, x: &Shape, y: &Shape) -> CpuKernel {
-    let plane = Plane::new(window, x, y);
-    CpuKernel::new(move |inputs, y, _| {
-        by_plane(
-            plane,
-            inputs[0],
-            plane.full(),
-            y,
-            plane.pooled(),
-            #[inline(always)]
-            |x: &[f32], y: &mut [f32]| {
-                if plane.halves() { plane.halve_max(x, y) } else { plane.max(x, y) }
-            },
-        );
-    })
-}
-
-pub fn max_grad(window: Window, x: &Shape, dy: &Shape) -> CpuKernel {
-    let plane = Plane::new(window, x, dy);
-    CpuKernel::new(move |inputs, dx, _| {
-        let (full, pooled) = (plane.full(), plane.pooled());
-        let planes = plane.planes_per_task();
-        let sources = inputs[0].par_chunks(planes * full).zip(inputs[1].par_chunks(planes * pooled));
-        dx.par_chunks_mut(planes * full).zip(sources).for_each(|(dx, (x, dy))| {
+    f: impl Fn(&Planes, [&[f32]; I], &mut [f32]) + Send + Sync + 'static,
+) -> CpuKernel {
+    let task = planes.planes_per_task();
+    CpuKernel::new(move |inputs, y| {
+        y.par_chunks_mut(task * to).enumerate().for_each(|(i, y)| {
             simd::vectorised(
                 simd::arch(),
                 #[inline(always)]
                 || {
-                    let sources = x.chunks_exact(full).zip(dy.chunks_exact(pooled));
-                    for (dx, (x, dy)) in dx.chunks_exact_mut(full).zip(sources) {
-                        if plane.halves() {
-                            plane.halve_max_grad(x, dy, dx);
-                        } else {
-                            plane.max_grad(x, dy, dx);
-                        }
+                    for (plane, y) in (i * task..).zip(y.chunks_exact_mut(to)) {
+                        let x = std::array::from_fn(|i| &inputs[i][plane * from[i]..][..from[i]]);
+                        f(&planes, x, y);
                     }
                 },
             );
@@ -209,32 +150,48 @@ pub fn max_grad(window: Window, x: &Shape, dy: &Shape) -> CpuKernel {
     })
 }
 
-pub fn average(window: Window, x: &Shape, y: &Shape) -> CpuKernel {
-    let plane = Plane::new(window, x, y);
-    CpuKernel::new(move |inputs, y, _| {
-        by_plane(
-            plane,
-            inputs[0],
-            plane.full(),
-            y,
-            plane.pooled(),
-            #[inline(always)]
-            |x: &[f32], y: &mut [f32]| plane.average(x, y),
-        );
-    })
+pub fn max(planes: Planes) -> CpuKernel {
+    by_plane(
+        planes,
+        [planes.full()],
+        planes.pooled(),
+        #[inline(always)]
+        |planes, [x], y| if planes.halves() { planes.halve_max(x, y) } else { planes.max(x, y) },
+    )
 }
 
-pub fn average_grad(window: Window, dy: &Shape, dx: &Shape) -> CpuKernel {
-    let plane = Plane::new(window, dx, dy);
-    CpuKernel::new(move |inputs, dx, _| {
-        by_plane(
-            plane,
-            inputs[0],
-            plane.pooled(),
-            dx,
-            plane.full(),
-            #[inline(always)]
-            |dy: &[f32], dx: &mut [f32]| plane.average_grad(dy, dx),
-        );
-    })
+pub fn max_grad(planes: Planes) -> CpuKernel {
+    by_plane(
+        planes,
+        [planes.full(), planes.pooled()],
+        planes.full(),
+        #[inline(always)]
+        |planes, [x, dy], dx| {
+            if planes.halves() {
+                planes.halve_max_grad(x, dy, dx);
+            } else {
+                planes.max_grad(x, dy, dx);
+            }
+        },
+    )
+}
+
+pub fn average(planes: Planes) -> CpuKernel {
+    by_plane(
+        planes,
+        [planes.full()],
+        planes.pooled(),
+        #[inline(always)]
+        |planes, [x], y| planes.average(x, y),
+    )
+}
+
+pub fn average_grad(planes: Planes) -> CpuKernel {
+    by_plane(
+        planes,
+        [planes.pooled()],
+        planes.full(),
+        #[inline(always)]
+        |planes, [dy], dx| planes.average_grad(dy, dx),
+    )
 }

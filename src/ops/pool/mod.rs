@@ -4,9 +4,9 @@ mod cpu;
 mod gpu;
 mod reference;
 
-use super::kernel::{CpuKernel, GpuKernel, Io, Operand, Real};
-use super::split::Split;
-use super::{Backward, Graph, Operation, arity};
+use super::kernel::{CpuKernel, GpuKernel, Real};
+use super::prepared::Prepared;
+use super::{Backward, Graph, Operation, arity, same};
 use crate::graph::{GraphError, NodeId, Shape};
 
 /// A pooling window and its steps.
@@ -42,7 +42,11 @@ impl Window {
         Self { size, stride: size }
     }
 
-    fn shape(&self, x: &Shape) -> Result<Shape, String> {
+    /// The sizes of pooling x.
+    ///
+    /// # Errors
+    /// In words, where the window does not fit.
+    pub fn planes(&self, x: &Shape) -> Result<Planes, String> {
         let [n, c, h, w] = x.dims("x [N, C, H, W]")?;
         if self.size.contains(&0) || self.stride.contains(&0) {
             return Err("window and stride must be at least 1".into());
@@ -53,7 +57,7 @@ impl Window {
                 .map(|rest| rest / self.stride[axis] + 1)
                 .ok_or_else(|| format!("a window of {} does not fit {length}", self.size[axis]))
         };
-        Ok(Shape::from([n, c, side(h, 0)?, side(w, 1)?]))
+        Ok(Planes { window: *self, count: n * c, h, w, p: side(h, 0)?, q: side(w, 1)? })
     }
 
     fn settings(&self) -> String {
@@ -61,9 +65,51 @@ impl Window {
         let stride = if self.size == self.stride { String::new() } else { format!(", stride {sh}×{sw}") };
         format!("{h}×{w}{stride}")
     }
+}
 
-    fn operations(&self, pooled: &Shape) -> u64 {
-        (pooled.elements() * self.size[0] * self.size[1]) as u64
+/// The sizes of pooling plane by plane.
+#[derive(Clone, Copy, Debug)]
+pub struct Planes {
+    pub window: Window,
+    /// N·C.
+    pub count: usize,
+    pub h: usize,
+    pub w: usize,
+    /// H'.
+    pub p: usize,
+    /// W'.
+    pub q: usize,
+}
+
+impl Planes {
+    /// Elements of a plane before pooling.
+    pub fn full(&self) -> usize {
+        self.h * self.w
+    }
+
+    /// Elements of a plane after pooling.
+    pub fn pooled(&self) -> usize {
+        self.p * self.q
+    }
+
+    /// The shape of the pooled tensor, of an x of this shape.
+    fn pooled_shape(&self, x: &Shape) -> Shape {
+        Shape::from([x[0], x[1], self.p, self.q])
+    }
+
+    fn flops(&self) -> usize {
+        self.count * self.pooled() * self.window.size[0] * self.window.size[1]
+    }
+
+    /// Pooling of x.
+    fn forward(self, x: &Shape) -> Prepared<Self> {
+        Prepared::new(self.pooled_shape(x), self).flops(self.flops()).rows(&[0])
+    }
+
+    /// The gradient to x.
+    fn backward(self, x: Shape, dy: &Shape) -> Result<Prepared<Self>, String> {
+        same(&self.pooled_shape(&x), dy, "the pooled tensor and its gradient")?;
+        Ok(Prepared::new(x, self).flops(self.flops()))
     }
 }
 
@@ -80,6 +126,8 @@ pub fn global_average_pool(graph: &mut Graph, x: NodeId) -> Result<NodeId, Graph
 }
 
 impl Operation for MaxPool {
+    type Sizes = Planes;
+
     fn name(&self) -> &'static str {
         "max_pool"
     }
@@ -88,9 +136,9 @@ impl Operation for MaxPool {
         self.0.settings()
     }
 
-    fn shape(&self, inputs: &[&Shape]) -> Result<Shape, String> {
+    fn prepare(&self, inputs: &[&Shape]) -> Result<Prepared<Planes>, String> {
         let [x] = arity(inputs)?;
-        self.0.shape(x)
+        Ok(self.0.planes(x)?.forward(x))
     }
 
     fn gradient(&self, backward: &mut Backward<'_>) -> Result<Vec<Option<NodeId>>, GraphError> {
@@ -98,28 +146,22 @@ impl Operation for MaxPool {
         Ok(vec![backward.add_for(0, MaxPoolGrad(self.0).into(), &inputs)?])
     }
 
-    fn reference<T: Real>(&self, inputs: &[Operand<'_, T>], output: &mut [T], shape: &Shape) {
-        reference::max(&self.0, inputs[0], output, shape);
+    fn reference<T: Real>(&self, planes: &Planes, inputs: &[&[T]], output: &mut [T]) {
+        reference::max(planes, inputs[0], output);
     }
 
-    fn cpu(&self, io: &Io<'_>) -> CpuKernel {
-        cpu::max(self.0, io.inputs[0], io.output)
+    fn cpu(&self, planes: &Planes, _: Option<usize>) -> CpuKernel {
+        cpu::max(*planes)
     }
 
-    fn gpu(&self, io: &Io<'_>) -> GpuKernel {
-        gpu::kernel("max_pool", self.0, io.inputs[0], io.output, io.output, 1)
-    }
-
-    fn split(&self) -> Option<Split> {
-        Split::rows(&[0])
-    }
-
-    fn operations(&self, io: &Io<'_>) -> u64 {
-        self.0.operations(io.output)
+    fn gpu(&self, planes: &Planes, _: Option<usize>) -> GpuKernel {
+        gpu::kernel("max_pool", planes, 1, planes.count * planes.pooled())
     }
 }
 
 impl Operation for MaxPoolGrad {
+    type Sizes = Planes;
+
     fn name(&self) -> &'static str {
         "max_pool_grad"
     }
@@ -128,34 +170,27 @@ impl Operation for MaxPoolGrad {
         self.0.settings()
     }
 
-    fn shape(&self, inputs: &[&Shape]) -> Result<Shape, String> {
+    fn prepare(&self, inputs: &[&Shape]) -> Result<Prepared<Planes>, String> {
         let [x, dy] = arity(inputs)?;
-        super::same(&self.0.shape(x)?, dy, "the pooled tensor and its gradient")?;
-        Ok(x.clone())
+        Ok(self.0.planes(x)?.backward(x.clone(), dy)?.rows(&[0, 1]))
     }
 
-    fn reference<T: Real>(&self, inputs: &[Operand<'_, T>], output: &mut [T], _: &Shape) {
-        reference::max_grad(&self.0, inputs[0], inputs[1], output);
+    fn reference<T: Real>(&self, planes: &Planes, inputs: &[&[T]], output: &mut [T]) {
+        reference::max_grad(planes, inputs[0], inputs[1], output);
     }
 
-    fn cpu(&self, io: &Io<'_>) -> CpuKernel {
-        cpu::max_grad(self.0, io.inputs[0], io.inputs[1])
+    fn cpu(&self, planes: &Planes, _: Option<usize>) -> CpuKernel {
+        cpu::max_grad(*planes)
     }
 
-    fn gpu(&self, io: &Io<'_>) -> GpuKernel {
-        gpu::max_pool_grad(self.0, io.output, io.inputs[1])
-    }
-
-    fn split(&self) -> Option<Split> {
-        Split::rows(&[0, 1])
-    }
-
-    fn operations(&self, io: &Io<'_>) -> u64 {
-        self.0.operations(io.inputs[1])
+    fn gpu(&self, planes: &Planes, _: Option<usize>) -> GpuKernel {
+        gpu::max_pool_grad(planes)
     }
 }
 
 impl Operation for AveragePool {
+    type Sizes = Planes;
+
     fn name(&self) -> &'static str {
         "average_pool"
     }
@@ -164,9 +199,9 @@ impl Operation for AveragePool {
         self.0.settings()
     }
 
-    fn shape(&self, inputs: &[&Shape]) -> Result<Shape, String> {
+    fn prepare(&self, inputs: &[&Shape]) -> Result<Prepared<Planes>, String> {
         let [x] = arity(inputs)?;
-        self.0.shape(x)
+        Ok(self.0.planes(x)?.forward(x))
     }
 
     fn gradient(&self, backward: &mut Backward<'_>) -> Result<Vec<Option<NodeId>>, GraphError> {
@@ -176,28 +211,22 @@ impl Operation for AveragePool {
         Ok(vec![backward.add_for(0, op.into(), &[dy])?])
     }
 
-    fn reference<T: Real>(&self, inputs: &[Operand<'_, T>], output: &mut [T], shape: &Shape) {
-        reference::average(&self.0, inputs[0], output, shape);
+    fn reference<T: Real>(&self, planes: &Planes, inputs: &[&[T]], output: &mut [T]) {
+        reference::average(planes, inputs[0], output);
     }
 
-    fn cpu(&self, io: &Io<'_>) -> CpuKernel {
-        cpu::average(self.0, io.inputs[0], io.output)
+    fn cpu(&self, planes: &Planes, _: Option<usize>) -> CpuKernel {
+        cpu::average(*planes)
     }
 
-    fn gpu(&self, io: &Io<'_>) -> GpuKernel {
-        gpu::kernel("average_pool", self.0, io.inputs[0], io.output, io.output, 1)
-    }
-
-    fn split(&self) -> Option<Split> {
-        Split::rows(&[0])
-    }
-
-    fn operations(&self, io: &Io<'_>) -> u64 {
-        self.0.operations(io.output)
+    fn gpu(&self, planes: &Planes, _: Option<usize>) -> GpuKernel {
+        gpu::kernel("average_pool", planes, 1, planes.count * planes.pooled())
     }
 }
 
 impl Operation for AveragePoolGrad {
+    type Sizes = Planes;
+
     fn name(&self) -> &'static str {
         "average_pool_grad"
     }
@@ -206,31 +235,22 @@ impl Operation for AveragePoolGrad {
         self.window.settings()
     }
 
-    fn shape(&self, inputs: &[&Shape]) -> Result<Shape, String> {
+    fn prepare(&self, inputs: &[&Shape]) -> Result<Prepared<Planes>, String> {
         let [dy] = arity(inputs)?;
         let [n, c, _, _] = dy.dims("dy [N, C, H', W']")?;
         let x = Shape::from([n, c, self.input[0], self.input[1]]);
-        super::same(&self.window.shape(&x)?, dy, "the pooled tensor and its gradient")?;
-        Ok(x)
+        Ok(self.window.planes(&x)?.backward(x, dy)?.rows(&[0]))
     }
 
-    fn reference<T: Real>(&self, inputs: &[Operand<'_, T>], output: &mut [T], shape: &Shape) {
-        reference::average_grad(&self.window, inputs[0], output, shape);
+    fn reference<T: Real>(&self, planes: &Planes, inputs: &[&[T]], output: &mut [T]) {
+        reference::average_grad(planes, inputs[0], output);
     }
 
-    fn cpu(&self, io: &Io<'_>) -> CpuKernel {
-        cpu::average_grad(self.window, io.inputs[0], io.output)
+    fn cpu(&self, planes: &Planes, _: Option<usize>) -> CpuKernel {
+        cpu::average_grad(*planes)
     }
 
-    fn gpu(&self, io: &Io<'_>) -> GpuKernel {
-        gpu::kernel("average_pool_grad", self.window, io.output, io.inputs[0], io.output, 1)
-    }
-
-    fn split(&self) -> Option<Split> {
-        Split::rows(&[0])
-    }
-
-    fn operations(&self, io: &Io<'_>) -> u64 {
-        self.window.operations(io.inputs[0])
+    fn gpu(&self, planes: &Planes, _: Option<usize>) -> GpuKernel {
+        gpu::kernel("average_pool_grad", planes, 1, planes.count * planes.full())
     }
 }

@@ -32,6 +32,10 @@ impl Comb {
         }
     }
 
+    pub fn samples(&self) -> usize {
+        self.samples
+    }
+
     /// How many f32 it takes.
     pub fn len(&self) -> usize {
         self.rows * self.pitch

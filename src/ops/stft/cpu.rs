@@ -9,11 +9,9 @@
 use pulp::Simd;
 use rayon::prelude::*;
 
-use super::PowerStft;
 use super::fft::{Complex, Point};
 use super::lanes::Block;
 use super::spectra::{Spectra, Visit};
-use crate::graph::Shape;
 use crate::ops::kernel::CpuKernel;
 
 /// How many signals a part takes, each part with a workspace of its own; the result does not depend on it.
@@ -50,23 +48,17 @@ pub fn store<S: Simd>(to: &mut [f32], vector: S::f32s, count: usize) {
 }
 
 /// Audio [N, C, L] → power [N, C, F, T], in parallel over signals.
-pub fn forward(stft: PowerStft, audio: &Shape) -> CpuKernel {
-    forward_by(Spectra::new(stft, audio[2]), audio)
-}
-
-fn forward_by(spectra: Spectra, audio: &Shape) -> CpuKernel {
-    let (signals, samples) = (audio[0] * audio[1], audio[2]);
+pub fn forward(spectra: Spectra, signals: usize) -> CpuKernel {
     let (share, size) = (share(signals), spectra.workspace());
-    let spectrogram = spectra.bins() * spectra.frames;
-    let run = move |inputs: &[&[f32]], y: &mut [f32], workspace: &mut [f32]| {
+    let (samples, spectrogram) = (spectra.samples(), spectra.bins() * spectra.frames);
+    CpuKernel::with_workspace(signals.div_ceil(share) * size, move |inputs, y, workspace| {
         let parts = y.par_chunks_mut(share * spectrogram).zip(workspace.par_chunks_mut(size));
         parts.zip(inputs[0].par_chunks(share * samples)).for_each(|((y, workspace), audio)| {
             for (audio, y) in audio.chunks_exact(samples).zip(y.chunks_exact_mut(spectrogram)) {
                 spectra.visit(audio, workspace, &mut Power { y });
             }
         });
-    };
-    CpuKernel { workspace: signals.div_ceil(share) * size, run: Box::new(run) }
+    })
 }
 
 /// From spectra and the gradient to the power [F, T] to a comb of gradients to the samples.
@@ -113,15 +105,10 @@ fn fetch<S: Simd>(simd: S, from: &[f32], (start, end): (usize, usize)) -> S::f32
 
 /// Audio [N, C, L], dy [N, C, F, T] → dx [N, C, L], in parallel over signals; what falls on a sample is added in a
 /// fixed order.
-pub fn gradient(stft: PowerStft, audio: &Shape) -> CpuKernel {
-    gradient_by(Spectra::new(stft, audio[2]), audio)
-}
-
-fn gradient_by(spectra: Spectra, audio: &Shape) -> CpuKernel {
-    let (signals, samples) = (audio[0] * audio[1], audio[2]);
+pub fn gradient(spectra: Spectra, signals: usize) -> CpuKernel {
     let (share, size) = (share(signals), spectra.comb.len() + spectra.workspace());
-    let spectrogram = spectra.bins() * spectra.frames;
-    let run = move |inputs: &[&[f32]], dx: &mut [f32], workspace: &mut [f32]| {
+    let (samples, spectrogram) = (spectra.samples(), spectra.bins() * spectra.frames);
+    CpuKernel::with_workspace(signals.div_ceil(share) * size, move |inputs, dx, workspace| {
         let parts = dx.par_chunks_mut(share * samples).zip(workspace.par_chunks_mut(size));
         let given = inputs[0].par_chunks(share * samples).zip(inputs[1].par_chunks(share * spectrogram));
         parts.zip(given).for_each(|((dx, workspace), (audio, dy))| {
@@ -133,21 +120,19 @@ fn gradient_by(spectra: Spectra, audio: &Shape) -> CpuKernel {
                 spectra.comb.collect(comb, dx, spectra.split(workspace).1);
             }
         });
-    };
-    CpuKernel { workspace: signals.div_ceil(share) * size, run: Box::new(run) }
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::lanes::Lanes;
-    use super::super::reference;
+    use super::super::{PowerStft, Signals, reference};
     use super::*;
-    use crate::ops::kernel::Operand;
     use crate::rng::Rng;
 
     fn run(kernel: &CpuKernel, inputs: &[&[f32]], len: usize) -> Vec<f32> {
         let mut output = vec![f32::NAN; len];
-        (kernel.run)(inputs, &mut output, &mut vec![f32::NAN; kernel.workspace]);
+        kernel.run(inputs, &mut output, &mut vec![f32::NAN; kernel.workspace]);
         output
     }
 
@@ -175,23 +160,21 @@ mod tests {
             let stft = PowerStft { n_fft, hop, centred };
             let samples = (frames - 1) * hop + n_fft - 2 * stft.padding() + hop.min(5) - 1;
             let samples = samples.max(stft.padding() + 1);
-            let audio = Shape::from([2, 1, samples]);
-            let shape = Shape::from([2, 1, stft.bins(), stft.frames(samples)]);
-            let x: Vec<f32> = (0..audio.elements()).map(|_| rng.normal()).collect();
-            let dy: Vec<f32> = (0..shape.elements()).map(|_| rng.normal()).collect();
+            let signals = Signals { count: 2, samples, frames: stft.frames(samples) };
+            let x: Vec<f32> = (0..2 * samples).map(|_| rng.normal()).collect();
+            let dy: Vec<f32> = (0..2 * stft.bins() * signals.frames).map(|_| rng.normal()).collect();
             let wide = |x: &[f32]| x.iter().map(|&x| f64::from(x)).collect::<Vec<_>>();
             let (x64, dy64) = (wide(&x), wide(&dy));
-            let operand = Operand { data: &x64, shape: &audio };
             let (mut y64, mut dx64) = (vec![0.0; dy.len()], vec![0.0; x.len()]);
-            reference::forward(&stft, operand, &mut y64, &shape);
-            reference::gradient(&stft, operand, Operand { data: &dy64, shape: &shape }, &mut dx64);
+            reference::forward(&stft, signals, &x64, &mut y64);
+            reference::gradient(&stft, signals, &x64, &dy64, &mut dx64);
             for lanes in
                 [vec![Lanes::Four], vec![Lanes::Sixteen], vec![Lanes::Sixteen, Lanes::Four], Lanes::all()]
             {
                 let what = format!("{stft:?}, {samples} samples, {lanes:?}");
                 let spectra = || Spectra::with_lanes(stft, samples, &lanes);
-                compare(&what, &run(&forward_by(spectra(), &audio), &[&x], dy.len()), &y64);
-                compare(&what, &run(&gradient_by(spectra(), &audio), &[&x, &dy], x.len()), &dx64);
+                compare(&what, &run(&forward(spectra(), 2), &[&x], dy.len()), &y64);
+                compare(&what, &run(&gradient(spectra(), 2), &[&x, &dy], x.len()), &dx64);
             }
         }
     }

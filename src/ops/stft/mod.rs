@@ -15,8 +15,8 @@ pub(super) use fft::{Complex, Point};
 pub(super) use lanes::Block;
 pub(super) use spectra::{Spectra, Visit};
 
-use super::kernel::{CpuKernel, GpuKernel, Io, Operand, Real};
-use super::split::Split;
+use super::kernel::{CpuKernel, GpuKernel, Real};
+use super::prepared::Prepared;
 use super::{Backward, Operation, arity, same};
 use crate::graph::{GraphError, NodeId, Shape};
 
@@ -83,15 +83,33 @@ impl PowerStft {
         (if p > last { 2 * last - p } else { p }) as usize
     }
 
-    fn transform_operations(&self, spectrogram: &Shape) -> u64 {
-        let frames = spectrogram.elements() / self.bins();
+    fn signals(&self, audio: &Shape) -> Result<Signals, String> {
+        let [n, c, samples] = audio.dims("audio [N, C, L]")?;
+        self.check(samples)?;
+        Ok(Signals { count: n * c, samples, frames: self.frames(samples) })
+    }
+
+    fn flops(&self, Signals { count, frames, .. }: Signals) -> usize {
         // The usual count for a real transform of length n: 2.5·n·log2(n); window and power besides.
         let per_frame = 2.5 * self.n_fft as f64 * (self.n_fft as f64).log2();
-        (frames as f64 * (per_frame + self.n_fft as f64 + 3.0 * self.bins() as f64)) as u64
+        ((count * frames) as f64 * (per_frame + self.n_fft as f64 + 3.0 * self.bins() as f64)) as usize
     }
 }
 
+/// The sizes of audio as signals.
+#[derive(Clone, Copy, Debug)]
+pub struct Signals {
+    /// N·C.
+    pub count: usize,
+    /// L.
+    pub samples: usize,
+    /// T.
+    pub frames: usize,
+}
+
 impl Operation for PowerStft {
+    type Sizes = Signals;
+
     fn name(&self) -> &'static str {
         "stft"
     }
@@ -101,11 +119,11 @@ impl Operation for PowerStft {
         format!("n_fft {}, hop {}{centred}", self.n_fft, self.hop)
     }
 
-    fn shape(&self, inputs: &[&Shape]) -> Result<Shape, String> {
+    fn prepare(&self, inputs: &[&Shape]) -> Result<Prepared<Signals>, String> {
         let [audio] = arity(inputs)?;
-        let [n, c, l] = audio.dims("audio [N, C, L]")?;
-        self.check(l)?;
-        Ok(Shape::from([n, c, self.bins(), self.frames(l)]))
+        let signals = self.signals(audio)?;
+        let output = Shape::from([audio[0], audio[1], self.bins(), signals.frames]);
+        Ok(Prepared::new(output, signals).flops(self.flops(signals)).rows(&[0]))
     }
 
     fn gradient(&self, backward: &mut Backward<'_>) -> Result<Vec<Option<NodeId>>, GraphError> {
@@ -113,28 +131,22 @@ impl Operation for PowerStft {
         Ok(vec![backward.add_for(0, PowerStftGrad(*self).into(), &inputs)?])
     }
 
-    fn reference<T: Real>(&self, inputs: &[Operand<'_, T>], output: &mut [T], shape: &Shape) {
-        reference::forward(self, inputs[0], output, shape);
+    fn reference<T: Real>(&self, signals: &Signals, inputs: &[&[T]], output: &mut [T]) {
+        reference::forward(self, *signals, inputs[0], output);
     }
 
-    fn cpu(&self, io: &Io<'_>) -> CpuKernel {
-        cpu::forward(*self, io.inputs[0])
+    fn cpu(&self, signals: &Signals, _: Option<usize>) -> CpuKernel {
+        cpu::forward(Spectra::new(*self, signals.samples), signals.count)
     }
 
-    fn gpu(&self, io: &Io<'_>) -> GpuKernel {
-        gpu::forward(self, io.inputs[0])
-    }
-
-    fn split(&self) -> Option<Split> {
-        Split::rows(&[0])
-    }
-
-    fn operations(&self, io: &Io<'_>) -> u64 {
-        self.transform_operations(io.output)
+    fn gpu(&self, signals: &Signals, _: Option<usize>) -> GpuKernel {
+        gpu::forward(*self, *signals)
     }
 }
 
 impl Operation for PowerStftGrad {
+    type Sizes = Signals;
+
     fn name(&self) -> &'static str {
         "stft_grad"
     }
@@ -143,29 +155,22 @@ impl Operation for PowerStftGrad {
         self.0.settings()
     }
 
-    fn shape(&self, inputs: &[&Shape]) -> Result<Shape, String> {
+    fn prepare(&self, inputs: &[&Shape]) -> Result<Prepared<Signals>, String> {
         let [audio, dy] = arity(inputs)?;
-        same(&self.0.shape(&[audio])?, dy, "the spectrogram and its gradient")?;
-        Ok(audio.clone())
+        let Prepared { output, sizes, .. } = self.0.prepare(&[audio])?;
+        same(&output, dy, "the spectrogram and its gradient")?;
+        Ok(Prepared::new(audio.clone(), sizes).flops(2 * self.0.flops(sizes)).rows(&[0, 1]))
     }
 
-    fn reference<T: Real>(&self, inputs: &[Operand<'_, T>], output: &mut [T], _: &Shape) {
-        reference::gradient(&self.0, inputs[0], inputs[1], output);
+    fn reference<T: Real>(&self, signals: &Signals, inputs: &[&[T]], output: &mut [T]) {
+        reference::gradient(&self.0, *signals, inputs[0], inputs[1], output);
     }
 
-    fn cpu(&self, io: &Io<'_>) -> CpuKernel {
-        cpu::gradient(self.0, io.inputs[0])
+    fn cpu(&self, signals: &Signals, _: Option<usize>) -> CpuKernel {
+        cpu::gradient(Spectra::new(self.0, signals.samples), signals.count)
     }
 
-    fn gpu(&self, io: &Io<'_>) -> GpuKernel {
-        gpu::gradient(&self.0, io.inputs[0])
-    }
-
-    fn split(&self) -> Option<Split> {
-        Split::rows(&[0, 1])
-    }
-
-    fn operations(&self, io: &Io<'_>) -> u64 {
-        2 * self.0.transform_operations(io.inputs[1])
+    fn gpu(&self, signals: &Signals, _: Option<usize>) -> GpuKernel {
+        gpu::gradient(self.0, *signals)
     }
 }

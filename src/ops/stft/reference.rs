@@ -2,9 +2,8 @@
 
 use std::f64::consts::TAU;
 
-use super::PowerStft;
-use crate::graph::Shape;
-use crate::ops::kernel::{Operand, Real};
+use super::{PowerStft, Signals};
+use crate::ops::kernel::Real;
 
 /// `(cos, sin)` of 2πk/n for k in 0..n.
 fn turns<T: Real>(n: usize) -> Vec<(T, T)> {
@@ -35,11 +34,11 @@ fn spectrum<T: Real>(
         .collect()
 }
 
-pub fn forward<T: Real>(stft: &PowerStft, audio: Operand<'_, T>, out: &mut [T], shape: &Shape) {
-    let (bins, frames) = (shape[2], shape[3]);
+pub fn forward<T: Real>(stft: &PowerStft, signals: Signals, audio: &[T], out: &mut [T]) {
+    let Signals { samples, frames, .. } = signals;
+    let bins = stft.bins();
     let (window, turns) = (stft.window(), turns(stft.n_fft));
-    let signals = audio.data.chunks_exact(audio.shape[2]);
-    for (signal, y) in signals.zip(out.chunks_exact_mut(bins * frames)) {
+    for (signal, y) in audio.chunks_exact(samples).zip(out.chunks_exact_mut(bins * frames)) {
         for t in 0..frames {
             let spectrum = spectrum(stft, signal, t * stft.hop, &window, &turns);
             for (f, (re, im)) in spectrum.into_iter().enumerate() {
@@ -49,14 +48,14 @@ pub fn forward<T: Real>(stft: &PowerStft, audio: Operand<'_, T>, out: &mut [T], 
     }
 }
 
-pub fn gradient<T: Real>(stft: &PowerStft, audio: Operand<'_, T>, dy: Operand<'_, T>, dx: &mut [T]) {
-    let (n, bins, frames) = (stft.n_fft, dy.shape[2], dy.shape[3]);
-    let samples = audio.shape[2];
+pub fn gradient<T: Real>(stft: &PowerStft, signals: Signals, audio: &[T], dy: &[T], dx: &mut [T]) {
+    let Signals { samples, frames, .. } = signals;
+    let (n, bins) = (stft.n_fft, stft.bins());
     let (window, turns) = (stft.window(), turns::<T>(n));
     let two = T::of(2.0);
     dx.fill(T::zero());
-    let signals = audio.data.chunks_exact(samples);
-    let upstream = dy.data.chunks_exact(bins * frames);
+    let signals = audio.chunks_exact(samples);
+    let upstream = dy.chunks_exact(bins * frames);
     for ((signal, dy), dx) in signals.zip(upstream).zip(dx.chunks_exact_mut(samples)) {
         for t in 0..frames {
             let spectrum = spectrum(stft, signal, t * stft.hop, &window, &turns);

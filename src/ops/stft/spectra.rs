@@ -132,6 +132,11 @@ impl Spectra {
         }
     }
 
+    /// L, the number of a signal's samples.
+    pub fn samples(&self) -> usize {
+        self.comb.samples()
+    }
+
     /// F, the number of frequency bins.
     pub fn bins(&self) -> usize {
         self.stft.bins()

@@ -106,7 +106,7 @@ impl Winograd {
             .collect();
         let scratch_len = self.scratch();
         let workspace = packed_len + scratch_len * SLOTS_A_THREAD * rayon::current_num_threads();
-        let run = move |inputs: &[&[f32]], out: &mut [f32], workspace: &mut [f32]| {
+        CpuKernel::with_workspace(workspace, move |inputs, out, workspace| {
             let (packed, scratch) = workspace.split_at_mut(packed_len);
             let weights = inputs[weight];
             packed.par_chunks_mut(POINTS * panel).zip(indices.par_chunks(panel)).for_each(
@@ -130,8 +130,7 @@ impl Winograd {
                     dispatch(Piece { of: &self, image: inputs[source], packed, first, output, scratch });
                 }
             });
-        };
-        CpuKernel { workspace, run: Box::new(run) }
+        })
     }
 
     /// Elements of a channel of the image that is written.

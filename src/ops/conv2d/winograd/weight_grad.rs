@@ -67,7 +67,7 @@ impl WeightGrad {
         let image = self.tiling.transformed();
         let scratch_len = (image + self.blocks * self.block() + self.run()).next_multiple_of(LANES);
         let workspace = self.parts * part + slots * scratch_len;
-        let run = move |inputs: &[&[f32]], out: &mut [f32], workspace: &mut [f32]| {
+        CpuKernel::with_workspace(workspace, move |inputs, out, workspace| {
             let (sums, scratch) = workspace.split_at_mut(self.parts * part);
             let scratches = scratch.par_chunks_exact_mut(scratch_len);
             sums.par_chunks_mut(run_len * part).zip(scratches).enumerate().for_each(
@@ -81,8 +81,7 @@ impl WeightGrad {
             out.par_chunks_mut(self.lanes * taps).enumerate().for_each(|(block, out)| {
                 self.taps(sums, part, block, out);
             });
-        };
-        CpuKernel { workspace, run: Box::new(run) }
+        })
     }
 
     /// Sums of one channel of x: \[POINTS, SHIFTS, blocks · lanes\].

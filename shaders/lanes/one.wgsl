@@ -1,0 +1,4 @@
+// An invocation computes one element.
+alias Value = f32;
+const LANES = 1u;
+
