@@ -21,6 +21,7 @@ pub struct GlobalNorm;
 pub struct Common {
     /// Gradients whose global norm is larger are scaled down to it; infinite for no clipping.
     pub max_norm: f32,
+    /// As the formulas of the optimizers have it.
     pub weight_decay: f32,
     /// Weight decay applies to the first `decayed` parameters (weights), not to the rest (scale, shift, bias).
     pub decayed: usize,
@@ -34,7 +35,9 @@ pub struct Common {
 /// Where a gradient is not finite, the state stays as it is.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Sgd {
+    /// As the formula has it.
     pub momentum: f32,
+    /// What all optimizers share.
     pub common: Common,
 }
 
@@ -47,10 +50,15 @@ pub struct Sgd {
 /// Where a gradient is not finite, the state stays as it is.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Adam {
+    /// β₁, the decay of the first moment.
     pub beta1: f32,
+    /// β₂, the decay of the second moment.
     pub beta2: f32,
+    /// ε.
     pub epsilon: f32,
+    /// Whether weight decay is decoupled from the gradient (AdamW).
     pub decoupled: bool,
+    /// What all optimizers share.
     pub common: Common,
 }
 
