@@ -32,6 +32,7 @@ const SIGNATURES: &[(usize, &[u8], Kind)] = &[
     (0, b".snd", Kind::Unsupported("Sun/NeXT AU")),
     (0, b"FLV\x01", Kind::Unsupported("Flash video")),
     (28, b"Speex   ", Kind::Unsupported("Speex")),
+    (0, b"\x56\xe0", Kind::Unsupported("AAC in LATM")),
     (0, b"ADIF", Kind::Unsupported("AAC in ADIF")),
     (0, b"Creative Voice File", Kind::Unsupported("Creative Voice (VOC)")),
     (0, b"\x0b\x77", Kind::Unsupported("AC-3 or E-AC-3")),

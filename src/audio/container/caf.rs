@@ -37,7 +37,8 @@ pub(in crate::audio) fn open(mut source: Box<dyn MediaSource>, mut tags: Tags) -
         Some(b"ulaw") => Coding::MuLaw,
         _ => return Ok(Caf::Other(source, tags)),
     };
-    let bytes = packet.checked_div(channels).filter(|&bytes| bytes >= bits.div_ceil(8) && frames == 1);
+    let bytes =
+        packet.checked_div(channels).filter(|&bytes| bytes <= 8 && bytes >= bits.div_ceil(8) && frames == 1);
     let (Some(bytes), Ok(channels)) = (bytes, u16::try_from(channels)) else {
         return Err(AudioFault::Corrupt("its header declares packets that hold no samples".to_owned()));
     };

@@ -69,6 +69,9 @@ impl Elementary {
         let Some(first) = parse(bytes) else {
             return Err(Error::DecodeError("mpa: no frame"));
         };
+        if first.is_several() {
+            return Err(Error::Unsupported("ADTS with several AAC packets in a frame"));
+        }
         let info = bytes.get(..first.length).and_then(|frame| Info::read(frame, &first));
         // The mean length of the first frames of sound.
         let (mut at, mut count, skip) = (0, 0, if info.is_some() { first.length } else { 0 });
@@ -247,7 +250,7 @@ impl Reader for Elementary {
             if Info::read(bytes, &frame).is_some() {
                 continue;
             }
-            let data = bytes.get(frame.header..).unwrap_or_default();
+            let data = bytes.get(frame.header..).filter(|_| !frame.is_several()).unwrap_or_default();
             let samples = u64::from(frame.samples);
             let mut packet =
                 Packet::new(0, Timestamp::ZERO, Duration::from(samples), data.to_vec().into_boxed_slice());
