@@ -243,6 +243,7 @@ impl Reader for Elementary {
                 self.info = None;
                 return Err(Error::ResetRequired);
             }
+            let left = self.end.saturating_sub(self.window.position() + frame.length as u64);
             let Some(bytes) = self.window.take(frame.length)? else {
                 return Ok(None);
             };
@@ -255,7 +256,7 @@ impl Reader for Elementary {
             let mut packet =
                 Packet::new(0, Timestamp::ZERO, Duration::from(samples), data.to_vec().into_boxed_slice());
             if let Some(info) = &self.info {
-                let (start, end) = info.trims(self.position, samples);
+                let (start, end) = info.trims(self.position, samples, left);
                 (packet.trim_start, packet.trim_end) = (Duration::from(start), Duration::from(end));
             }
             self.position += samples;
