@@ -11,10 +11,10 @@ use genre_recognizer::device::{
 use genre_recognizer::graph::{GraphError, NodeId, Shape};
 use genre_recognizer::ops::bias::Bias;
 use genre_recognizer::ops::dropout::Dropout;
+use genre_recognizer::ops::elementwise::Binary::Add;
 use genre_recognizer::ops::loss::CrossEntropy;
 use genre_recognizer::ops::optimizer::{Adam, Common, GlobalNorm};
 use genre_recognizer::ops::pool::{MaxPool, Window, global_average_pool};
-use genre_recognizer::ops::residual_add::Add;
 use genre_recognizer::ops::source::{Input, Variable};
 use genre_recognizer::ops::view::{Pack, View};
 use genre_recognizer::ops::{Graph, Op};

@@ -19,14 +19,17 @@ use super::info::FileInfo;
 use super::kinds::{codec_name, container_name};
 use super::limits;
 use super::open::Opened;
-use super::opus::{Head, Opus};
+use super::opus::Head;
+#[cfg(feature = "opus")]
+use super::opus_decoder::Opus;
 
-/// Symphonia's codecs and [`Opus`].
+/// Symphonia's codecs, and that of Opus.
 fn codecs() -> &'static CodecRegistry {
     static CODECS: OnceLock<CodecRegistry> = OnceLock::new();
     CODECS.get_or_init(|| {
         let mut codecs = CodecRegistry::new();
         symphonia::default::register_enabled_codecs(&mut codecs);
+        #[cfg(feature = "opus")]
         codecs.register_audio_decoder::<Opus>();
         codecs
     })
