@@ -8,6 +8,7 @@ use crate::graph::Shape;
 /// A tensor that the host writes before a run; it keeps its value until it is written again.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Input {
+    /// Its shape.
     pub shape: Shape,
 }
 
@@ -15,6 +16,7 @@ pub struct Input {
 /// may replace its value (see the plan).
 #[derive(Clone, Debug, PartialEq)]
 pub struct Variable {
+    /// Its shape.
     pub shape: Shape,
 }
 

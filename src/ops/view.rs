@@ -12,14 +12,18 @@ use crate::graph::{GraphError, NodeId, Shape};
 /// The elements `offset..offset + shape.elements()` of the input, in its own order, as a tensor of `shape`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct View {
+    /// The first element.
     pub offset: usize,
+    /// The shape of the view.
     pub shape: Shape,
 }
 
 /// Tensors laid one by one into a flat tensor `[len]` at `offsets`; zeros between.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Pack {
+    /// Where each tensor begins.
     pub offsets: Vec<usize>,
+    /// The length of the result.
     pub len: usize,
 }
 

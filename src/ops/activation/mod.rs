@@ -11,6 +11,7 @@ const SHADER: Lanes = lanes!("activation");
 /// `y = x` where x is positive, else `slope·x`; 0 ≤ slope < 1.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct LeakyRelu {
+    /// Of negative values.
     pub slope: f32,
 }
 

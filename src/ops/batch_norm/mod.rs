@@ -32,6 +32,7 @@ pub struct BatchStats;
 pub struct BatchNorm {
     /// Whether the statistics are those of x itself, so that the gradient flows through them too.
     pub training: bool,
+    /// Of the leaky ReLU; none for none.
     pub slope: Option<f32>,
 }
 
@@ -66,6 +67,7 @@ pub struct MergeStats {
 /// `running + momentum·(batch − running)`, the batch's variance made unbiased by `count/(count − 1)`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct RunningStats {
+    /// How much of the batch's statistics goes into the running ones.
     pub momentum: f32,
     /// How many elements of a channel the batch statistics were taken over.
     pub count: usize,

@@ -23,6 +23,7 @@ pub enum Form {
 /// The product [m, n] of two matrices.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Matmul {
+    /// Which operand is stored transposed.
     pub form: Form,
 }
 

@@ -17,6 +17,7 @@ const SHADER: Shader = shader!("log");
 /// `y = ln(x + floor)`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Ln {
+    /// Keeps the logarithm of 0 finite.
     pub floor: f32,
 }
 

@@ -21,6 +21,7 @@ pub struct GlobalNorm;
 pub struct UpdateSettings {
     /// Gradients whose global norm is larger are scaled down to it; infinite for no clipping.
     pub max_norm: f32,
+    /// As the formulas of the optimizers have it.
     pub weight_decay: f32,
     /// Weight decay applies to the first `decayed` parameters (weights), not to the rest (scale, shift,
     /// bias).
@@ -35,7 +36,9 @@ pub struct UpdateSettings {
 /// gradient is not finite, the state stays as it is.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Sgd {
+    /// As the formula has it.
     pub momentum: f32,
+    /// What all optimizers share.
     pub common: UpdateSettings,
 }
 
@@ -48,10 +51,15 @@ pub struct Sgd {
 /// stays as it is.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Adam {
+    /// β₁, the decay of the first moment.
     pub beta1: f32,
+    /// β₂, the decay of the second moment.
     pub beta2: f32,
+    /// ε.
     pub epsilon: f32,
+    /// Whether weight decay is decoupled from the gradient (AdamW).
     pub decoupled: bool,
+    /// What all optimizers share.
     pub common: UpdateSettings,
 }
 

@@ -12,7 +12,9 @@ use crate::graph::{GraphError, NodeId, Shape};
 /// A pooling window and its steps.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Window {
+    /// Height and width.
     pub size: [usize; 2],
+    /// Steps along H and W.
     pub stride: [usize; 2],
 }
 

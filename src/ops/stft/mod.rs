@@ -31,7 +31,9 @@ use crate::graph::{GraphError, NodeId, Shape};
 pub struct PowerStft {
     /// A power of two from 64 to 4096.
     pub n_fft: usize,
+    /// Samples from one column to the next.
     pub hop: usize,
+    /// Whether column t is centred on sample t·hop.
     pub centred: bool,
 }
 
