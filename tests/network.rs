@@ -1,7 +1,7 @@
 //! The network's graphs: masks over the features, the gradient that explains a verdict, and which tensor of a step was the
 //! first that is not finite.
 
-mod common;
+use crate::common;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};

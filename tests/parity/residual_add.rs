@@ -1,7 +1,7 @@
 use genre_recognizer::ops::residual_add::Add;
 use genre_recognizer::rng::Rng;
 
-use crate::harness::{Case, normal};
+use super::harness::{Case, normal};
 
 #[test]
 fn add() {
