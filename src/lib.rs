@@ -92,6 +92,7 @@
 //! | recognising songs | [`Recognizer`], [`Verdict`]; why: [`Explainer`] |
 //! | a model's file | [`Model`], [`ModelCard`], [`ModelConfig`] |
 //! | training | [`Training`], [`RunConfig`], [`TrainingEvent`], [`TrainingOutcome`] |
+//! | how good a recipe is | [`cross_validation`] |
 //! | songs and folders of them | [`Song`], [`load_song`], [`scan`], [`Library`]; music to try it on: [`demo`] |
 //! | graphs of one's own, devices | [`engine`] |
 //! | errors | [`Error`], which holds all others |
@@ -108,6 +109,8 @@
 //! in its place by `[patch.crates-io]`, which Cargo applies to the package that is built and not to those that depend on
 //! it: they get the one from crates.io, or say `spectrograms = { git = "…" }` under `[patch.crates-io]` themselves.
 #![cfg_attr(not(feature = "internals"), warn(missing_docs))]
+// Documentation also serves readers of the source: with --document-private-items, links to internal items lead there.
+#![allow(rustdoc::private_intra_doc_links)]
 // Modules export names that only tests and benches use, through `internals`.
 #![cfg_attr(not(feature = "internals"), allow(unused_imports))]
 #![deny(unsafe_code)]
@@ -202,8 +205,16 @@ pub use train::{
 };
 
 // Songs, and folders of them.
-pub use audio::{AudioError, AudioFault, AudioSpec, Normalise, Song, load as load_song};
+pub use audio::{AudioError, AudioFault, AudioSpec, Normalise, Song, load as load_song, load_samples};
 pub use dataset::{Augmentation, Cache, Dataset, DatasetError, Library, Problem, Split, scan};
+
+/// Cross-validation: networks that are each trained on all folds of the songs but one, and judged on that one.
+pub mod cross_validation {
+    pub use crate::train::{
+        FoldEvent, Folds, FoldsSetup, PartFigures, Pooled, RuleFigures, Settings, Spread, Tested, Which,
+        cross_validate, read_cross_validation,
+    };
+}
 
 /// Synthesised music in ten genres, to try things on where there is none.
 pub mod demo {

@@ -34,6 +34,7 @@ pub(super) fn place(path: &str) -> String {
 
 /// Values by the names of files. One that is not there as it is written is found by its [`place`], where only one file has
 /// that.
+#[cfg(feature = "cli")]
 #[derive(Clone, Debug)]
 pub(super) struct Places<T> {
     exact: HashMap<String, T>,
@@ -41,6 +42,7 @@ pub(super) struct Places<T> {
     alike: HashMap<String, Option<String>>,
 }
 
+#[cfg(feature = "cli")]
 impl<T> Places<T> {
     pub fn new(values: HashMap<String, T>) -> Self {
         let mut alike = HashMap::new();

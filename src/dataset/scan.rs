@@ -131,7 +131,7 @@ pub(super) fn survey(root: &Path) -> Result<Dataset, DatasetError> {
             _ if data.songs.len() == songs => {}
             None => data.genres.push(name),
             Some(_) => data.warnings.push(format!(
-                "two folders are called \"{name}\", and only the form of their accents differs (Unicode composes them or not): \
+                "two folders are called \"{name}\", alike but for the form of their accents (Unicode composes them or not): \
                  taken as one genre; move the songs into one of them"
             )),
         }
@@ -180,8 +180,8 @@ fn alike(genres: &[String]) -> Vec<String> {
     let groups = groups.into_values().filter(|group| group.len() > 1);
     let warning = |group: Vec<&str>| {
         format!(
-            "the genres \"{}\" differ only in capitals, blanks, hyphens or the form of characters, and are learnt as \
-             different ones: if they are one, move the songs into one folder",
+            "the genres \"{}\" look alike and are learnt as different ones (they differ in case, blanks, hyphens or the form \
+             of characters alone): if they are one, move the songs into one folder",
             group.join("\", \"")
         )
     };

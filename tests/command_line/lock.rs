@@ -4,14 +4,24 @@ use std::process::Child;
 
 use super::*;
 
-fn start(folder: &Path, arguments: &str) -> Child {
-    program(folder, arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+/// A process that does not outlive the test, however that ends.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
 
-/// Waits until a training has written its first checkpoint.
-fn until_it_trains(child: &mut Child, run: &Path) {
-    while !run.join("checkpoint.safetensors").exists() {
-        assert!(child.try_wait().unwrap().is_none(), "it ended before its first checkpoint");
+fn start(folder: &Path, arguments: &str) -> Running {
+    Running(program(folder, arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap())
+}
+
+/// Waits until a training has written the first of each of its files.
+fn until_it_trains(Running(child): &mut Running, run: &Path) {
+    while !run.join("split.csv").exists() {
+        assert!(child.try_wait().unwrap().is_none(), "it ended before it trained");
         std::thread::sleep(std::time::Duration::from_millis(5));
     }
 }
@@ -24,7 +34,7 @@ fn a_folder_takes_one_training_and_a_killed_one_frees_it() {
     let train = format!("train --dataset music --run run --checkpoint-minutes 0 {TINY} --epochs");
     let mut child = start(root, &format!("{train} 100000"));
     until_it_trains(&mut child, &root.join("run"));
-    let number = format!("(process {})", child.id());
+    let number = format!("(process {})", child.0.id());
     let before = fs::read(root.join("run/config.toml"));
     for other in [format!("{train} 5"), "train --resume --run run --device cpu".to_owned()] {
         run(root, &other).refused(&["run: a training is under way here", &number, "--run"]);
@@ -35,21 +45,18 @@ fn a_folder_takes_one_training_and_a_killed_one_frees_it() {
     )
     .refused(&["run: a training is under way here"]);
     assert_eq!(fs::read(root.join("run/config.toml")).unwrap(), before.unwrap());
-    assert!(child.try_wait().unwrap().is_none());
-    child.kill().unwrap();
-    child.wait().unwrap();
+    assert!(child.0.try_wait().unwrap().is_none());
+    drop(child);
 
     // The lock is gone with its process, though not the file.
     assert!(root.join("run/.lock").exists());
     run(root, &format!("{train} 5")).refused(&["already here", "--resume"]);
     let mut child = start(root, "train --resume --run run --device cpu --checkpoint-minutes 0");
-    let number = child.id().to_string();
+    let number = child.0.id().to_string();
     while !fs::read_to_string(root.join("run/.lock")).is_ok_and(|sign| sign.starts_with(&number)) {
-        assert!(child.try_wait().unwrap().is_none(), "it was refused");
+        assert!(child.0.try_wait().unwrap().is_none(), "it was refused");
         std::thread::sleep(std::time::Duration::from_millis(5));
     }
-    child.kill().unwrap();
-    child.wait().unwrap();
 }
 
 /// Whoever is first trains; nobody writes into another's files.
@@ -59,11 +66,11 @@ fn of_trainings_that_begin_together_one_goes_on() {
     let root = folder.path();
     songs(&root.join("music"));
     let seeds = [1, 2, 3];
-    let mut children: Vec<Child> = seeds
+    let mut children: Vec<Running> = seeds
         .iter()
         .map(|seed| start(root, &format!("train --dataset music --run run {TINY} --epochs 30 --seed {seed}")))
         .collect();
-    let codes: Vec<_> = children.iter_mut().map(|child| child.wait().unwrap().code()).collect();
+    let codes: Vec<_> = children.iter_mut().map(|child| child.0.wait().unwrap().code()).collect();
     assert_eq!(codes.iter().filter(|code| **code == Some(0)).count(), 1, "{codes:?}");
     let won = seeds[codes.iter().position(|code| *code == Some(0)).unwrap()];
     let config = fs::read_to_string(root.join("run/config.toml")).unwrap();
@@ -110,5 +117,5 @@ fn a_folder_that_cannot_be_made_is_noticed_before_songs_are_read() {
     run(root, &format!("train --dataset bad --run new/deep/run {TINY}")).refused(&["at least two genres"]);
     assert!(!root.join("new").exists());
     run(root, &format!("train --dataset bad {TINY}")).refused(&["at least two genres"]);
-    assert_eq!(fs::read_dir(root.join("runs")).unwrap().count(), 0);
+    assert!(!root.join("runs").exists());
 }

@@ -97,7 +97,7 @@ fn folds_of_the_table_are_taken_as_they_are() {
     assert_eq!(given[0].1.train, [0, 3]);
     data.songs[2].fold = None;
     let error = folds_given(&data).unwrap_err().to_string();
-    assert!(error.contains("1/2.wav") && error.contains("--folds"), "{error}");
+    assert!(error.contains("1/2.wav") && error.contains("have folds dealt"), "{error}");
     data.songs.iter_mut().for_each(|song| song.fold = Some(1));
     assert!(folds_given(&data).is_err());
     for count in [0, 1, 5] {
