@@ -1,7 +1,7 @@
 //! Whole programs on devices: training on each, what a profile and the memory report say, and what is refused.
 
 #[allow(dead_code)]
-mod common;
+use crate::common;
 
 use std::sync::Arc;
 
@@ -158,7 +158,7 @@ fn reports_are_true() {
 
 #[test]
 fn a_batch_that_does_not_fit_is_refused_with_the_one_that_would() {
-    let Some(gpu) = common::gpu() else { return eprintln!("SKIPPED: no adapter was found") };
+    let Some(gpu) = common::gpu() else { return };
     // 8 TiB: more than any adapter binds.
     let shape = Shape::from([1 << 21, 1 << 20]);
     let mut graph = Graph::new();

@@ -1,7 +1,7 @@
 use genre_recognizer::graph::Shape;
 use genre_recognizer::ops::log::{Decibel, DecibelGrad, Ln, LnGrad};
 
-use crate::{near, reference};
+use super::{near, reference};
 
 const KAPRE: Decibel = Decibel { range: 80.0 };
 

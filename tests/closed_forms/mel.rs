@@ -1,7 +1,7 @@
 use genre_recognizer::graph::Shape;
 use genre_recognizer::ops::mel::{Mel, MelSpec};
 
-use crate::{near, reference};
+use super::{near, reference};
 
 const DEFAULT: MelSpec = MelSpec { sample_rate: 44_100, n_fft: 2048, mels: 128, low: 30.0, high: 16_000.0 };
 

@@ -4,7 +4,7 @@ use genre_recognizer::graph::Shape;
 use genre_recognizer::ops::stft::{PowerStft, PowerStftGrad};
 use genre_recognizer::rng::Rng;
 
-use crate::{near, reference};
+use super::{near, reference};
 
 const N: usize = 64;
 const BINS: usize = N / 2 + 1;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
-use crate::program::{Place, Ran, runs, signal, tone, wait_for};
+use super::program::{Place, Ran, runs, signal, tone, wait_for};
 
 fn fake() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/download/fake-yt-dlp")

@@ -1,6 +1,6 @@
 //! Gradient rules proven by finite differences on the f64 reference; see `harness`.
 //!
-//! `GRADIENT_TABLE=1 cargo test --test gradients -- --nocapture` prints the worst error of every operation,
+//! `GRADIENT_TABLE=1 cargo test --test engine -- --nocapture gradients::` prints the worst error of every operation,
 //! for `docs/gradients.md`.
 
 mod activation;

@@ -8,7 +8,7 @@ use genre_recognizer::ops::batch_norm::{
 use genre_recognizer::rng::Rng;
 use proptest::prelude::*;
 
-use crate::harness::{Case, devices, normal, uniform};
+use super::harness::{Case, devices, normal, uniform};
 
 /// Planes and rows, primes, one channel, one sample, more than one task of the CPU device (16384), more than
 /// one f32 block of a plane (8192); on a GPU both sides of a channel by one invocation (16 elements, 128 of

@@ -1,7 +1,7 @@
 use genre_recognizer::ops::concat::{Concat, Pad, Slice};
 use genre_recognizer::rng::Rng;
 
-use crate::harness::{Case, devices, normal};
+use super::harness::{Case, devices, normal};
 
 /// Along the first, a middle and the last axis; one, two and several inputs.
 #[test]

@@ -8,7 +8,7 @@ use genre_recognizer::ops::conv2d::{Conv2d, Conv2dInputGrad, Conv2dWeightGrad};
 use genre_recognizer::rng::Rng;
 use proptest::prelude::*;
 
-use crate::harness::{Case, normal};
+use super::harness::{Case, normal};
 
 /// A convolution's sizes; channels are those of one group.
 #[derive(Clone, Copy, Debug)]

@@ -9,8 +9,8 @@ use genre_recognizer::graph::{GraphOp, Shape};
 use genre_recognizer::ops::kernel::{Binding, Cooperative, GpuKernel, Launch, Mixed};
 use wgpu::util::DeviceExt;
 
-use crate::harness::{Case, common};
-use crate::mixed::{convolutions, exact, products, to_half};
+use super::harness::{Case, common};
+use super::mixed::{convolutions, exact, products, to_half};
 
 /// What stands for the matrices: of the operands where they lie in workgroup memory, of sums which of four
 /// they are.
@@ -183,7 +183,7 @@ fn cases() -> Vec<(Case, Cooperative, usize)> {
 fn blocks_of_matrices_cover_the_product() {
     let Some(adapter) = Adapter::open() else {
         assert!(common::mixed_gpu().is_none());
-        return eprintln!("SKIPPED: no adapter with 16-bit floats was found");
+        return common::skip("no adapter with 16-bit floats was found");
     };
     let mut seen = HashMap::new();
     for (mut case, units, subgroup) in cases() {

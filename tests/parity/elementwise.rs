@@ -4,7 +4,7 @@ use genre_recognizer::ops::elementwise::Unary::{Sigmoid, Square};
 use genre_recognizer::ops::elementwise::{Axes, Expand, Reduce};
 use genre_recognizer::rng::Rng;
 
-use crate::harness::{Case, devices, normal, uniform};
+use super::harness::{Case, devices, normal, uniform};
 
 /// One element, under and over a workgroup, over a task of the CPU device, and fours of elements.
 const SHAPES: [&[usize]; 5] = [&[1], &[2, 3, 5, 7], &[1, 17, 33, 31], &[2, 3, 21, 22], &[7, 13]];

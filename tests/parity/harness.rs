@@ -16,7 +16,8 @@ use genre_recognizer::ops::{Graph, Op};
 use genre_recognizer::plan::{Request, plan};
 use genre_recognizer::rng::Rng;
 
-use crate::launches;
+use super::launches;
+pub(crate) use crate::common;
 
 /// An operation on given data.
 pub struct Case {
@@ -43,19 +44,10 @@ pub fn uniform(rng: &mut Rng, shape: impl Into<Shape>, low: f32, high: f32) -> (
     (shape, data)
 }
 
-/// The devices to test: the CPU, and a GPU adapter if there is one. Without one it says so; under
-/// `REQUIRE_GPU=1` it fails.
+/// The devices to test: the CPU, and a GPU adapter if there is one; see [`common::gpu`].
 pub fn devices() -> Vec<Arc<dyn Device>> {
-    let mut devices: Vec<Arc<dyn Device>> = vec![Arc::new(Cpu)];
-    match common::gpu() {
-        Some(gpu) => devices.push(gpu),
-        None => eprintln!("SKIPPED on GPU: no adapter was found"),
-    }
-    devices
+    [Arc::new(Cpu) as Arc<dyn Device>].into_iter().chain(common::gpu()).collect()
 }
-
-#[path = "../common/mod.rs"]
-pub mod common;
 
 impl Case {
     /// Runs the case on every device and compares.

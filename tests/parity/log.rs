@@ -3,7 +3,7 @@ use genre_recognizer::ops::Op;
 use genre_recognizer::ops::log::{Decibel, DecibelGrad, Ln, LnGrad};
 use genre_recognizer::rng::Rng;
 
-use crate::harness::{Case, normal};
+use super::harness::{Case, normal};
 
 const SHAPES: &[[usize; 4]] = &[[1, 1, 1, 1], [2, 3, 5, 7], [3, 1, 17, 31], [2, 2, 33, 65], [1, 1, 13, 1]];
 

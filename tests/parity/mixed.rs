@@ -12,7 +12,7 @@ use genre_recognizer::ops::conv2d::{Conv2d, Conv2dInputGrad, Conv2dWeightGrad};
 use genre_recognizer::ops::dense::{Form, Matmul};
 use genre_recognizer::rng::Rng;
 
-use crate::harness::{Case, common, normal};
+use super::harness::{Case, common, normal};
 
 /// The nearest number that f16 holds, of two the even one.
 pub fn to_half(value: f32) -> f32 {

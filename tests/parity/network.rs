@@ -9,7 +9,7 @@ use genre_recognizer::ops::kernel::{GpuKernel, Kernel};
 use genre_recognizer::ops::prepared::PreparedOp;
 use genre_recognizer::plan::{Step, Target, Work, plan};
 
-use crate::launches;
+use super::launches;
 
 /// A GPU of which only the kernels are asked.
 struct AnyGpu;
@@ -67,7 +67,7 @@ fn launches_of_the_network_fit_every_adapter() {
 }
 
 /// The table of docs/performance.md, "What the WGSL kernels should reach": `EXPECTED_TABLE=64 cargo test
-/// --test parity expected -- --nocapture`; `TFLOPS` and `GBS` are the card's rates.
+/// --test engine expected -- --nocapture`; `TFLOPS` and `GBS` are the card's rates.
 #[test]
 fn expected_times() {
     let number = |name: &str| std::env::var(name).ok().and_then(|value| value.parse::<f64>().ok());

@@ -3,7 +3,7 @@ use genre_recognizer::ops::Op;
 use genre_recognizer::ops::optimizer::{Adam, GlobalNorm, Sgd, UpdateSettings};
 use genre_recognizer::rng::Rng;
 
-use crate::harness::{Case, normal, uniform};
+use super::harness::{Case, normal, uniform};
 
 const BROKEN: [f32; 4] = [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, -f32::NAN];
 

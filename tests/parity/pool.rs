@@ -3,7 +3,7 @@ use genre_recognizer::ops::Op;
 use genre_recognizer::ops::pool::{AveragePool, AveragePoolGrad, MaxPool, MaxPoolGrad, Window};
 use genre_recognizer::rng::Rng;
 
-use crate::harness::{Case, normal};
+use super::harness::{Case, normal};
 
 /// x [N, C, H, W], window and stride: side by side, overlapping, with gaps, the whole plane, a single
 /// element.

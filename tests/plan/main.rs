@@ -1,7 +1,6 @@
 //! What the plan may change is speed and memory, never a result: against the graph evaluated node by node.
 
-#[path = "../common/mod.rs"]
-mod common;
+use crate::common;
 mod split;
 
 use std::collections::HashMap;

@@ -567,7 +567,7 @@ fn updates_in_slices() {
 /// A workspace counts as well as a tensor: that of a spectrogram's gradient is twice as large.
 #[test]
 fn workspaces_are_split() {
-    let Some(gpu) = common::gpu() else { return eprintln!("SKIPPED: no adapter was found") };
+    let Some(gpu) = common::gpu() else { return };
     let stft = PowerStft { n_fft: 64, hop: 17, centred: true };
     let frames = stft.frames(300);
     let mut graph = Graph::new();
@@ -589,11 +589,11 @@ fn workspaces_are_split() {
 /// activation.
 #[test]
 fn a_tensor_above_the_adapters_own_limit() {
-    let Some(gpu) = common::gpu() else { return eprintln!("SKIPPED: no adapter was found") };
+    let Some(gpu) = common::gpu() else { return };
     let limits = gpu.limits().unwrap();
     // A software adapter's is WebGPU's default, 128 MiB.
     if limits.binding > 1 << 28 {
-        return eprintln!("SKIPPED: the adapter binds {} bytes", 4 * limits.binding as u64);
+        return common::skip(&format!("the adapter binds {} bytes", 4 * limits.binding as u64));
     }
     let shape = Shape::from([9, 4, limits.binding / 8 / 4 / 64, 64]);
     assert!(shape.elements() > limits.binding);
@@ -629,7 +629,7 @@ fn a_tensor_above_the_adapters_own_limit() {
 /// could be allocated.
 #[test]
 fn what_cannot_be_split_is_refused_with_the_batch_that_fits() {
-    let Some(gpu) = common::gpu() else { return eprintln!("SKIPPED: no adapter was found") };
+    let Some(gpu) = common::gpu() else { return };
     let Limits { binding, buffer, .. } = gpu.limits().unwrap();
     let refusal = |rows: usize, build: &dyn Fn(&mut Graph, NodeId) -> NodeId| {
         let mut graph = Graph::new();
