@@ -1,6 +1,6 @@
 //! Which of a file's tracks is decoded, and everything that headers tell about it, checked.
 
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::sync::OnceLock;
 
 use symphonia::core::codecs::audio::{
@@ -255,10 +255,17 @@ impl Chosen {
     }
 }
 
+/// Whether an error is the system's. Readers of bits and of packets make errors of the same type where a file is damaged,
+/// and the system refuses places that no file has.
+pub(super) fn is_disk(error: &io::Error) -> bool {
+    let place = matches!(error.kind(), ErrorKind::InvalidInput | ErrorKind::UnexpectedEof);
+    error.raw_os_error().is_some() && !place
+}
+
 /// An error of symphonia's that ends the decoding.
 pub(super) fn fault_of(error: Symphonia) -> AudioFault {
     match error {
-        Symphonia::IoError(e) if e.kind() != ErrorKind::UnexpectedEof => AudioFault::Io(e),
+        Symphonia::IoError(e) if is_disk(&e) => AudioFault::Io(e),
         Symphonia::Unsupported(what) => AudioFault::Unsupported(format!("something in it ({what})")),
         other => AudioFault::Corrupt(other.to_string()),
     }

@@ -85,10 +85,10 @@ impl Ogg {
 
     /// Begins a part with its first page, up to the end of its headers.
     fn begin(&mut self, first: Page) -> Result<()> {
+        let is_first = self.tracks.is_empty();
         self.streams.clear();
         self.units.clear();
         self.tracks.clear();
-        let start = self.window.position();
         self.take(first)?;
         for _ in 0..PAGES {
             let ready = |s: &Stream| s.codec == Codec::Other || s.headers == Some(0);
@@ -114,7 +114,8 @@ impl Ogg {
             }
             self.tracks.push(track);
         }
-        self.measure(start)
+        // Later parts are measured by decoding them.
+        if is_first { self.measure() } else { Ok(()) }
     }
 
     /// The next page that is whole; `None` at the end.
@@ -182,12 +183,12 @@ impl Ogg {
         Ok(())
     }
 
-    /// Finds out how long the streams are, from the last page; `start` is where the window stood before.
-    fn measure(&mut self, start: u64) -> Result<()> {
+    /// Finds out how long the streams are, from the last page.
+    fn measure(&mut self) -> Result<()> {
         let here = self.window.position();
         let end = self.window.len()?;
         for (stream, track) in self.streams.iter().zip(&mut self.tracks) {
-            let tail = end.saturating_sub(2 * LONGEST as u64).max(start);
+            let tail = end.saturating_sub(2 * LONGEST as u64);
             let last = last_granule(&mut self.window, tail, stream.serial)?;
             // What waits already tells where the stream begins: at 0, unless it was joined late.
             let mut most = 0;
