@@ -69,12 +69,15 @@ impl Entry {
 /// Scans `root`: its subfolders are genres, and the audio files in them, at any depth, are songs.
 ///
 /// Hidden files and folders, the folder [`DEMO`] directly under the root, and folders without an audio file are passed
-/// over. Links to files are followed, wherever they lead; links to folders where they stay in `root` and do not lead to a
-/// folder that holds them, each folder once a genre; other links are a problem. Files are recognised by their extension; what they hold is
-/// not looked at. Genres and songs are sorted, so that the result does not depend on the file system's order. Where the
-/// root has a [`GENRES_FILE`], only the genres that it names are taken, in its order; other folders are a problem. Names
-/// in it, in `tracks.csv` and of folders meet whether their accents are composed or not; folders whose names differ in
-/// nothing else are one genre.
+/// over. Files are recognised by their extension; what they hold is not looked at. Genres and songs are sorted, so that
+/// the result does not depend on the file system's order.
+///
+/// Links to files are followed, wherever they lead; links to folders where they stay in `root` and do not lead to a
+/// folder that holds them, each folder once a genre. Other links are a problem.
+///
+/// Where the root has a [`GENRES_FILE`], only the genres that it names are taken, in its order; other folders are a
+/// problem. Names in it, in `tracks.csv` and of folders meet whether their accents are composed or not; folders whose
+/// names differ in nothing else are one genre.
 ///
 /// # Errors
 /// [`DatasetError`]: the root is missing or unreadable, no genre folder, fewer than two genres, or a malformed
