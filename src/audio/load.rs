@@ -5,11 +5,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::blocks::Encoder;
+use super::choose::check_spec;
 use super::conform::Conform;
 use super::decode;
 use super::error::{AudioError, AudioFault};
 use super::info::FileInfo;
-use super::open::check_spec;
 use super::song::{AudioSpec, Recording, Song};
 
 /// Decodes, mixes, resamples and normalises the song in `path`, into memory.

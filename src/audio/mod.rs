@@ -5,6 +5,7 @@
 mod aac;
 mod blocks;
 mod catch;
+mod choose;
 mod conform;
 mod container;
 mod decode;

@@ -8,11 +8,12 @@ use symphonia::core::errors::Error as Symphonia;
 use symphonia::core::packet::Packet;
 
 use super::aac;
+use super::choose::{Chosen, check_spec, fault_of};
 use super::decode::Sink;
 use super::error::AudioFault;
 use super::info::{FileInfo, Loss};
 use super::limits;
-use super::open::{Chosen, Opened, check_spec, fault_of};
+use super::open::Opened;
 use super::reader::{Missing, PageEnd};
 use super::timeline::Timeline;
 

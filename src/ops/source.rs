@@ -12,8 +12,8 @@ pub struct Input {
     pub shape: Shape,
 }
 
-/// A tensor that lives from run to run: parameters with the optimizer's moments, running statistics. A run may
-/// replace its value (see the plan).
+/// A tensor that lives from run to run: parameters with the optimizer's moments, running statistics. A run
+/// may replace its value (see the plan).
 #[derive(Clone, Debug, PartialEq)]
 pub struct Variable {
     /// Its shape.

@@ -1,7 +1,8 @@
-//! Tensors that share memory: views (reshape, flatten, slices of a flat tensor) and their counterpart, packing.
+//! Tensors that share memory: views (reshape, flatten, slices of a flat tensor) and their counterpart,
+//! packing.
 //!
-//! Neither costs time on a device: the plan places a view inside its input's memory, and computes what is packed
-//! directly into the packed tensor's memory where lifetimes allow it.
+//! Neither costs time on a device: the plan places a view inside its input's memory, and computes what is
+//! packed directly into the packed tensor's memory where lifetimes allow it.
 
 use super::kernel::{GpuKernel, Real};
 use super::prepared::Prepared;

@@ -49,8 +49,8 @@ fn unit_area() {
     }
 }
 
-/// Neighbouring triangles share edges: below the peak of unit height they add up to one. In the bank they have unit
-/// area instead, so each is put back to unit height first.
+/// Neighbouring triangles share edges: below the peak of unit height they add up to one. In the bank they
+/// have unit area instead, so each is put back to unit height first.
 #[test]
 fn neighbours_add_up() {
     let mel =

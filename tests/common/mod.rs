@@ -5,8 +5,8 @@ use std::sync::{Arc, OnceLock};
 use genre_recognizer::device::gpu::Gpu;
 use genre_recognizer::device::{Device, Precision};
 
-/// A GPU adapter, a software one too; none where there is none, which fails under `REQUIRE_GPU=1`. All tests of a
-/// program share it, and with it the kernels that were compiled.
+/// A GPU adapter, a software one too; none where there is none, which fails under `REQUIRE_GPU=1`. All tests
+/// of a program share it, and with it the kernels that were compiled.
 pub fn gpu() -> Option<Arc<dyn Device>> {
     static GPU: OnceLock<Option<Gpu>> = OnceLock::new();
     let required = std::env::var("REQUIRE_GPU").is_ok_and(|value| value == "1");

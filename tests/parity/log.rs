@@ -35,7 +35,8 @@ fn natural() {
 fn decibel() {
     let mut rng = Rng::new(32);
     for &shape in SHAPES {
-        // All above the floor; many below it; below what counts as silence, where the range matters, and all of it.
+        // All above the floor; many below it; below what counts as silence, where the range matters, and all
+        // of it.
         for (low, high) in [(-4.0, 3.0), (-9.0, 3.0), (-14.0, -7.0), (-20.0, -11.0)] {
             let x = powers(&mut rng, shape, low, high);
             let dy = normal(&mut rng, shape, 1.0);

@@ -3,10 +3,13 @@
 mod activation;
 mod batch_norm;
 mod bias;
+mod concat;
 mod conv2d;
 mod cooperative;
 mod dense;
 mod dropout;
+mod elementwise;
+mod every;
 mod harness;
 mod launches;
 mod log;
@@ -16,7 +19,8 @@ mod mask;
 mod mel;
 mod mixed;
 mod network;
+#[path = "../common/operations.rs"]
+mod operations;
 mod optimizer;
 mod pool;
-mod residual_add;
 mod stft;

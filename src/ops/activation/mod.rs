@@ -15,8 +15,8 @@ pub struct LeakyRelu {
     pub slope: f32,
 }
 
-/// (y, dy) → `dy` where y is positive, else `slope·dy`: the output's sign is the input's, so that the input need
-/// not be kept.
+/// (y, dy) → `dy` where y is positive, else `slope·dy`: the output's sign is the input's, so that the input
+/// need not be kept.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct LeakyReluGrad(pub LeakyRelu);
 

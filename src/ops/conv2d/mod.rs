@@ -4,6 +4,7 @@ mod cpu;
 mod cpu_weight_grad;
 mod gpu;
 pub(crate) mod gpu_mixed;
+mod gpu_window;
 mod planes;
 pub(crate) mod product;
 mod reference;

@@ -33,8 +33,8 @@ pub struct Decibel {
     pub range: f32,
 }
 
-/// (x, dy) → gradient to x. The sample's (first) maximum receives what all values above the floor give up by being
-/// measured against it.
+/// (x, dy) → gradient to x. The sample's (first) maximum receives what all values above the floor give up by
+/// being measured against it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct DecibelGrad(pub Decibel);
 
