@@ -64,23 +64,27 @@
 //!
 //! ```
 //! use genre_recognizer::Error;
-//! use genre_recognizer::engine::ops::{Form, Matmul};
+//! use genre_recognizer::engine::ops::{Axes, Form, Matmul, Reduce, Square, Sub};
 //! use genre_recognizer::engine::{DeviceChoice, Graph, Request, compile, open};
 //!
 //! fn main() -> Result<(), Error> {
 //!     let mut graph = Graph::new();
-//!     let x = graph.input("x", [3, 2])?;
-//!     let weight = graph.variable("weight", [1, 2])?;
-//!     let y = graph.apply(Matmul { form: Form::TransposeB }, &[x, weight])?;
-//!     let upstream = graph.input("upstream", [3, 1])?; // dL/dy
-//!     let gradient = graph.gradients(y, upstream, &[weight])?[0]; // dL/dweight
+//!     let (x, y) = (graph.input("x", [2, 3])?, graph.input("y", [2, 1])?);
+//!     let weight = graph.variable("weight", [1, 3])?;
+//!     let predicted = graph.apply(Matmul { form: Form::TransposeB }, &[x, weight])?;
+//!     let error = graph.apply(Sub, &[predicted, y])?;
+//!     let squares = graph.apply(Square, &[error])?;
+//!     let loss = graph.apply(Reduce::mean(Axes::All), &[squares])?;
+//!     let upstream = graph.input("upstream", [1])?; // dloss/dloss, which is 1
+//!     let gradient = graph.gradients(loss, upstream, &[weight])?[0];
+//!
 //!     let device = open(DeviceChoice::Auto)?;
-//!     let mut program = compile(&graph, &Request::outputs(&[y, gradient]), device.as_ref())?;
+//!     let mut program = compile(&graph, &Request::outputs(&[loss, gradient]), device.as_ref())?;
 //!     program.write(x, &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0])?;
-//!     program.write(weight, &[0.5, -0.5])?;
-//!     program.write(upstream, &[1.0; 3])?;
+//!     program.write(y, &[1.0, -1.0])?;
+//!     program.write(upstream, &[1.0])?;
 //!     program.run()?;
-//!     assert_eq!(program.outputs()?, [vec![-0.5; 3], vec![9.0, 12.0]]);
+//!     assert_eq!(program.outputs()?, [vec![1.0], vec![3.0, 3.0, 3.0]]);
 //!     Ok(())
 //! }
 //! ```
