@@ -66,7 +66,7 @@ fn launches_of_the_network_fit_every_adapter() {
     }
 }
 
-/// The table of docs/performance.md, "What the WGSL kernels should reach": `EXPECTED_TABLE=64 cargo test
+/// The table of docs/performance.md, "On a hardware GPU": `EXPECTED_TABLE=64 cargo test
 /// --test engine expected -- --nocapture`; `TFLOPS` and `GBS` are the card's rates.
 #[test]
 fn expected_times() {
