@@ -2,6 +2,8 @@
 //! operations, their gradients and kernels, plans, devices, the network and its training.
 
 mod common;
+#[path = "common/operations.rs"]
+mod operations;
 
 #[path = "closed_forms/main.rs"]
 mod closed_forms;

@@ -6,7 +6,7 @@ use genre_recognizer::ops::Graph;
 use genre_recognizer::ops::source::Input;
 
 use super::harness::Case;
-use super::operations::{Example, examples};
+use crate::operations::{Example, examples};
 
 /// Whether input `i` of an example has a gradient.
 fn has_gradient(example: &Example, i: usize) -> bool {

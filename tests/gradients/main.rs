@@ -13,7 +13,5 @@ mod features;
 mod harness;
 mod loss;
 mod memory;
-#[path = "../common/operations.rs"]
-mod operations;
 mod pool;
 mod rules;

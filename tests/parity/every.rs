@@ -5,7 +5,7 @@ use genre_recognizer::graph::GraphOp;
 use genre_recognizer::ops::Op;
 
 use super::harness::{Case, devices};
-use super::operations::examples;
+use crate::operations::examples;
 
 /// The norm of gradients that are all finite, so that optimizers do something.
 fn finite_norm(op: &Op, inputs: &mut [(genre_recognizer::graph::Shape, Vec<f32>)]) {

@@ -19,8 +19,6 @@ mod mask;
 mod mel;
 mod mixed;
 mod network;
-#[path = "../common/operations.rs"]
-mod operations;
 mod optimizer;
 mod pool;
 mod stft;
