@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::Path;
 
+#[cfg(feature = "cli")]
 use xxhash_rust::xxh3::xxh3_64;
 
 pub use crate::paths::{serialize as serialize_path, shown};

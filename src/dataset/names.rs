@@ -3,6 +3,7 @@
 //! File systems, editors and tags differ in how they write "é": as one character or as a letter and an accent (Unicode's
 //! composed and decomposed forms, NFC and NFD), and in what they make of capitals and blanks.
 
+#[cfg(feature = "cli")]
 use std::collections::HashMap;
 
 use unicode_normalization::UnicodeNormalization;
