@@ -56,22 +56,24 @@ pub(super) struct Products {
 
 /// The products of two runs of equal length.
 pub(super) fn products(a: &[f32], b: &[f32]) -> Products {
-    let mut sums = [[0.0f32; LANES]; 3];
-    let mut take = |i: usize, a: f32, b: f32| {
-        sums[0][i] += a * a;
-        sums[1][i] += b * b;
-        sums[2][i] += a * b;
-    };
-    let (whole_a, whole_b) = (a.chunks_exact(LANES), b.chunks_exact(LANES));
-    let rest = whole_a.remainder().iter().zip(whole_b.remainder());
-    for (a, b) in whole_a.zip(whole_b) {
-        for (i, (&a, &b)) in a.iter().zip(b).enumerate() {
-            take(i, a, b);
+    // Few enough for three sums to stay in the registers of every processor.
+    const LANES: usize = 8;
+    let (mut first, mut second, mut both) = ([0.0f32; LANES], [0.0f32; LANES], [0.0f32; LANES]);
+    let ((whole_a, rest_a), (whole_b, rest_b)) = (a.as_chunks::<LANES>(), b.as_chunks::<LANES>());
+    for (a, b) in whole_a.iter().zip(whole_b) {
+        for i in 0..LANES {
+            first[i] += a[i] * a[i];
+            second[i] += b[i] * b[i];
+            both[i] += a[i] * b[i];
         }
     }
-    rest.enumerate().for_each(|(i, (&a, &b))| take(i, a, b));
-    let [first, second, both] = sums.map(|lanes| lanes.into_iter().sum());
-    Products { first, second, both }
+    for (i, (a, b)) in rest_a.iter().zip(rest_b).enumerate() {
+        first[i] += a * a;
+        second[i] += b * b;
+        both[i] += a * b;
+    }
+    let sum = |lanes: [f32; LANES]| lanes.into_iter().sum();
+    Products { first: sum(first), second: sum(second), both: sum(both) }
 }
 
 #[cfg(test)]

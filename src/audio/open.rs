@@ -56,10 +56,12 @@ impl Opened {
             return Self::container(source, content, &head, tags);
         }
         let start = around::after_zeros(source.as_mut(), content.clone())?;
-        let (frames, container) = (
-            Elementary::find(source.as_mut(), start, content.end)?,
-            find_container(source.as_mut(), content.clone())?,
-        );
+        let frames = Elementary::find(source.as_mut(), start, content.end)?;
+        // Nothing comes before frames that begin at once, as those of most MP3 do.
+        let container = match frames {
+            Some(frames) if frames == start => None,
+            _ => find_container(source.as_mut(), content.clone())?,
+        };
         match (frames, container) {
             (Some(frames), container) if container.is_none_or(|container| frames < container) => {
                 let reader = Elementary::new(source, frames, content.end).map_err(fault_of)?;
