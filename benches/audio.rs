@@ -116,7 +116,7 @@ fn features(criterion: &mut Criterion) -> Outcome<()> {
         .sampling_mode(SamplingMode::Flat)
         .throughput(Throughput::Elements((BATCH * network.config.frame_length()) as u64));
     for (name, figure) in [("stft", Figure::Stft), ("log_mel", Figure::LogMel)] {
-        let mut workload = Workload::load(figure, &Cpu, &network, BATCH)?;
+        let mut workload = Workload::load(figure, &Cpu, &network, BATCH, false)?;
         group.bench_function(format!("{name}_cpu_batch{BATCH}"), |bencher| {
             bencher.iter_custom(|runs| (0..runs).map(|_| workload.run().unwrap()).sum());
         });

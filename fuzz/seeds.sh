@@ -19,6 +19,12 @@ for codec in pcm_u8 pcm_s16le pcm_s24le pcm_s32le pcm_f32le pcm_f64le pcm_alaw p
     song "$codec.wav" 8000 1 -c:a "$codec"
 done
 song six.wav 8000 6 -c:a pcm_s16le
+song deep.wav 8000 1 -c:a pcm_s64le
+song wide.w64 8000 1 -c:a pcm_s16le
+song long.wav 8000 1 -c:a pcm_s16le -rf64 always -metadata artist=b
+song mp3.wav 44100 1 -c:a libmp3lame
+song vorbis.mp4 44100 1 -c:a libvorbis
+song byte.caf 8000 1 -c:a pcm_s8
 song big.aiff 8000 1 -c:a pcm_s16be
 song little.aiff 8000 2 -c:a pcm_s16le
 song float.aiff 8000 1 -c:a pcm_f32be
@@ -53,6 +59,9 @@ song opus.webm 48000 1 -c:a libopus
 for codec in flac libvorbis libopus aac alac libmp3lame mp2 pcm_s16le pcm_f32le; do
     song "$codec.mka" 44100 1 -c:a "$codec" -metadata artist=b
 done
+# Chained Ogg of other channels, glued MP3 of other rates.
+cat corpus/decode/mono.ogg corpus/decode/stereo.ogg >corpus/decode/chained.ogg 2>/dev/null || true
+cat corpus/decode/low.mp3 corpus/decode/stereo.mp3 >corpus/decode/glued.mp3 2>/dev/null || true
 # Layer I, which ffmpeg does not encode: ten silent frames of 32 kbit/s at 32 kHz.
 for _ in {1..10}; do
     printf '\377\377\030\300'

@@ -21,7 +21,7 @@
 //                         its tap's place plus the position's. A stage is PATCH_P×PATCH_Q positions of a sample:
 //                         4·ROWS·PATCH_P·PATCH_Q bytes of dy and 4·PLANES·PLANE of x.
 // Dispatch: grid(GROUPS · parts · ceil(rows / ROWS) · ceil(columns / COLUMNS·WIDTH)); weight_grad has PARTS parts, ranges
-// of PART_STAGES stages each, whose sums weight_grad_sum adds: grid(ceil(K·GROUP_C·R·S / 256)). Others have one part.
+// of PART_STAGES stages each, whose sums weight_grad_sum adds: grid(ceil(K·GROUP_C·R·S / 32)). Others have one part.
 //
 // Products of very few rows (depthwise convolution) leave such tiles empty, so they have direct kernels: forward and
 // input_grad one thread an element, grid(ceil(elements / 256)); weight_grad one workgroup of 256 threads a weight,
@@ -415,6 +415,7 @@ fn weight_grad(
     }
 }
 
+// A workgroup adds the parts of 32 weights: eight threads for each take every eighth part, and the first adds their sums.
 @compute @workgroup_size(256)
 fn weight_grad_sum(
     @builtin(workgroup_id) group: vec3u,
@@ -422,30 +423,24 @@ fn weight_grad_sum(
     @builtin(local_invocation_index) thread: u32,
 ) {
     let size = GROUPS * GROUP_K * GROUP_C * R * S;
-    let index = (group.x + group.y * groups.x) * 256u + thread;
-    if index >= size {
-        return;
-    }
+    let index = (group.x + group.y * groups.x) * 32u + thread % 32u;
     var sum = 0.0;
-    for (var part = 0u; part < PARTS; part++) {
-        sum += parts[part * size + index];
+    if index < size {
+        for (var part = thread / 32u; part < PARTS; part += 8u) {
+            sum += parts[part * size + index];
+        }
     }
-    total[index] = sum;
+    sums[thread] = sum;
+    workgroupBarrier();
+    if thread < 32u && index < size {
+        for (var i = 1u; i < 8u; i++) {
+            sum += sums[32u * i + thread];
+        }
+        total[index] = sum;
+    }
 }
 
 // ---- Direct kernels
-
-// dy at channel k of sample n, at the output that reads (h, w) by tap (r, s); zero where there is none.
-fn gradient(n: u32, k: u32, h: u32, w: u32, r: u32, s: u32) -> f32 {
-    let top = h + PAD_H;
-    let left = w + PAD_W;
-    let p = (top - r) / STRIDE_H;
-    let q = (left - s) / STRIDE_W;
-    let hit = p * STRIDE_H + r == top && q * STRIDE_W + s == left;
-    let inside = top >= r && left >= s && hit && p < P && q < Q;
-    let index = ((n * GROUPS * GROUP_K + k) * P + p) * Q + q;
-    return select(0.0, second[select(0u, index, inside)], inside);
-}
 
 @compute @workgroup_size(256)
 fn forward_direct(
@@ -490,13 +485,24 @@ fn input_grad_direct(
     let c = index / (H * W) % channels;
     let h = index / W % H;
     let w = index % W;
+    // Where a tap reads is found once for all output channels.
+    let group_first = c / GROUP_C * GROUP_K;
+    let own = c % GROUP_C;
     var sum = 0.0;
-    for (var i = 0u; i < GROUP_K; i++) {
-        let k = c / GROUP_C * GROUP_K + i;
-        // Only taps whose row is that of some output.
-        for (var r = (h + PAD_H) % STRIDE_H; r < R; r += STRIDE_H) {
-            for (var s = (w + PAD_W) % STRIDE_W; s < S; s += STRIDE_W) {
-                sum += first[weight_index(k, c % GROUP_C, r * S + s)] * gradient(n, k, h, w, r, s);
+    // Only taps whose row is that of some output; before the first output p and q wrap around and are too large as well.
+    for (var r = (h + PAD_H) % STRIDE_H; r < R; r += STRIDE_H) {
+        let p = (h + PAD_H - r) / STRIDE_H;
+        for (var s = (w + PAD_W) % STRIDE_W; s < S; s += STRIDE_W) {
+            let q = (w + PAD_W - s) / STRIDE_W;
+            if p >= P || q >= Q || h + PAD_H < r || w + PAD_W < s {
+                continue;
+            }
+            var at = ((n * GROUPS * GROUP_K + group_first) * P + p) * Q + q;
+            var weight = weight_index(group_first, own, r * S + s);
+            for (var i = 0u; i < GROUP_K; i++) {
+                sum += first[weight] * second[at];
+                at += P * Q;
+                weight += GROUP_C * R * S;
             }
         }
     }

@@ -3,7 +3,7 @@
 //   y[i] = x[i]·FACTOR where the upper 24 bits of mix((FIRST + i) ^ key) are at least THRESHOLD, else 0
 //   key  = mix(LAYER ^ mix(step ^ mix(seed)))
 //
-// Shapes: x, y any one shape of LEN elements; counter [2]: seed and step, whole numbers below 2²⁴.
+// Shapes: x, y any one shape of LEN elements; rng_state [2]: seed and step, whole numbers below 2²⁴.
 // Workgroup: 256 threads, one element each; dispatch: grid(ceil(LEN / 256)).
 // Determinism: integer arithmetic only; the mask is the same on every device.
 
@@ -29,7 +29,7 @@ fn keeps(i: u32, seed: f32, step: f32) -> bool {
 }
 
 @group(0) @binding(0) var<storage, read> x: array<f32>;         // [LEN]
-@group(0) @binding(1) var<storage, read> counter: array<f32>;   // [2]
+@group(0) @binding(1) var<storage, read> rng_state: array<f32>;   // [2]
 @group(0) @binding(2) var<storage, read_write> y: array<f32>;   // [LEN]
 
 @compute @workgroup_size(256)
@@ -40,12 +40,12 @@ fn dropout(
 ) {
     let i = (group.x + group.y * groups.x) * 256u + thread;
     if i < LEN {
-        y[i] = select(0.0, x[i] * FACTOR, keeps(i, counter[0], counter[1]));
+        y[i] = select(0.0, x[i] * FACTOR, keeps(i, rng_state[0], rng_state[1]));
     }
 }
 
 // x lies in y's memory.
-@group(0) @binding(0) var<storage, read> counter_only: array<f32>;   // [2]
+@group(0) @binding(0) var<storage, read> rng_state_only: array<f32>;   // [2]
 @group(0) @binding(1) var<storage, read_write> x_y: array<f32>;      // [LEN]
 
 @compute @workgroup_size(256)
@@ -56,6 +56,6 @@ fn dropout_in_place(
 ) {
     let i = (group.x + group.y * groups.x) * 256u + thread;
     if i < LEN {
-        x_y[i] = select(0.0, x_y[i] * FACTOR, keeps(i, counter_only[0], counter_only[1]));
+        x_y[i] = select(0.0, x_y[i] * FACTOR, keeps(i, rng_state_only[0], rng_state_only[1]));
     }
 }

@@ -8,7 +8,7 @@
 //   clip(g)         g·unscale·min(MAX_NORM/(norm·unscale + 10⁻⁶), 1), or g·unscale where not CLIPS
 //   Where the norm counts gradients that are not finite, the state stays as it is.
 //
-// Shapes: gradients [LEN]; norm [2]; schedule [4]: rate, correction1 = 1 − β₁ᵗ, correction2 = 1 − β₂ᵗ, unscale;
+// Shapes: gradients [LEN]; norm [2]; scalars [4]: rate, correction1 = 1 − β₁ᵗ, correction2 = 1 − β₂ᵗ, unscale;
 // state [2, LEN] (θ, v) or [3, LEN] (θ, m, s); partials [CHUNKS, 2].
 // Workgroup: 256 threads. squares: one workgroup a chunk of CHUNK gradients, grid(CHUNKS); norm: one workgroup;
 // updates: one parameter a thread, grid(ceil(LEN / 256)), or four where LEN and DECAYED are multiples of 4,
@@ -127,9 +127,9 @@ struct Sgd {
     v: Value,
 }
 
-fn sgd_step(i: u32, old: Sgd, g: Value, norm: f32, schedule: vec4f) -> Sgd {
-    let v = MOMENTUM * old.v + (clip(g, norm, schedule.w) + decay(i) * old.theta);
-    return Sgd(old.theta - schedule.x * v, v);
+fn sgd_step(i: u32, old: Sgd, g: Value, norm: f32, scalars: vec4f) -> Sgd {
+    let v = MOMENTUM * old.v + (clip(g, norm, scalars.w) + decay(i) * old.theta);
+    return Sgd(old.theta - scalars.x * v, v);
 }
 
 // What a step makes of a parameter and its moments.
@@ -139,9 +139,9 @@ struct Adam {
     s: Value,
 }
 
-fn adam_step(i: u32, old: Adam, gradient: Value, norm: f32, schedule: vec4f) -> Adam {
-    var g = clip(gradient, norm, schedule.w);
-    let rate = schedule.x;
+fn adam_step(i: u32, old: Adam, gradient: Value, norm: f32, scalars: vec4f) -> Adam {
+    var g = clip(gradient, norm, scalars.w);
+    let rate = scalars.x;
     var theta = old.theta;
     if DECOUPLED {
         theta *= 1.0 - rate * decay(i);
@@ -150,7 +150,7 @@ fn adam_step(i: u32, old: Adam, gradient: Value, norm: f32, schedule: vec4f) -> 
     }
     let m = BETA1 * old.m + (1.0 - BETA1) * g;
     let s = BETA2 * old.s + (1.0 - BETA2) * g * g;
-    let step = rate * (m / schedule.y) / (sqrt(s / schedule.z) + EPSILON);
+    let step = rate * (m / scalars.y) / (sqrt(s / scalars.z) + EPSILON);
     return Adam(theta - step, m, s);
 }
 
@@ -162,7 +162,7 @@ fn row() -> u32 {
 @group(0) @binding(0) var<storage, read> state: array<Value>;               // [2 or 3, LEN]
 @group(0) @binding(1) var<storage, read> gradients: array<Value>;           // [LEN]
 @group(0) @binding(2) var<storage, read> global_norm: array<f32>;         // [2]
-@group(0) @binding(3) var<storage, read> schedule: array<vec4f>;            // [1]: 4 numbers
+@group(0) @binding(3) var<storage, read> scalars: array<vec4f>;            // [1]: 4 numbers
 @group(0) @binding(4) var<storage, read_write> new_state: array<Value>;     // [2 or 3, LEN]
 
 @compute @workgroup_size(256)
@@ -177,7 +177,7 @@ fn sgd(
     }
     var next = Sgd(state[i], state[row() + i]);
     if global_norm[1] == 0.0 {
-        next = sgd_step(i, next, gradients[i], global_norm[0], schedule[0]);
+        next = sgd_step(i, next, gradients[i], global_norm[0], scalars[0]);
     }
     new_state[i] = next.theta;
     new_state[row() + i] = next.v;
@@ -195,7 +195,7 @@ fn adam(
     }
     var next = Adam(state[i], state[row() + i], state[2u * row() + i]);
     if global_norm[1] == 0.0 {
-        next = adam_step(i, next, gradients[i], global_norm[0], schedule[0]);
+        next = adam_step(i, next, gradients[i], global_norm[0], scalars[0]);
     }
     new_state[i] = next.theta;
     new_state[row() + i] = next.m;

@@ -2,9 +2,9 @@
 // log_mel: ln(Σ_f m[h, f] · y[f, t] + FLOOR) over the columns f where row h of the mel filters is not zero, the logarithm
 // where LOGARITHM is 1; the power stays in workgroup memory.
 //
-// Shapes: x [S, L] (S signals: batch times channels), y and dy [S, F, T], features [S, ROWS, T], n = 2·POINTS, F = POINTS + 1; w is a periodic
-// Hann window. What lies outside 0..L is reflected; the edge is not repeated.
-// Tile: a workgroup takes GROUP_FRAMES frames, THREADS threads each: one where n ≥ 512, else as many as fill 64 threads.
+// Shapes: x [S, L] (S signals: batch times channels), y and dy [S, F, T], features [S, ROWS, T], n = 2·POINTS,
+// F = POINTS + 1; w is a periodic Hann window. What lies outside 0..L is reflected; the edge is not repeated.
+// Tile: a workgroup takes GROUP_FRAMES STFT frames, THREADS threads each: one where n ≥ 512, else as many as fill 64 threads.
 // Dispatch: power, log_mel, frame_gradient: grid(ceil(S·T / GROUP_FRAMES)); overlap_add: grid(ceil(S·L / 256)).
 // Workgroup memory: POINTS complex numbers a frame, 16 KiB at n = 4096. A frame is transformed as POINTS complex
 // numbers x[2j] + i·x[2j+1], in place: radix 4 by decimation in frequency, to bit-reversed order, with a last stage of
@@ -31,7 +31,7 @@ override GROUP_THREADS: u32 = THREADS * GROUP_FRAMES;
 
 @group(0) @binding(0) var<storage, read> audio: array<f32>;       // x [S, L]
 @group(0) @binding(1) var<storage, read> window: array<f32>;      // w/2 [n]
-@group(0) @binding(2) var<storage, read> turns: array<vec2f>;     // e^(−2πi·k/n) [n]
+@group(0) @binding(2) var<storage, read> twiddles: array<vec2f>;     // e^(−2πi·k/n) [n]
 
 var<workgroup> z: array<vec2f, GROUP_POINTS>;
 
@@ -111,7 +111,7 @@ fn transform(team: Team) {
         for (var i = team.lane; i < POINTS / 4u; i += THREADS) {
             let j = i & (quarter - 1u);
             let at = team.base + 4u * (i - j) + j;
-            let turn = j << (LOG_POINTS + 1u - log_block);
+            let step = j << (LOG_POINTS + 1u - log_block);
             let a = z[at];
             let b = z[at + quarter];
             let c = z[at + 2u * quarter];
@@ -121,9 +121,9 @@ fn transform(team: Team) {
             let left = a - c;
             let right = times_i(b - d);
             z[at] = even + odd;
-            z[at + quarter] = multiply(even - odd, turns[2u * turn]);
-            z[at + 2u * quarter] = multiply(left - right, turns[turn]);
-            z[at + 3u * quarter] = multiply(left + right, turns[3u * turn]);
+            z[at + quarter] = multiply(even - odd, twiddles[2u * step]);
+            z[at + 2u * quarter] = multiply(left - right, twiddles[step]);
+            z[at + 3u * quarter] = multiply(left + right, twiddles[3u * step]);
         }
         workgroupBarrier();
     }
@@ -138,11 +138,11 @@ fn inverse_transform(team: Team) {
         for (var i = team.lane; i < POINTS / 4u; i += THREADS) {
             let j = i & (quarter - 1u);
             let at = team.base + 4u * (i - j) + j;
-            let turn = j << (LOG_POINTS + 1u - log_block);
+            let step = j << (LOG_POINTS + 1u - log_block);
             let y0 = z[at];
-            let y2 = multiply(z[at + quarter], conj(turns[2u * turn]));
-            let y1 = multiply(z[at + 2u * quarter], conj(turns[turn]));
-            let y3 = multiply(z[at + 3u * quarter], conj(turns[3u * turn]));
+            let y2 = multiply(z[at + quarter], conj(twiddles[2u * step]));
+            let y1 = multiply(z[at + 2u * quarter], conj(twiddles[step]));
+            let y3 = multiply(z[at + 3u * quarter], conj(twiddles[3u * step]));
             let even = y0 + y2;
             let odd = y0 - y2;
             let left = y1 + y3;
@@ -171,7 +171,7 @@ fn bins(team: Team, k: u32) -> Pair {
     let a = z[place(team, k)];
     let b = conj(z[place(team, (POINTS - k) % POINTS)]);
     // Times −i: divided by i.
-    let minus = times_i(multiply(a - b, turns[k]));
+    let minus = times_i(multiply(a - b, twiddles[k]));
     return Pair(a + b - minus, a + b + minus);
 }
 
@@ -285,7 +285,7 @@ fn frame_gradient(
         let twice = select(1.0, 2.0, k == 0u);
         let u = twice * upstream[base + k * FRAMES] * pair.low;
         let v = twice * upstream[base + (POINTS - k) * FRAMES] * pair.high;
-        let q = times_i(multiply(u - v, conj(turns[k])));
+        let q = times_i(multiply(u - v, conj(twiddles[k])));
         z[place(team, (POINTS - k) % POINTS)] = conj(u + v - q);
         // Where both are one bin (0 or m/2), this is the value that counts.
         z[place(team, k)] = u + v + q;

@@ -4,11 +4,13 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::Path;
 
+#[cfg(feature = "cli")]
 use xxhash_rust::xxh3::xxh3_64;
 
 pub use crate::paths::{serialize as serialize_path, shown};
 
 /// Most bytes of a title in a file's name.
+#[cfg(feature = "cli")]
 const TITLE: usize = 60;
 
 /// Replaces `path` by `contents` at once: a scratch file beside it is written, synced and renamed, and the folder is
@@ -38,6 +40,7 @@ pub fn printable(text: &str) -> String {
 
 /// A name, without extension, for a file about what `key` identifies, whatever is in its title: ASCII letters, digits and
 /// single dashes, at most 77 bytes, and never the name of another key.
+#[cfg(feature = "cli")]
 pub fn stem(title: &str, key: impl AsRef<[u8]>) -> String {
     let mut stem = String::new();
     for c in title.chars() {

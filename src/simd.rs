@@ -1,9 +1,9 @@
 //! The instruction set of the CPU device: chosen once, when the program runs.
 //!
-//! The widest that the processor has, unless the environment variable `GENRE_RECOGNIZER_SIMD` names one, as [`name`] gives
-//! it, in any case and with or without the hyphen: `AVX-512` or `AVX2` (with FMA; both x86-64 only), `NEON` (AArch64 only), or
-//! `portable` (arrays that the compiler vectorises for the oldest processor). It is there so that every path can be tested
-//! and timed on one machine.
+//! The widest that the processor has, unless the environment variable `GENRE_RECOGNIZER_SIMD` names one, as
+//! [`name`] gives it, in any case and with or without the hyphen: `AVX-512` or `AVX2` (with FMA; both x86-64
+//! only), `NEON` (AArch64 only), or `portable` (arrays that the compiler vectorises for the oldest
+//! processor). It is there so that every path can be tested and timed on one machine.
 
 use std::any::TypeId;
 use std::sync::OnceLock;
@@ -61,8 +61,8 @@ fn chosen(name: &str) -> Option<Arch> {
     }
 }
 
-/// Runs `work` with the instruction set in use; without one that is known, with arrays of 128 bits, which the compiler's
-/// own vectorisation understands.
+/// Runs `work` with the instruction set in use; without one that is known, with arrays of 128 bits, which the
+/// compiler's own vectorisation understands.
 pub fn dispatch<W: WithSimd>(work: W) -> W::Output {
     match arch() {
         Arch::Scalar => work.with_simd(pulp::Scalar128b),
@@ -70,8 +70,8 @@ pub fn dispatch<W: WithSimd>(work: W) -> W::Output {
     }
 }
 
-/// `a·b + c`, rounded once where the instruction set can. Where there is none, twice: pulp's arrays call a function for
-/// every fused element, which takes a hundred times as long.
+/// `a·b + c`, rounded once where the instruction set can. Where there is none, twice: pulp's arrays call a
+/// function for every fused element, which takes a hundred times as long.
 #[inline(always)]
 pub fn mul_add<S: Simd>(simd: S, a: S::f32s, b: S::f32s, c: S::f32s) -> S::f32s {
     if is_portable::<S>() { simd.add_f32s(simd.mul_f32s(a, b), c) } else { simd.mul_add_e_f32s(a, b, c) }
@@ -103,11 +103,12 @@ impl<R, F: FnMut() -> R> WithSimd for Body<F> {
     }
 }
 
-/// Runs plain loops compiled for these vectors. The closure, and all that it calls, must be `#[inline(always)]`: what is
-/// not inlined is compiled for the oldest processor.
+/// Runs plain loops compiled for these vectors. The closure, and all that it calls, must be
+/// `#[inline(always)]`: what is not inlined is compiled for the oldest processor.
 ///
-/// `Arch::dispatch` takes closures too, but calls them through `FnOnce::call_once`, which for a closure that borrows
-/// is a shim of the compiler's that no attribute inlines: a large body then ends up outside the vector code.
+/// `Arch::dispatch` takes closures too, but calls them through `FnOnce::call_once`, which for a closure that
+/// borrows is a shim of the compiler's that no attribute inlines: a large body then ends up outside the
+/// vector code.
 #[inline(always)]
 pub fn vectorised<R>(arch: Arch, body: impl FnMut() -> R) -> R {
     arch.dispatch(Body(body))

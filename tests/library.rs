@@ -75,6 +75,29 @@ fn from_a_folder_to_a_verdict() {
         assert!(matches!(error, RecognizeError::OtherAudio { .. }), "{error}");
     }
 
+    // Whatever the rate and number of channels in memory, what is heard is the same, but for the resampling.
+    let channel = song.samples().unwrap().swap_remove(0);
+    let again = recognizer.recognize_samples(std::slice::from_ref(&channel), 8_000).unwrap();
+    for (a, b) in again.timeline.iter().zip(&verdict.timeline) {
+        assert!(a.start == b.start && (a.probability - b.probability).abs() < 0.01, "{a:?} {b:?}");
+    }
+    let twice: Vec<f32> = channel.iter().flat_map(|&sample| [0.5 * sample; 2]).collect();
+    let again = recognizer.recognize_samples(&[twice.clone(), twice], 16_000).unwrap();
+    for (a, b) in again.timeline.iter().zip(&verdict.timeline) {
+        assert!(a.start == b.start && (a.probability - b.probability).abs() < 0.2, "{a:?} {b:?}");
+    }
+    for (samples, rate, why) in [
+        (vec![], 8_000, "no channel"),
+        (vec![vec![0.0; 16_000]], 8_000, "silent"),
+        (vec![vec![0.1, -0.1]], 8_000, "too short"),
+        (vec![vec![f32::NAN; 16_000]], 8_000, "finite"),
+        (vec![vec![0.1; 16_000], vec![0.1; 15_999]], 8_000, "differ in length"),
+        (vec![vec![0.1; 16_000]], 0, "sample rate 0 Hz"),
+    ] {
+        let error = recognizer.recognize_samples(&samples, rate).unwrap_err();
+        assert!(matches!(error, RecognizeError::Samples(_)) && error.to_string().contains(why), "{error}");
+    }
+
     // How it decides is the model's, and may be changed.
     let mut model = Model::load(&outcome.best).unwrap();
     model.card.decision.unsure_below = Some(1.0);

@@ -1,7 +1,7 @@
 //! The network's graphs: masks over the features, the gradient that explains a verdict, and which tensor of a step was the
 //! first that is not finite.
 
-mod common;
+use crate::common;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -455,6 +455,12 @@ fn the_first_tensor_that_is_not_finite_is_found() {
 /// Few tensors are kept at a time; where the device cannot hold even that, it is said.
 #[test]
 fn a_step_is_run_again_in_pieces() {
+    // The workspace of a kernel on the CPU grows with its threads.
+    let two = rayon::ThreadPoolBuilder::new().num_threads(2).build().unwrap();
+    two.install(run_again_in_pieces);
+}
+
+fn run_again_in_pieces() {
     let small = |limit| Small { limit, loaded: Mutex::default() };
     let device = small(u64::MAX);
     let (found, training_memory) = diagnosed(&device, |_, _| {});

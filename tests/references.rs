@@ -21,19 +21,23 @@
 
 use std::collections::HashMap;
 
+use approx::assert_relative_eq;
 use genre_recognizer::device::reference::evaluate;
 use genre_recognizer::graph::{NodeId, Shape};
 use genre_recognizer::ops::activation::{LeakyRelu, LeakyReluGrad};
 use genre_recognizer::ops::batch_norm::*;
 use genre_recognizer::ops::bias::{Bias, BiasGrad};
+use genre_recognizer::ops::concat::{Concat, Pad, Slice};
 use genre_recognizer::ops::conv2d::Conv2d;
 use genre_recognizer::ops::dense::{Form, Matmul};
 use genre_recognizer::ops::dropout::Dropout;
+use genre_recognizer::ops::elementwise::Binary::{Add, Mul, Sub};
+use genre_recognizer::ops::elementwise::Unary::{Sigmoid, Square};
+use genre_recognizer::ops::elementwise::{Axes, Expand, Reduce};
 use genre_recognizer::ops::loss::{CrossEntropy, Softmax};
 use genre_recognizer::ops::mask::Mask;
-use genre_recognizer::ops::optimizer::{Adam, Common, GlobalNorm, Sgd};
+use genre_recognizer::ops::optimizer::{Adam, GlobalNorm, Sgd, UpdateSettings};
 use genre_recognizer::ops::pool::*;
-use genre_recognizer::ops::residual_add::Add;
 use genre_recognizer::ops::source::Input;
 use genre_recognizer::ops::view::{Pack, View};
 use genre_recognizer::ops::{Graph, Op, Operation};
@@ -63,11 +67,11 @@ fn run(op: impl Into<Op>, inputs: &[&Tensor]) -> Tensor {
     (graph.shape(output).clone(), evaluate(&graph, &given, &[output]).remove(0))
 }
 
+#[track_caller]
 fn assert_close(actual: &[f64], expected: &[f64]) {
     assert_eq!(actual.len(), expected.len());
-    for (i, (a, e)) in actual.iter().zip(expected).enumerate() {
-        let within = (a - e).abs() <= 1e-12 * e.abs().max(1.0);
-        assert!(within, "element {i}: {a}, not {e}");
+    for (&a, &e) in actual.iter().zip(expected) {
+        assert_relative_eq!(a, e, epsilon = 1e-12, max_relative = 1e-12);
     }
 }
 
@@ -168,7 +172,7 @@ fn merged_statistics_are_those_of_the_whole() {
             let merged = run(merge, &[&run(BatchStats, &[&first]), &run(BatchStats, &[&second])]);
             let wanted = run(BatchStats, &[&whole]);
             for (merged, wanted) in merged.1.iter().zip(&wanted.1) {
-                assert!((merged - wanted).abs() <= 1e-9 * wanted.abs(), "{merged}, not {wanted}");
+                assert_relative_eq!(*merged, *wanted, epsilon = 0.0, max_relative = 1e-9);
             }
         }
     }
@@ -310,7 +314,7 @@ fn two_steps(op: impl Into<Op>, rows: usize) -> [Vec<f64>; 2] {
     })
 }
 
-const COMMON: Common = Common { max_norm: 2.0, weight_decay: 0.1, decayed: 3 };
+const COMMON: UpdateSettings = UpdateSettings { max_norm: 2.0, weight_decay: 0.1, decayed: 3 };
 const ADAM: Adam = Adam { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, decoupled: false, common: COMMON };
 
 #[test]
@@ -330,7 +334,8 @@ fn optimizers_take_pytorchs_steps() {
 #[test]
 fn only_the_first_parameters_decay() {
     for decoupled in [false, true] {
-        let with = |decayed| two_steps(Adam { decoupled, common: Common { decayed, ..COMMON }, ..ADAM }, 3);
+        let with =
+            |decayed| two_steps(Adam { decoupled, common: UpdateSettings { decayed, ..COMMON }, ..ADAM }, 3);
         let (all, one, none) = (with(3), with(1), with(0));
         for step in 0..2 {
             assert_eq!(one[step][0], all[step][0]);
@@ -345,11 +350,14 @@ fn only_the_first_parameters_decay() {
 fn gradients_are_clipped_by_their_global_norm() {
     let gradients = tensor([3], [3.0, -4.0, 12.0]);
     assert_eq!(run(GlobalNorm, &[&gradients]), tensor([2], [13.0, 0.0]));
-    let clip = |max_norm: f32, norm: f64| Common { max_norm, ..COMMON }.clip(norm, 1.0);
+    let clip = |max_norm: f32, norm: f64| UpdateSettings { max_norm, ..COMMON }.clip(norm, 1.0);
     assert_close(&[clip(2.0, 13.0)], &[2.0 / 13.000001]);
     // The gradients of a loss that was multiplied by 8 are divided by it.
-    assert_close(&[Common { max_norm: 2.0, ..COMMON }.clip(8.0 * 13.0, 0.125)], &[0.125 * 2.0 / 13.000001]);
-    assert_eq!(Common { max_norm: f32::INFINITY, ..COMMON }.clip(8.0 * 13.0, 0.125), 0.125);
+    assert_close(
+        &[UpdateSettings { max_norm: 2.0, ..COMMON }.clip(8.0 * 13.0, 0.125)],
+        &[0.125 * 2.0 / 13.000001],
+    );
+    assert_eq!(UpdateSettings { max_norm: f32::INFINITY, ..COMMON }.clip(8.0 * 13.0, 0.125), 0.125);
     assert_eq!([clip(20.0, 13.0), clip(f32::INFINITY, 13.0), clip(2.0, 0.0)], [1.0; 3]);
 }
 
@@ -446,4 +454,66 @@ fn views_and_packs() {
     let pack = Pack { offsets: vec![1, 8], len: 11 };
     let packed = run(pack, &[&x, &tensor([2], [8.0, 9.0])]);
     assert_eq!(packed.1, [0.0, 0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 0.0, 8.0, 9.0, 0.0]);
+}
+
+/// Either tensor is repeated where it has one row or one column.
+#[test]
+fn arithmetic_with_broadcasting() {
+    let x = tensor([2, 3], [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
+    let (row, column) = (tensor([1, 3], [10.0, 20.0, 30.0]), tensor([2, 1], [1.0, -1.0]));
+    assert_eq!(run(Add, &[&x, &row]), tensor([2, 3], [11.0, 22.0, 33.0, 14.0, 25.0, 36.0]));
+    assert_eq!(run(Sub, &[&row, &x]), tensor([2, 3], [9.0, 18.0, 27.0, 6.0, 15.0, 24.0]));
+    assert_eq!(run(Mul, &[&x, &column]), tensor([2, 3], [1.0, 2.0, 3.0, -4.0, -5.0, -6.0]));
+    assert_eq!(run(Sub, &[&row, &column]), tensor([2, 3], [9.0, 19.0, 29.0, 11.0, 21.0, 31.0]));
+    let repeated = Expand { factor: 0.5, repeats: vec![1, 3] };
+    assert_eq!(run(repeated, &[&column]), tensor([2, 3], [0.5, 0.5, 0.5, -0.5, -0.5, -0.5]));
+    assert_eq!(run(Square, &[&column]), tensor([2, 1], [1.0, 1.0]));
+    let (_, sigmoid) = run(Sigmoid, &[&tensor([4], [0.0, 2.0, -2.0, -1000.0])]);
+    assert_close(&sigmoid, &[0.5, 1.0 / (1.0 + (-2.0f64).exp()), 1.0 / (1.0 + 2.0f64.exp()), 0.0]);
+}
+
+#[test]
+fn sums_and_means_over_axes() {
+    let x = tensor([2, 2, 3], (1..=12).map(f64::from));
+    let sum = |axes: &[usize]| run(Reduce::sum(Axes::These(axes.to_vec())), &[&x]);
+    assert_eq!(run(Reduce::sum(Axes::All), &[&x]), tensor([1], [78.0]));
+    assert_eq!(run(Reduce::mean(Axes::All), &[&x]), tensor([1], [6.5]));
+    assert_eq!(sum(&[2]), tensor([2, 2, 1], [6.0, 15.0, 24.0, 33.0]));
+    assert_eq!(sum(&[0]), tensor([1, 2, 3], [8.0, 10.0, 12.0, 14.0, 16.0, 18.0]));
+    assert_eq!(sum(&[2, 0]), tensor([1, 2, 1], [30.0, 48.0]));
+    assert_eq!(sum(&[1]), tensor([2, 1, 3], [5.0, 7.0, 9.0, 17.0, 19.0, 21.0]));
+    let mean = run(Reduce::mean(Axes::These(vec![1, 2])), &[&x]);
+    assert_eq!(mean, tensor([2, 1, 1], [3.5, 9.5]));
+}
+
+#[test]
+fn concatenation_slices_and_padding() {
+    let (a, b) = (tensor([2, 2], [1.0, 2.0, 3.0, 4.0]), tensor([2, 1], [5.0, 6.0]));
+    assert_eq!(run(Concat { axis: 1 }, &[&a, &b]), tensor([2, 3], [1.0, 2.0, 5.0, 3.0, 4.0, 6.0]));
+    assert_eq!(run(Concat { axis: 0 }, &[&b, &b]), tensor([4, 1], [5.0, 6.0, 5.0, 6.0]));
+    assert_eq!(run(Slice { axis: 1, start: 1, len: 1 }, &[&a]), tensor([2, 1], [2.0, 4.0]));
+    let pad = Pad { axis: 1, before: 1, behind: 2 };
+    assert_eq!(run(pad, &[&b]), tensor([2, 4], [0.0, 5.0, 0.0, 0.0, 0.0, 6.0, 0.0, 0.0]));
+}
+
+#[test]
+fn general_operations_refuse_what_does_not_fit() {
+    let refusal = |op: Op, shapes: &[&[usize]]| {
+        let mut graph = Graph::new();
+        let ids: Vec<NodeId> = shapes
+            .iter()
+            .map(|&shape| graph.add(Input { shape: shape.into() }.into(), &[]).unwrap())
+            .collect();
+        graph.add(op, &ids).unwrap_err().to_string()
+    };
+    assert!(refusal(Mul.into(), &[&[2, 3], &[2, 2]]).contains("[2, 3] and [2, 2]"));
+    assert!(refusal(Mul.into(), &[&[2, 3], &[3]]).contains("as many axes"));
+    let alternating: [&[usize]; 2] = [&[2, 1, 2, 1, 2], &[1, 2, 1, 2, 1]];
+    assert!(refusal(Add.into(), &alternating).contains("in turn"));
+    assert!(refusal(Reduce::sum(Axes::These(vec![2])).into(), &[&[2, 3]]).contains("no axis 2"));
+    let twice = Expand { factor: 1.0, repeats: vec![2] };
+    assert!(refusal(twice.into(), &[&[2, 3]]).contains("axis 0"));
+    assert!(refusal(Concat { axis: 0 }.into(), &[&[2, 3], &[2, 2]]).contains("differ"));
+    assert!(refusal(Concat { axis: 2 }.into(), &[&[2, 3]]).contains("no axis 2"));
+    assert!(refusal(Slice { axis: 1, start: 2, len: 2 }.into(), &[&[2, 3]]).contains("end behind"));
 }

@@ -1,7 +1,7 @@
 //! The training loop on tiny networks: it learns, repeats itself to the byte, stops and goes on, and refuses what is
 //! damaged or foreign.
 
-mod common;
+use crate::common;
 
 use std::fs;
 use std::path::Path;
@@ -468,10 +468,7 @@ fn fused_and_unfused_training_are_the_same() {
 
 #[test]
 fn the_gpu_follows_the_cpu() {
-    let Some(gpu) = common::gpu() else {
-        eprintln!("skipped: no GPU adapter");
-        return;
-    };
+    let Some(gpu) = common::gpu() else { return };
     // The default network's shape and schedule, with fewer and smaller layers.
     let mut config = tiny();
     config.training.epochs = 200;

@@ -22,32 +22,42 @@ fn multiply_add(
     // Not known at compile time, and such that sums stay finite.
     let factor = source[0];
     let term = source[1] + vec4f(f32(index));
-    var sums: array<vec4f, 16>;
-    for (var i = 0u; i < 16u; i++) {
-        sums[i] = term * f32(i);
-    }
+    var s0 = term * 0.0;
+    var s1 = term * 1.0;
+    var s2 = term * 2.0;
+    var s3 = term * 3.0;
+    var s4 = term * 4.0;
+    var s5 = term * 5.0;
+    var s6 = term * 6.0;
+    var s7 = term * 7.0;
+    var s8 = term * 8.0;
+    var s9 = term * 9.0;
+    var sa = term * 10.0;
+    var sb = term * 11.0;
+    var sc = term * 12.0;
+    var sd = term * 13.0;
+    var se = term * 14.0;
+    var sf = term * 15.0;
     for (var round = 0u; round < ROUNDS; round++) {
-        sums[0] = sums[0] * factor + term;
-        sums[1] = sums[1] * factor + term;
-        sums[2] = sums[2] * factor + term;
-        sums[3] = sums[3] * factor + term;
-        sums[4] = sums[4] * factor + term;
-        sums[5] = sums[5] * factor + term;
-        sums[6] = sums[6] * factor + term;
-        sums[7] = sums[7] * factor + term;
-        sums[8] = sums[8] * factor + term;
-        sums[9] = sums[9] * factor + term;
-        sums[10] = sums[10] * factor + term;
-        sums[11] = sums[11] * factor + term;
-        sums[12] = sums[12] * factor + term;
-        sums[13] = sums[13] * factor + term;
-        sums[14] = sums[14] * factor + term;
-        sums[15] = sums[15] * factor + term;
+        s0 = fma(s0, factor, term);
+        s1 = fma(s1, factor, term);
+        s2 = fma(s2, factor, term);
+        s3 = fma(s3, factor, term);
+        s4 = fma(s4, factor, term);
+        s5 = fma(s5, factor, term);
+        s6 = fma(s6, factor, term);
+        s7 = fma(s7, factor, term);
+        s8 = fma(s8, factor, term);
+        s9 = fma(s9, factor, term);
+        sa = fma(sa, factor, term);
+        sb = fma(sb, factor, term);
+        sc = fma(sc, factor, term);
+        sd = fma(sd, factor, term);
+        se = fma(se, factor, term);
+        sf = fma(sf, factor, term);
     }
-    var sum = vec4f();
-    for (var i = 0u; i < 16u; i++) {
-        sum += sums[i];
-    }
+    let sum = s0 + s1 + s2 + s3 + s4 + s5 + s6 + s7
+        + s8 + s9 + sa + sb + sc + sd + se + sf;
     // Every invocation's result decides whether it writes, so that no part of the work can be left out.
     if sum.x + sum.y + sum.z + sum.w == 1.5 || index == 0u {
         sink[0] = sum;

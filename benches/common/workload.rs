@@ -8,8 +8,8 @@ use genre_recognizer::device::{Device, Executable, LoadOptions};
 use genre_recognizer::graph::{GraphOp, NodeId};
 use genre_recognizer::model::{Network, Running};
 use genre_recognizer::plan::{Program, Request, Work, plan};
-use serde_json::{Value, json};
 use genre_recognizer::train::TrainOptions;
+use serde_json::{Value, json};
 
 use super::{GENRES, Outcome, uniform};
 
@@ -126,15 +126,15 @@ impl Workload {
     pub fn steps(&mut self, runs: usize) -> Outcome<Vec<Value>> {
         let seconds = self.loaded.timings()?;
         let steps = self.program.steps.iter().zip(seconds).map(|(step, seconds)| {
-            let (op, settings, flops) = match &step.work {
-                Work::Run { op, .. } => (op.name(), op.settings(), step.with_io(|io| op.operations(io))),
-                Work::Copy => ("copy", String::new(), 0),
+            let (op, settings) = match &step.work {
+                Work::Run { op, .. } => (op.name(), op.settings()),
+                Work::Copy => ("copy", String::new()),
             };
             let shapes: Vec<String> = step.inputs.iter().map(|(shape, _)| shape.to_string()).collect();
             let elements: usize = step.inputs.iter().chain([&step.output]).map(|(_, place)| place.len).sum();
             json!({
                 "name": step.name, "op": op, "settings": settings, "inputs": shapes,
-                "output": step.output.0.to_string(), "flops": flops, "bytes": 4 * elements,
+                "output": step.output.0.to_string(), "flops": step.flops(), "bytes": 4 * elements,
                 "ms": 1e3 * seconds / runs as f64,
             })
         });

@@ -120,7 +120,7 @@ struct Writer {
 impl Writer {
     fn put(&mut self, value: u32, width: usize) {
         for bit in (0..width).rev() {
-            if self.count % 8 == 0 {
+            if self.count.is_multiple_of(8) {
                 self.bytes.push(0);
             }
             if let Some(last) = self.bytes.last_mut() {
@@ -205,17 +205,14 @@ pub(super) fn replicated() -> AudioFault {
 /// The places of a packet where a fill element with spectral band replication may begin, and be followed by others up to
 /// the packet's end.
 fn replications(data: &[u8]) -> impl Iterator<Item = usize> + '_ {
-    (0..8 * data.len()).filter(|&at| {
-        let mut bits = Bits { bytes: data, at };
-        let found = || {
-            let payload = fill(&mut bits)?;
-            let mut inside = Bits { bytes: data, at: payload };
-            (payload < bits.at && matches!(inside.read(4)?, 13 | 14)).then_some(())?;
-            rest(bits)
-        };
-        let mut found = found;
-        found().is_some()
-    })
+    (0..8 * data.len()).filter(|&at| replication(Bits { bytes: data, at }).is_some())
+}
+
+fn replication(mut bits: Bits) -> Option<()> {
+    let contents = fill(&mut bits)?;
+    let mut inside = Bits { at: contents, ..bits };
+    (contents < bits.at && matches!(inside.read(4)?, 13 | 14)).then_some(())?;
+    rest(bits)
 }
 
 /// Passes over a fill element; where its contents begin.

@@ -107,6 +107,7 @@ impl Collector {
 /// # Errors
 /// [`AudioError`], as [`decode`] gives it for whatever headers tell: files that cannot be read, that are no audio
 /// or of an unsupported kind, damage in headers, and lengths, rates and channels outside [`super::limits`].
+#[cfg(feature = "cli")]
 pub fn inspect(path: &Path) -> Result<FileInfo, AudioError> {
     catch_quietly(|| {
         let opened = Opened::new(file(path)?)?;

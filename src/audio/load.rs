@@ -5,9 +5,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::blocks::Encoder;
+use super::choose::check_spec;
 use super::conform::Conform;
 use super::decode;
 use super::error::{AudioError, AudioFault};
+use super::info::FileInfo;
 use super::song::{AudioSpec, Recording, Song};
 
 /// Decodes, mixes, resamples and normalises the song in `path`, into memory.
@@ -23,6 +25,39 @@ pub fn load(path: &Path, spec: &AudioSpec, min_seconds: f64) -> Result<Song, Aud
     })?;
     recording.check(min_seconds).map_err(|fault| AudioError::new(path, fault))?;
     bytes.shrink_to_fit();
+    Ok(Song::new(recording, Arc::new(bytes), spec.normalise))
+}
+
+/// Mixes, resamples and normalises samples that are in memory, planar and nominally in [−1, 1], as [`load`] does those of a
+/// file.
+///
+/// # Errors
+/// [`AudioFault`] where there are none, the channels differ in length, the rate is not one of [`super::limits::RATES`], or
+/// they are too short, silent or not finite.
+pub fn load_samples(
+    channels: &[Vec<f32>],
+    sample_rate: u32,
+    spec: &AudioSpec,
+    min_seconds: f64,
+) -> Result<Song, AudioFault> {
+    /// Samples that go the way of a packet.
+    const PACKET: usize = 1 << 16;
+    let Some(len) = channels.first().map(Vec::len) else {
+        return Err(AudioFault::Empty("there is no channel"));
+    };
+    if channels.iter().any(|channel| channel.len() != len) {
+        return Err(AudioFault::Corrupt("the channels differ in length".into()));
+    }
+    check_spec(sample_rate, channels.len())?;
+    let mut bytes = Vec::new();
+    let mut recorder = Recorder::new(spec, &mut bytes);
+    for start in (0..len).step_by(PACKET) {
+        let packet = |channel: &Vec<f32>| channel[start..len.min(start + PACKET)].to_vec();
+        recorder.push(sample_rate, &channels.iter().map(packet).collect::<Vec<_>>())?;
+    }
+    recorder.flush()?;
+    let recording = recorder.recording(spec, FileInfo::default())?;
+    recording.check(min_seconds)?;
     Ok(Song::new(recording, Arc::new(bytes), spec.normalise))
 }
 
@@ -44,11 +79,7 @@ pub enum RecordError {
 /// [`RecordError::Audio`] where the file cannot be read or decoded, or has samples that are not finite;
 /// [`RecordError::Write`] where `out` fails.
 pub fn record(path: &Path, spec: &AudioSpec, out: &mut dyn Write) -> Result<Recording, RecordError> {
-    let mut recorder = Recorder {
-        conform: Conform::new(spec.sample_rate, spec.channels),
-        encoder: Encoder::new(out, spec.channels),
-        trouble: None,
-    };
+    let mut recorder = Recorder::new(spec, out);
     let source = decode::stream(path, &mut |rate, planes| recorder.push(rate, planes));
     let source =
         source.map(|source| recorder.flush().map(|()| source).map_err(|fault| AudioError::new(path, fault)));
@@ -56,9 +87,7 @@ pub fn record(path: &Path, spec: &AudioSpec, out: &mut dyn Write) -> Result<Reco
         return Err(RecordError::Write(error));
     }
     let source = source??;
-    let silent = recorder.conform.is_silent();
-    let levels = recorder.encoder.finish().map_err(RecordError::Write)?;
-    Ok(Recording::new(&levels, spec.sample_rate, spec.channels, silent, source))
+    recorder.recording(spec, source).map_err(RecordError::Write)
 }
 
 /// The way of a packet from the decoder to the encoder.
@@ -69,7 +98,22 @@ struct Recorder<'a> {
     trouble: Option<io::Error>,
 }
 
-impl Recorder<'_> {
+impl<'a> Recorder<'a> {
+    fn new(spec: &AudioSpec, out: &'a mut dyn Write) -> Self {
+        Self {
+            conform: Conform::new(spec.sample_rate, spec.channels),
+            encoder: Encoder::new(out, spec.channels),
+            trouble: None,
+        }
+    }
+
+    /// What is known of the samples, when all were written.
+    fn recording(self, spec: &AudioSpec, source: FileInfo) -> io::Result<Recording> {
+        let silent = self.conform.is_silent();
+        let levels = self.encoder.finish()?;
+        Ok(Recording::new(&levels, spec.sample_rate, spec.channels, silent, source))
+    }
+
     fn push(&mut self, rate: u32, planes: &[Vec<f32>]) -> Result<(), AudioFault> {
         self.conform.push(rate, planes)?;
         self.write()

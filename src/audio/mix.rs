@@ -88,13 +88,24 @@ fn average(mixed: &mut Vec<f32>, mirrors: &mut Vec<Mirror>, rate: u32, planes: &
     for from in (0..first.len()).step_by(RUN) {
         let run = from..first.len().min(from + RUN);
         let Some(base) = first.get(run.clone()) else { continue };
+        for (plane, mirror) in rest.iter().zip(mirrors.iter_mut()) {
+            mirror.hear(rate, base, plane.get(run.clone()).unwrap_or_default());
+        }
+        // The usual case, in one sweep.
+        if let ([plane], [Mirror { before, sign: Some(sign), .. }]) = (rest, &mirrors[..])
+            && before == sign
+            && let Some(plane) = plane.get(run.clone())
+        {
+            mixed.extend(base.iter().zip(plane).map(|(l, r)| 0.5 * (l + sign * r)));
+            continue;
+        }
         let start = mixed.len();
         mixed.extend_from_slice(base);
         let sum = &mut mixed[start..];
-        for (plane, mirror) in rest.iter().zip(mirrors.iter_mut()) {
+        for (plane, mirror) in rest.iter().zip(mirrors.iter()) {
             // Channels of one packet are of equal length.
             let Some(plane) = plane.get(run.clone()) else { continue };
-            let (before, sign) = mirror.hear(rate, base, plane);
+            let (before, sign) = (mirror.before, mirror.sign.unwrap_or(1.0));
             if before == sign {
                 sum.iter_mut().zip(plane).for_each(|(sum, s)| *sum += sign * s);
             } else {
@@ -117,11 +128,13 @@ struct Mirror {
     past: Products,
     /// 1, or −1 where the channel is turned over; `None` until something is heard.
     sign: Option<f32>,
+    /// What that was in the run before.
+    before: f32,
 }
 
 impl Mirror {
-    /// The signs of `plane` before this run and from now on; both runs are at `rate` Hz.
-    fn hear(&mut self, rate: u32, base: &[f32], plane: &[f32]) -> (f32, f32) {
+    /// Decides on the sign of `plane` beside `base`; both runs are at `rate` Hz.
+    fn hear(&mut self, rate: u32, base: &[f32], plane: &[f32]) {
         let keep = (-(base.len() as f32) / (MEMORY * rate.max(1) as f32)).exp();
         let now = products(base, plane);
         let Products { first, second, both } = &mut self.past;
@@ -137,8 +150,7 @@ impl Mirror {
                 self.sign = Some(1.0);
             }
         }
-        let sign = self.sign.unwrap_or(1.0);
-        (before.unwrap_or(sign), sign)
+        self.before = before.or(self.sign).unwrap_or(1.0);
     }
 }
 

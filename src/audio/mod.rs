@@ -5,6 +5,7 @@
 mod aac;
 mod blocks;
 mod catch;
+mod choose;
 mod conform;
 mod container;
 mod decode;
@@ -29,13 +30,14 @@ mod tags;
 mod timeline;
 pub mod wav;
 
+#[cfg(feature = "cli")]
 pub use decode::inspect;
 #[cfg(any(test, feature = "internals"))]
 pub use decode::{Decoded, decode, decode_bytes};
 pub use error::{AudioError, AudioFault};
 pub use frames::Framing;
 pub use info::{FileInfo, Loss};
-pub use load::{RecordError, load, record};
+pub use load::{RecordError, load, load_samples, record};
 pub use resample::Resampler;
 #[cfg(any(test, feature = "internals"))]
 pub use resample::resample;

@@ -2,7 +2,6 @@
 
 /// What an identification header says (RFC 7845, section 5.1).
 #[derive(Debug, PartialEq)]
-#[cfg_attr(not(feature = "opus"), expect(dead_code, reason = "only the decoder reads most of it"))]
 pub(super) struct Head {
     /// Samples to drop from the start.
     pub skip: u16,

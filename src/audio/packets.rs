@@ -1,18 +1,17 @@
 //! The way of a file's packets through its decoder, and what is made of those that fail.
 
-use std::io::ErrorKind;
-
 use symphonia::core::audio::GenericAudioBufferRef;
 use symphonia::core::codecs::audio::AudioDecoder;
 use symphonia::core::errors::Error as Symphonia;
 use symphonia::core::packet::Packet;
 
 use super::aac;
+use super::choose::{Chosen, check_spec, fault_of, is_disk};
 use super::decode::Sink;
 use super::error::AudioFault;
 use super::info::{FileInfo, Loss};
 use super::limits;
-use super::open::{Chosen, Opened, check_spec, fault_of};
+use super::open::Opened;
 use super::reader::{Missing, PageEnd};
 use super::timeline::Timeline;
 
@@ -91,7 +90,7 @@ impl Packets {
                     };
                     continue;
                 }
-                Err(Symphonia::IoError(e)) if e.kind() != ErrorKind::UnexpectedEof => return Err(e.into()),
+                Err(Symphonia::IoError(e)) if is_disk(&e) => return Err(e.into()),
                 // The stream cannot be read further; what was decoded counts.
                 Err(e) => {
                     self.cut = true;

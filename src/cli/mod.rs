@@ -1,4 +1,6 @@
 //! The command line: results on stdout, messages on stderr, exit codes for scripts.
+// Here `///` is the text of `--help`.
+#![allow(rustdoc::invalid_html_tags)]
 
 mod cures;
 mod dataset;

@@ -1,6 +1,7 @@
 //! The list of genres.
 
 /// The text of `dataset/genres.txt`.
+#[cfg(any(feature = "cli", feature = "internals"))]
 pub const GENRES: &str = include_str!("../../dataset/genres.txt");
 
 /// The 30 genres of `dataset/genres.txt`, in its order.

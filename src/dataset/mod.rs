@@ -7,6 +7,7 @@ mod artists;
 mod augment;
 mod batches;
 mod cache;
+#[cfg(feature = "cli")]
 pub mod check;
 pub mod demo;
 #[cfg(feature = "cli")]
@@ -17,6 +18,8 @@ mod library;
 mod names;
 mod quotes;
 mod scan;
+#[cfg(feature = "cli")]
+mod sides;
 mod split;
 mod tracks;
 
@@ -24,10 +27,14 @@ pub use augment::Augmentation;
 pub use batches::{Batch, BatchPlan, Batches, Sampling};
 pub use cache::{Cache, Cleaned};
 pub use error::{DatasetError, Problem};
+#[cfg(any(feature = "cli", feature = "internals"))]
+pub use genres::GENRES;
 #[cfg(any(test, feature = "internals"))]
 pub use genres::genres;
-pub use genres::{GENRES, parse_genres};
+pub use genres::parse_genres;
 pub use library::Library;
 pub use scan::{DEMO, Dataset, Entry, GENRES_FILE, scan};
-pub use split::{Side, Sides, Split, folds, folds_given, read_sides, split};
+#[cfg(feature = "cli")]
+pub use sides::{Side, Sides, read_sides};
+pub use split::{Split, folds, folds_given, split};
 pub use tracks::{Track, Tracks, parse_tracks};

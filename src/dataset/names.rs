@@ -3,6 +3,7 @@
 //! File systems, editors and tags differ in how they write "é": as one character or as a letter and an accent (Unicode's
 //! composed and decomposed forms, NFC and NFD), and in what they make of capitals and blanks.
 
+#[cfg(feature = "cli")]
 use std::collections::HashMap;
 
 use unicode_normalization::UnicodeNormalization;
@@ -34,6 +35,7 @@ pub(super) fn place(path: &str) -> String {
 
 /// Values by the names of files. One that is not there as it is written is found by its [`place`], where only one file has
 /// that.
+#[cfg(feature = "cli")]
 #[derive(Clone, Debug)]
 pub(super) struct Places<T> {
     exact: HashMap<String, T>,
@@ -41,6 +43,7 @@ pub(super) struct Places<T> {
     alike: HashMap<String, Option<String>>,
 }
 
+#[cfg(feature = "cli")]
 impl<T> Places<T> {
     pub fn new(values: HashMap<String, T>) -> Self {
         let mut alike = HashMap::new();

@@ -1,9 +1,11 @@
-//! Matrix products of the CPU device: register tiles over packed panels, in safe Rust, with SIMD chosen at run time.
+//! Matrix products of the CPU device: register tiles over packed panels, in safe Rust, with SIMD chosen at
+//! run time.
 //!
-//! Two products serve everything. [`shift_product`] keeps outputs in vectors and computes
-//! `c[m, j] = Σ_t a[m, t] · b[offset[t] + j]`: with rows of B as offsets this is a plain matrix product, and with
-//! shifts of a padded image as offsets it is a convolution that needs no im2col matrix. [`shift_dot`] keeps sums in
-//! vectors and computes `c[m, t] += Σ_j a[m, j] · b[offset[t] + j]`, the weight gradient of the same convolution.
+//! Two products serve everything. [`shift_product`] keeps outputs in vectors and computes `c[m, j] = Σ_t a[m,
+//! t] · b[offset[t] + j]`: with rows of B as offsets this is a plain matrix product, and with shifts of a
+//! padded image as offsets it is a convolution that needs no im2col matrix. [`shift_dot`] keeps sums in
+//! vectors and computes `c[m, t] += Σ_j a[m, j] · b[offset[t] + j]`, the weight gradient of the same
+//! convolution.
 //!
 //! Each output element is one sum in a fixed order, so results do not depend on how the work is divided.
 
@@ -57,7 +59,8 @@ impl Tiles {
         dispatch(Sizes)
     }
 
-    /// The height of packed panels for a matrix of `rows` rows: the tile's, or the next power of two for less.
+    /// The height of packed panels for a matrix of `rows` rows: the tile's, or the next power of two for
+    /// less.
     pub fn height(self, rows: usize) -> usize {
         self.rows.min(rows.next_power_of_two())
     }

@@ -5,7 +5,8 @@ use crate::simd::{dispatch, mul_add};
 /// Shifts of every row of B.
 pub const SHIFTS: usize = 3;
 
-/// `c[i, s, k] += Σ_j b[starts[i] + s + j] · d[j, k]` for all rows i, shifts s below [`SHIFTS`] and k of whole vectors.
+/// `c[i, s, k] += Σ_j b[starts[i] + s + j] · d[j, k]` for all rows i, shifts s below [`SHIFTS`] and k of
+/// whole vectors.
 #[derive(Debug)]
 pub struct Outer<'a> {
     pub b: &'a [f32],

@@ -1,6 +1,7 @@
-/// Packs a matrix of `rows` rows and `depth` columns, whose elements `at(row, column)` gives, into panels of `height`
-/// rows: panel after panel, column after column, its `height` elements one after another; rows that are missing in
-/// the last panel are the default. `packed` holds `rows.next_multiple_of(height) · depth` elements.
+/// Packs a matrix of `rows` rows and `depth` columns, whose elements `at(row, column)` gives, into panels of
+/// `height` rows: panel after panel, column after column, its `height` elements one after another; rows that
+/// are missing in the last panel are the default. `packed` holds `rows.next_multiple_of(height) · depth`
+/// elements.
 pub fn pack_rows<T: Copy + Default>(
     packed: &mut [T],
     height: usize,

@@ -22,7 +22,8 @@ pub struct Product<'a> {
     pub pitch: usize,
 }
 
-/// Computes a [`Product`]. The last tile of a row overlaps the one before where the columns do not divide into tiles.
+/// Computes a [`Product`]. The last tile of a row overlaps the one before where the columns do not divide
+/// into tiles.
 pub fn shift_product(product: Product<'_>) {
     dispatch(product);
 }

@@ -1,4 +1,5 @@
-//! Reverse-mode automatic differentiation as a transformation of the graph: every rule appends ordinary nodes.
+//! Reverse-mode automatic differentiation as a transformation of the graph: every rule appends ordinary
+//! nodes.
 
 use super::{Graph, GraphError, GraphOp, NodeId, Shape};
 
@@ -19,6 +20,11 @@ impl<O: GraphOp> Backward<'_, O> {
     /// The shape of the node's `i`-th input.
     pub fn input_shape(&self, i: usize) -> Shape {
         self.graph.shape(self.input(i)).clone()
+    }
+
+    /// The shape of any node, as of one that the rule has added.
+    pub fn shape(&self, node: NodeId) -> Shape {
+        self.graph.shape(node).clone()
     }
 
     /// How many inputs the node has.
@@ -69,9 +75,9 @@ impl<O: GraphOp> Backward<'_, O> {
 }
 
 impl<O: GraphOp> Graph<O> {
-    /// Appends the nodes that carry `upstream`, the gradient to `output`, back to each of `wrt`, and returns those
-    /// gradients in the order of `wrt`. Only what lies between is computed; gradients from several consumers add
-    /// up in the consumers' reverse order.
+    /// Appends the nodes that carry `upstream`, the gradient to `output`, back to each of `wrt`, and returns
+    /// those gradients in the order of `wrt`. Only what lies between is computed; gradients from several
+    /// consumers add up in the consumers' reverse order.
     ///
     /// # Errors
     /// [`GraphError::Upstream`] where the shapes differ, [`GraphError::Independent`] where `output` does not

@@ -1,8 +1,9 @@
 //! A static graph of operations, its shapes and its derivatives.
 //!
-//! The graph knows nothing of particular operations: it is generic over an operation type that gives its name,
-//! its shape rule and its gradient rule ([`GraphOp`]). Nodes are added in topological order, an operation's inputs are
-//! checked once, when its node is added, and [`Graph::gradients`] appends ordinary nodes.
+//! The graph knows nothing of particular operations: it is generic over an operation type that gives its
+//! name, its shape rule and its gradient rule ([`GraphOp`]). Nodes are added in topological order, an
+//! operation's inputs are checked once, when its node is added, and [`Graph::gradients`] appends ordinary
+//! nodes.
 
 mod display;
 mod error;
@@ -15,7 +16,8 @@ pub use shape::Shape;
 
 /// What a graph must know of the type of its operations.
 pub trait GraphOp: Clone {
-    /// What an operation says of its inputs when a node is added, the output's shape at the least; the node keeps it.
+    /// What an operation says of its inputs when a node is added, the output's shape at the least; the node
+    /// keeps it.
     type Prepared: Clone + std::fmt::Debug + AsRef<Shape>;
 
     /// The operation's name in errors, tables and profiles, such as `conv2d`.
@@ -27,8 +29,9 @@ pub trait GraphOp: Clone {
     /// Validates the inputs' shapes and infers the output's, or says in words why they do not fit.
     fn prepare(&self, inputs: &[&Shape]) -> Result<Self::Prepared, String>;
 
-    /// Appends the nodes that compute the gradient to each input from the gradient to the output. One entry an
-    /// input; `None` where an input receives nothing. Refuses with [`Backward::refuse`] where there is no rule.
+    /// Appends the nodes that compute the gradient to each input from the gradient to the output. One entry
+    /// an input; `None` where an input receives nothing. Refuses with [`Backward::refuse`] where there is no
+    /// rule.
     fn gradient(&self, backward: &mut Backward<'_, Self>) -> Result<Vec<Option<NodeId>>, GraphError>;
 
     /// The operation that adds two tensors of one shape, for gradients that arrive from several consumers.

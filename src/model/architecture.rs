@@ -7,10 +7,10 @@ use super::parameters::Initial;
 use crate::graph::NodeId;
 use crate::ops::bias::Bias;
 use crate::ops::conv2d::Conv2d;
+use crate::ops::elementwise::Binary::Add;
 use crate::ops::log::{Decibel, Ln};
 use crate::ops::mel::{Mel, MelSpec};
 use crate::ops::pool::{MaxPool, Window, global_average_pool};
-use crate::ops::residual_add::Add;
 use crate::ops::stft::PowerStft;
 
 /// Added to mel power before the logarithm is taken.

@@ -2,7 +2,7 @@ use serde::{Deserialize, Serialize};
 
 use super::parameters::ParameterLayout;
 use crate::ops::Op;
-use crate::ops::optimizer::{Adam, Common, Sgd};
+use crate::ops::optimizer::{Adam, Sgd, UpdateSettings};
 
 /// An update rule for the parameters.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,7 +55,7 @@ impl OptimizerConfig {
     /// The operation that updates the parameters of a layout.
     pub(super) fn op(&self, layout: &ParameterLayout) -> Op {
         let decayed = if self.decay_all { layout.len } else { layout.decayed };
-        let common = Common { max_norm: self.max_norm, weight_decay: self.weight_decay, decayed };
+        let common = UpdateSettings { max_norm: self.max_norm, weight_decay: self.weight_decay, decayed };
         match self.kind {
             OptimizerKind::Sgd => Sgd { momentum: self.momentum, common }.into(),
             kind => Adam {

@@ -107,8 +107,8 @@ impl CpuKernel {
         Self::new(|_, output| output.fill(0.0))
     }
 
-    /// Runs the kernel. Output and workspace may hold anything before; the whole output is written. An input in whose
-    /// place the output lies is an empty slice, and its values are in the output.
+    /// Runs the kernel. Output and workspace may hold anything before; the whole output is written. An input
+    /// in whose place the output lies is an empty slice, and its values are in the output.
     pub fn run(&self, inputs: &[&[f32]], output: &mut [f32], workspace: &mut [f32]) {
         (self.run)(inputs, output, workspace);
     }
@@ -127,8 +127,8 @@ pub struct Shader {
     pub source: &'static str,
 }
 
-/// The module of the WGSL file of this name in `shaders/`; or of several files, under a name of its own, behind what WGSL wants
-/// to begin with.
+/// The module of the WGSL file of this name in `shaders/`; or of several files, under a name of its own,
+/// behind what WGSL wants to begin with.
 macro_rules! shader {
     ($file:literal) => {
         $crate::ops::kernel::shader!($file, "", $file)
@@ -150,16 +150,16 @@ pub(crate) use shader;
 pub enum Binding {
     Input(usize),
     Output,
-    /// A range of the step's workspace, in f32. Ranges of one launch that overlap, or that lie in one buffer with
-    /// different access, are not allowed by WebGPU: a launch binds at most one of them.
+    /// A range of the step's workspace, in f32. Ranges of one launch that overlap, or that lie in one buffer
+    /// with different access, are not allowed by WebGPU: a launch binds at most one of them.
     Workspace(Range<usize>),
     /// One of the kernel's [tables](GpuKernel::tables).
     Table(usize),
 }
 
 impl Binding {
-    /// All inputs, then the output; not the input in whose place the output lies, for WebGPU allows no two bindings of
-    /// one buffer of which one is written.
+    /// All inputs, then the output; not the input in whose place the output lies, for WebGPU allows no two
+    /// bindings of one buffer of which one is written.
     pub fn all(inputs: usize, in_place: Option<usize>) -> Vec<Self> {
         let inputs = (0..inputs).filter(|&i| in_place != Some(i)).map(Self::Input);
         inputs.chain([Self::Output]).collect()
@@ -187,19 +187,22 @@ pub struct Launch {
 /// The largest number of workgroups in one dimension that every adapter allows.
 const MAX_WORKGROUPS: usize = 65_535;
 
-/// A grid of at least `groups` workgroups, folded into y where they are too many for x. A shader finds its own number
-/// as `workgroup_id.x + workgroup_id.y * num_workgroups.x`, and must do nothing where that is `groups` or more.
+/// A grid of at least `groups` workgroups, folded into y where they are too many for x. A shader finds its
+/// own number as `workgroup_id.x + workgroup_id.y * num_workgroups.x`, and must do nothing where that is
+/// `groups` or more.
 pub fn grid(groups: usize) -> [u32; 3] {
     let x = groups.clamp(1, MAX_WORKGROUPS);
     [x as u32, groups.div_ceil(x).max(1) as u32, 1]
 }
+
+type MakeTable = Box<dyn FnOnce() -> Vec<f32> + Send>;
 
 /// Constant data such as twiddle factors, computed when it is first read and uploaded once.
 #[derive(Clone)]
 pub struct Table {
     /// How many f32.
     pub len: usize,
-    values: Arc<LazyLock<Vec<f32>, Box<dyn FnOnce() -> Vec<f32> + Send>>>,
+    values: Arc<LazyLock<Vec<f32>, MakeTable>>,
 }
 
 impl Table {
@@ -241,7 +244,8 @@ pub struct Mixed {
     pub cooperative: Option<Cooperative>,
 }
 
-/// Matrix units that multiply square matrices of f16 and add the product to one of f32, a subgroup of threads together.
+/// Matrix units that multiply square matrices of f16 and add the product to one of f32, a subgroup of threads
+/// together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cooperative {
     /// Rows and columns of a matrix: 8 or 16.

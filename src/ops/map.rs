@@ -1,5 +1,5 @@
-//! Maps: operations that compute each element of their output alone. Their loops on the CPU and their dispatches on a GPU,
-//! in place too.
+//! Maps: operations that compute each element of their output alone. Their loops on the CPU and their
+//! dispatches on a GPU, in place too.
 
 use rayon::prelude::*;
 
@@ -7,11 +7,11 @@ use super::kernel::{Binding, Constants, CpuKernel, GpuKernel, Launch, Shader, gr
 use crate::simd;
 
 /// Elements that a task takes at least: below, handing out costs more than it brings.
-const TASK: usize = 1 << 14;
+pub const TASK: usize = 1 << 14;
 
-/// The CPU kernel `y = f(x)` on tensors of one shape, x the input `source`, whose place y may take. All threads take
-/// parts of whole `run`s of elements: `f(first, inputs, y)` finds x from element `first` on in y, and replaces it.
-/// `f` must be `#[inline(always)]`, as [`simd::vectorised`] says.
+/// The CPU kernel `y = f(x)` on tensors of one shape, x the input `source`, whose place y may take. All
+/// threads take parts of whole `run`s of elements: `f(first, inputs, y)` finds x from element `first` on in
+/// y, and replaces it. `f` must be `#[inline(always)]`, as [`simd::vectorised`] says.
 pub fn map(
     source: usize,
     in_place: Option<usize>,
@@ -72,10 +72,11 @@ impl GpuMap {
     }
 }
 
-/// A shader written over `Value`s of `LANES` elements, as two modules: of one element an invocation, and of four.
+/// A shader written over `Value`s of `LANES` elements, as two modules: of one element an invocation, and of
+/// four.
 ///
-/// A memory-bound kernel wants many bytes under way: with four elements an invocation there are four times as many for
-/// the same number of instructions, and what an element's channel costs is paid once.
+/// A memory-bound kernel wants many bytes under way: with four elements an invocation there are four times as
+/// many for the same number of instructions, and what an element's channel costs is paid once.
 pub struct Lanes {
     pub one: Shader,
     pub four: Shader,

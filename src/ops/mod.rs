@@ -1,16 +1,19 @@
 //! The operations. Everything about one stands in its folder: shape rule, gradient rule, textbook reference,
 //! fast CPU kernel and GPU dispatch; its hand-written WGSL is the file of the same name under `shaders/`.
 //!
-//! To add an operation, add a folder with a type that implements [`Operation`] and a line in [`Op`]; the compiler
-//! names what is missing.
+//! To add an operation, add a folder with a type that implements [`Operation`], a line in [`Op`], and an
+//! example in `tests/common/operations.rs`. The compiler names what is missing of the first two, and the tests
+//! `every` of parity and gradients what is missing of the kernels, the launches, the gradient and the docs.
 
 pub mod activation;
 pub mod batch_norm;
 pub mod bias;
 mod channels;
+pub mod concat;
 pub mod conv2d;
 pub mod dense;
 pub mod dropout;
+pub mod elementwise;
 pub mod kernel;
 pub mod log;
 pub mod log_mel;
@@ -22,9 +25,8 @@ pub mod optimizer;
 pub mod pool;
 pub mod prepared;
 mod reduce;
-pub mod residual_add;
+pub mod slicing;
 pub mod source;
-pub mod split;
 pub mod stft;
 pub mod view;
 
@@ -39,7 +41,8 @@ pub type Backward<'a> = graph::Backward<'a, Op>;
 
 /// Everything that the engine must know of one operation.
 ///
-/// [`Operation::prepare`] alone sees shapes. What it finds, `Sizes`, is what definition and kernels are made for.
+/// [`Operation::prepare`] alone sees shapes. What it finds, `Sizes`, is what definition and kernels are made
+/// for.
 pub trait Operation: Clone + std::fmt::Debug + Send + Sync + 'static {
     /// What the definition and the kernels must know of the inputs' shapes.
     type Sizes: Clone + std::fmt::Debug + Send + Sync + 'static;
@@ -52,7 +55,8 @@ pub trait Operation: Clone + std::fmt::Debug + Send + Sync + 'static {
         String::new()
     }
 
-    /// Validates the inputs' shapes and draws every conclusion from them, or says in words why they do not fit.
+    /// Validates the inputs' shapes and draws every conclusion from them, or says in words why they do not
+    /// fit.
     fn prepare(&self, inputs: &[&Shape]) -> Result<Prepared<Self::Sizes>, String>;
 
     /// The gradient rule; see [`GraphOp::gradient`]. Without one, every wanted gradient is refused.
@@ -63,8 +67,9 @@ pub trait Operation: Clone + std::fmt::Debug + Send + Sync + 'static {
     /// The definition, as loops in the order of the formula; `output` may hold anything before.
     fn reference<T: Real>(&self, sizes: &Self::Sizes, inputs: &[&[T]], output: &mut [T]);
 
-    /// The kernel of the CPU device; the reference in f32 where that is fast enough. With `in_place`, which is the
-    /// [prepared](Prepared::in_place) input or nothing, the output lies in that input's place (see [`CpuKernel::run`]).
+    /// The kernel of the CPU device; the reference in f32 where that is fast enough. With `in_place`, which
+    /// is the [prepared](Prepared::in_place) input or nothing, the output lies in that input's place (see
+    /// [`CpuKernel::run`]).
     fn cpu(&self, sizes: &Self::Sizes, in_place: Option<usize>) -> CpuKernel {
         debug_assert!(in_place.is_none(), "{} in place needs a kernel of its own", self.name());
         let (op, sizes) = (self.clone(), sizes.clone());
@@ -74,15 +79,15 @@ pub trait Operation: Clone + std::fmt::Debug + Send + Sync + 'static {
     /// The kernel of the GPU device. It must not bind the input `in_place`.
     fn gpu(&self, sizes: &Self::Sizes, in_place: Option<usize>) -> GpuKernel;
 
-    /// The kernel of the GPU device in mixed precision, for sums of products: operands rounded to f16 and sums in f32.
-    /// None where f32 does as well.
+    /// The kernel of the GPU device in mixed precision, for sums of products: operands rounded to f16 and
+    /// sums in f32. None where f32 does as well.
     fn gpu_mixed(&self, sizes: &Self::Sizes, mixed: Mixed) -> Option<GpuKernel> {
         let _ = (sizes, mixed);
         None
     }
 
-    /// The operation on a slice whose output begins with element `first` of the whole output; itself, unless it depends
-    /// on where an element lies.
+    /// The operation on a slice whose output begins with element `first` of the whole output; itself, unless
+    /// it depends on where an element lies.
     fn slice(&self, first: usize) -> Self {
         let _ = first;
         self.clone()
@@ -94,6 +99,16 @@ macro_rules! operations {
         /// Every operation there is.
         #[derive(Clone, Debug)]
         pub enum Op { $(#[doc = concat!("[`", stringify!($kind), "`]")] $variant($kind)),* }
+
+        impl Op {
+            /// The name of every variant.
+            pub const VARIANTS: &[&str] = &[$(stringify!($variant)),*];
+
+            /// The name of the variant.
+            pub fn variant(&self) -> &'static str {
+                match self { $(Op::$variant(_) => stringify!($variant)),* }
+            }
+        }
 
         $(impl From<$kind> for Op {
             fn from(op: $kind) -> Self {
@@ -135,7 +150,13 @@ operations! {
     RunningStats(batch_norm::RunningStats),
     LeakyRelu(activation::LeakyRelu),
     LeakyReluGrad(activation::LeakyReluGrad),
-    Add(residual_add::Add),
+    Binary(elementwise::Binary),
+    Unary(elementwise::Unary),
+    Expand(elementwise::Expand),
+    Reduce(elementwise::Reduce),
+    Concat(concat::Concat),
+    Slice(concat::Slice),
+    Pad(concat::Pad),
     MaxPool(pool::MaxPool),
     MaxPoolGrad(pool::MaxPoolGrad),
     AveragePool(pool::AveragePool),
@@ -172,7 +193,7 @@ impl GraphOp for Op {
     }
 
     fn addition() -> Self {
-        residual_add::Add.into()
+        elementwise::Binary::Add.into()
     }
 }
 

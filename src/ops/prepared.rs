@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::Operation;
 use super::kernel::{CpuKernel, GpuKernel, Mixed, Real};
-use super::split::{Join, Split};
+use super::slicing::{Join, Slicing};
 use crate::graph::Shape;
 
 /// What follows from an operation and its inputs' shapes.
@@ -19,19 +19,19 @@ pub struct Prepared<S> {
     pub flops: u64,
     /// The input in whose memory the output may be computed.
     pub in_place: Option<usize>,
-    /// How the operation is computed on slices of its batch where a tensor is larger than the device can bind. Without
-    /// it such a tensor is refused.
-    pub split: Option<Split>,
+    /// How the operation is computed on slices of its batch where a tensor is larger than the device can
+    /// bind. Without it such a tensor is refused.
+    pub slicing: Option<Slicing>,
 }
 
 /// [`Prepared`] with its operation, whichever that is.
 pub type PreparedOp = Prepared<Arc<dyn Kernels>>;
 
 impl<S> Prepared<S> {
-    /// One floating-point operation per element of the output; not in place, not split.
+    /// One floating-point operation per element of the output; not in place, not sliced.
     pub fn new(output: Shape, sizes: S) -> Self {
         let flops = output.elements() as u64;
-        Self { output, sizes, flops, in_place: None, split: None }
+        Self { output, sizes, flops, in_place: None, slicing: None }
     }
 
     /// With this many floating-point operations.
@@ -44,25 +44,25 @@ impl<S> Prepared<S> {
         Self { in_place: Some(input), ..self }
     }
 
-    /// Split into rows of the output, each computed from the same rows of these inputs.
+    /// Sliced into rows of the output, each computed from the same rows of these inputs.
     pub fn rows(self, sliced: &'static [usize]) -> Self {
-        self.split(sliced, Join::Rows)
+        self.slicing(sliced, Join::Rows)
     }
 
-    /// Split into terms of a sum over the rows of these inputs.
+    /// Sliced into terms of a sum over the rows of these inputs.
     pub fn sum(self, sliced: &'static [usize]) -> Self {
-        self.split(sliced, Join::Sum)
+        self.slicing(sliced, Join::Sum)
     }
 
-    /// Split along the rows of these inputs; see [`Join`].
-    pub fn split(self, sliced: &'static [usize], join: Join) -> Self {
-        Self { split: Some(Split { sliced, join }), ..self }
+    /// Sliced along the rows of these inputs; see [`Join`].
+    pub fn slicing(self, sliced: &'static [usize], join: Join) -> Self {
+        Self { slicing: Some(Slicing { sliced, join }), ..self }
     }
 
     /// The same with other sizes.
     pub fn map<R>(self, sizes: impl FnOnce(S) -> R) -> Prepared<R> {
-        let Self { output, sizes: own, flops, in_place, split } = self;
-        Prepared { output, sizes: sizes(own), flops, in_place, split }
+        let Self { output, sizes: own, flops, in_place, slicing } = self;
+        Prepared { output, sizes: sizes(own), flops, in_place, slicing }
     }
 }
 
@@ -84,7 +84,8 @@ pub trait Kernels: Debug + Send + Sync {
     /// See [`Operation::cpu`].
     fn cpu(&self, in_place: Option<usize>) -> CpuKernel;
 
-    /// See [`Operation::gpu`] and [`Operation::gpu_mixed`], which is asked where the device has mixed precision.
+    /// See [`Operation::gpu`] and [`Operation::gpu_mixed`], which is asked where the device has mixed
+    /// precision.
     fn gpu(&self, in_place: Option<usize>, mixed: Option<Mixed>) -> GpuKernel;
 
     /// See [`Operation::reference`].

@@ -8,13 +8,15 @@ use crate::graph::Shape;
 /// A tensor that the host writes before a run; it keeps its value until it is written again.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Input {
+    /// Its shape.
     pub shape: Shape,
 }
 
-/// A tensor that lives from run to run: parameters with the optimizer's moments, running statistics. A run may
-/// replace its value (see the plan).
+/// A tensor that lives from run to run: parameters with the optimizer's moments, running statistics. A run
+/// may replace its value (see the plan).
 #[derive(Clone, Debug, PartialEq)]
 pub struct Variable {
+    /// Its shape.
     pub shape: Shape,
 }
 

@@ -1,7 +1,8 @@
-//! Tensors that share memory: views (reshape, flatten, slices of a flat tensor) and their counterpart, packing.
+//! Tensors that share memory: views (reshape, flatten, slices of a flat tensor) and their counterpart,
+//! packing.
 //!
-//! Neither costs time on a device: the plan places a view inside its input's memory, and computes what is packed
-//! directly into the packed tensor's memory where lifetimes allow it.
+//! Neither costs time on a device: the plan places a view inside its input's memory, and computes what is
+//! packed directly into the packed tensor's memory where lifetimes allow it.
 
 use super::kernel::{GpuKernel, Real};
 use super::prepared::Prepared;
@@ -11,14 +12,18 @@ use crate::graph::{GraphError, NodeId, Shape};
 /// The elements `offset..offset + shape.elements()` of the input, in its own order, as a tensor of `shape`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct View {
+    /// The first element.
     pub offset: usize,
+    /// The shape of the view.
     pub shape: Shape,
 }
 
 /// Tensors laid one by one into a flat tensor `[len]` at `offsets`; zeros between.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Pack {
+    /// Where each tensor begins.
     pub offsets: Vec<usize>,
+    /// The length of the result.
     pub len: usize,
 }
 

@@ -1,5 +1,5 @@
-//! Fusions. A node is given the operation that does its work and its producers' too; producers that nobody else
-//! reads are then no longer needed and fall out of the order.
+//! Fusions. A node is given the operation that does its work and its producers' too; producers that nobody
+//! else reads are then no longer needed and fall out of the order.
 
 use std::collections::{HashMap, HashSet};
 
@@ -7,6 +7,7 @@ use super::{Request, order};
 use crate::graph::{GraphError, NodeId};
 use crate::ops::activation::{LeakyRelu, LeakyReluGrad};
 use crate::ops::batch_norm::{BatchNorm, BatchNormInputGrad, BatchNormSums};
+use crate::ops::elementwise::Binary;
 use crate::ops::log::Ln;
 use crate::ops::log_mel::LogMel;
 use crate::ops::mel::Mel;
@@ -25,7 +26,7 @@ pub fn fuse(graph: &mut Graph, request: &Request) -> Result<(), GraphError> {
     }
     // What is left over: additions to a batch norm that no activation follows.
     for id in order::schedule(graph, request) {
-        if let Op::Add(_) = graph.node(id).op {
+        if is_addition(graph, id) {
             norm_and_addition(graph, &uses, id, None)?;
         }
     }
@@ -60,6 +61,13 @@ impl Uses {
     }
 }
 
+/// Whether the node adds two tensors of one shape.
+fn is_addition(graph: &Graph, id: NodeId) -> bool {
+    let node = graph.node(id);
+    let alike = || node.inputs.iter().all(|&input| *graph.shape(input) == node.shape);
+    matches!(node.op, Op::Binary(Binary::Add)) && alike()
+}
+
 /// The plain batch norm that `id` is, if it can be fused into its only reader.
 fn plain_norm(graph: &Graph, uses: &Uses, id: NodeId) -> Option<BatchNorm> {
     match &graph.node(id).op {
@@ -82,7 +90,7 @@ fn norm_and_activation(
         let inputs = graph.node(source).inputs.clone();
         return graph.replace(id, BatchNorm { slope: Some(slope), ..norm }.into(), &inputs);
     }
-    if matches!(graph.node(source).op, Op::Add(_)) && uses.once(source) {
+    if is_addition(graph, source) && uses.once(source) {
         let terms = graph.node(source).inputs.clone();
         if let Some((norm, inputs)) = norm_of_sum(graph, uses, &terms) {
             return graph.replace(id, BatchNorm { slope: Some(slope), ..norm }.into(), &inputs);

@@ -1,10 +1,12 @@
 //! Lifetimes and buffers.
 //!
-//! Every tensor lies in a slot: its own, or another tensor's (a view in its input's, a packed tensor's input in the
-//! packed tensor's, an updated variable in the variable's, an operation in place in its input's, and what is packed of
-//! such operations on slices in place of what was sliced). A slot lives from the first step that writes it to the last
-//! that reads it; slots whose lives do not overlap share a buffer, the largest slots choosing first (Pisarchyk and Lee
-//! 2020, "greedy by size").
+//! Every tensor lies in an allocation: its own, or one that it shares as an alias. A view shares its input's
+//! allocation, the inputs of a packed tensor share that tensor's, a variable's new value shares the
+//! variable's, and an operation in place shares its input's. What is packed of operations in place on slices
+//! shares the allocation of what was sliced.
+//!
+//! An allocation lives from the first step that writes it to the last that reads it. Allocations whose lives
+//! do not overlap share a buffer; the largest choose first (Pisarchyk and Lee 2020, "greedy by size").
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -13,11 +15,12 @@ use crate::graph::{GraphOp, NodeId, Shape};
 use crate::ops::kernel::Kernel;
 use crate::ops::{Graph, Op};
 
-struct Slot {
+struct Allocation {
     len: usize,
+    /// The first and the last position in the order at which it is in use.
     first: usize,
     last: usize,
-    /// Whether the slot keeps its buffer for itself, because its contents outlive a run.
+    /// Whether it keeps its buffer for itself, because its contents outlive a run.
     exclusive: bool,
 }
 
@@ -31,15 +34,15 @@ struct Memory<'a> {
     outputs: BTreeSet<NodeId>,
     /// What must stay to the end of a run: outputs, and new values of variables.
     kept: BTreeSet<NodeId>,
-    slots: Vec<Slot>,
-    /// Slot and offset of every node.
-    homes: HashMap<NodeId, (usize, usize)>,
-    /// The nodes that lie in each slot.
-    tenants: Vec<Vec<NodeId>>,
+    allocations: Vec<Allocation>,
+    /// Where every node lies: the allocation, and the offset in it.
+    places: HashMap<NodeId, (usize, usize)>,
+    /// The nodes that share each allocation.
+    aliases: Vec<Vec<NodeId>>,
 }
 
-/// Compiles the nodes, but for those whose kernel is among `compiled` and whose output lies in no input's place, and gives
-/// all tensors memory.
+/// Compiles the nodes, but for those whose kernel is among `compiled` and whose output lies in no input's
+/// place, and gives all tensors memory.
 pub fn assign(
     graph: &Graph,
     request: &Request,
@@ -66,9 +69,9 @@ pub fn assign(
             .copied()
             .chain(request.updates.iter().map(|&(_, value)| value))
             .collect(),
-        slots: Vec::new(),
-        homes: HashMap::new(),
-        tenants: Vec::new(),
+        allocations: Vec::new(),
+        places: HashMap::new(),
+        aliases: Vec::new(),
     };
     memory.program(request, order)
 }
@@ -80,47 +83,49 @@ impl Memory<'_> {
         let mut steps: Vec<(usize, NodeId, Work)> = Vec::new();
         for (position, &id) in order.iter().enumerate() {
             match &self.graph.node(id).op {
-                Op::Input(_) | Op::Variable(_) => self.settle_alone(id, position, true),
+                Op::Input(_) | Op::Variable(_) => self.allocate(id, position, true),
                 Op::View(view) => {
-                    let (slot, offset) = self.homes[&self.graph.node(id).inputs[0]];
+                    let (allocation, offset) = self.places[&self.graph.node(id).inputs[0]];
                     if (offset + view.offset).is_multiple_of(self.target.alignment()) {
-                        self.settle(id, slot, offset + view.offset, position);
+                        self.place(id, allocation, offset + view.offset, position);
                     } else {
-                        self.settle_alone(id, position, false);
+                        self.allocate(id, position, false);
                         copies.push((position, id));
                     }
                 }
                 Op::Pack(_) => {
                     // Made with its first input.
-                    if !self.homes.contains_key(&id) {
-                        self.settle_alone(id, position, self.has_gaps(id));
+                    if !self.places.contains_key(&id) {
+                        self.allocate(id, position, self.has_gaps(id));
                     }
                     copies.push((position, id));
                 }
                 op => {
-                    let in_place = self.home_of_result(id, position, request, &packed);
+                    let in_place = self.place_result(id, position, request, &packed);
                     let prepared = self.graph.node(id).prepared.clone();
                     let compiled = self.compiled.get(&id).filter(|_| in_place.is_none());
                     let kernel =
                         compiled.cloned().unwrap_or_else(|| self.target.compile(&prepared, in_place));
-                    let work = Work::Run { op: op.clone(), prepared, in_place, kernel, workspace: None };
+                    let (op, prepared) = (op.clone(), Box::new(prepared));
+                    let work = Work::Run { op, prepared, in_place, kernel, workspace: None };
                     steps.push((position, id, work));
                 }
             }
         }
         self.extend_lives(order.len());
         let workspaces = self.add_workspaces(&steps);
-        let (buffers, of_slot) = self.share();
-        let place = |(slot, offset): (usize, usize), len| Place { buffer: of_slot[slot], offset, len };
+        let (buffers, buffer_of) = self.share();
+        let place =
+            |(allocation, offset): (usize, usize), len| Place { buffer: buffer_of[allocation], offset, len };
         let of = |id: NodeId| {
             let shape = self.graph.shape(id).clone();
-            let place = place(self.homes[&id], shape.elements());
+            let place = place(self.places[&id], shape.elements());
             (shape, place)
         };
         let mut timed: Vec<(usize, Step)> = Vec::new();
         for (i, (position, id, mut work)) in steps.into_iter().enumerate() {
-            if let (Work::Run { workspace, .. }, Some(&slot)) = (&mut work, workspaces.get(&i)) {
-                *workspace = Some(place((slot, 0), self.slots[slot].len));
+            if let (Work::Run { workspace, .. }, Some(&allocation)) = (&mut work, workspaces.get(&i)) {
+                *workspace = Some(place((allocation, 0), self.allocations[allocation].len));
             }
             let node = self.graph.node(id);
             let inputs = node.inputs.iter().map(|&input| of(input)).collect();
@@ -149,20 +154,21 @@ impl Memory<'_> {
         Program { steps, buffers, outputs: request.outputs.clone(), visible, names }
     }
 
-    fn settle(&mut self, id: NodeId, slot: usize, offset: usize, position: usize) {
-        self.slots[slot].first = self.slots[slot].first.min(position);
-        self.homes.insert(id, (slot, offset));
-        self.tenants[slot].push(id);
+    fn place(&mut self, id: NodeId, allocation: usize, offset: usize, position: usize) {
+        self.allocations[allocation].first = self.allocations[allocation].first.min(position);
+        self.places.insert(id, (allocation, offset));
+        self.aliases[allocation].push(id);
     }
 
-    fn settle_alone(&mut self, id: NodeId, position: usize, exclusive: bool) {
+    fn allocate(&mut self, id: NodeId, position: usize, exclusive: bool) {
         let len = self.graph.shape(id).elements();
-        self.slots.push(Slot { len, first: position, last: position, exclusive });
-        self.tenants.push(Vec::new());
-        self.settle(id, self.slots.len() - 1, 0, position);
+        self.allocations.push(Allocation { len, first: position, last: position, exclusive });
+        self.aliases.push(Vec::new());
+        self.place(id, self.allocations.len() - 1, 0, position);
     }
 
-    /// Whether something lies between a pack's inputs: zeros, which stay only where the slot is exclusive.
+    /// Whether something lies between a pack's inputs: zeros, which stay only where the allocation is
+    /// exclusive.
     fn has_gaps(&self, pack: NodeId) -> bool {
         let node = self.graph.node(pack);
         let packed: usize = node.inputs.iter().map(|&input| self.graph.shape(input).elements()).sum();
@@ -197,8 +203,8 @@ impl Memory<'_> {
         packed
     }
 
-    /// Finds a home for an operation's result; returns the input in whose place it lies, if any.
-    fn home_of_result(
+    /// Places an operation's result; returns the input in whose place it lies, if any.
+    fn place_result(
         &mut self,
         id: NodeId,
         position: usize,
@@ -207,35 +213,35 @@ impl Memory<'_> {
     ) -> Option<usize> {
         let allowed = self.graph.node(id).prepared.in_place;
         if let Some(&(pack, offset)) = packed.get(&id) {
-            if !self.homes.contains_key(&pack) {
-                match self.slot_of_slices(pack, position, packed) {
-                    Some(slot) => self.settle(pack, slot, 0, position),
-                    None => self.settle_alone(pack, position, self.has_gaps(pack)),
+            if !self.places.contains_key(&pack) {
+                match self.sliced_allocation(pack, position, packed) {
+                    Some(allocation) => self.place(pack, allocation, 0, position),
+                    None => self.allocate(pack, position, self.has_gaps(pack)),
                 }
             }
-            let slot = self.homes[&pack].0;
-            self.settle(id, slot, offset, position);
+            let allocation = self.places[&pack].0;
+            self.place(id, allocation, offset, position);
             let inputs = &self.graph.node(id).inputs;
-            return allowed.filter(|&i| self.homes[&inputs[i]] == (slot, offset));
+            return allowed.filter(|&i| self.places[&inputs[i]] == (allocation, offset));
         }
         if let Some(i) = allowed {
             let input = self.graph.node(id).inputs[i];
-            let (slot, offset) = self.homes[&input];
+            let (allocation, offset) = self.places[&input];
             let updated = request.updates.iter().any(|&(variable, value)| variable == input && value == id);
-            let mutable = updated || !self.slots[slot].exclusive;
-            if mutable && self.is_last_reader(id, input, slot, position) {
-                self.settle(id, slot, offset, position);
+            let mutable = updated || !self.allocations[allocation].exclusive;
+            if mutable && self.is_last_reader(id, input, allocation, position) {
+                self.place(id, allocation, offset, position);
                 return Some(i);
             }
         }
-        self.settle_alone(id, position, false);
+        self.allocate(id, position, false);
         None
     }
 
-    /// The slot of a tensor in whose place a pack can lie, because the pack's inputs are computed in place, each of the
-    /// slice of that tensor which lies where it will lie itself, and nobody reads the tensor from `position` on but
-    /// they.
-    fn slot_of_slices(
+    /// The allocation of a tensor in whose place a pack can lie, because the pack's inputs are computed in
+    /// place, each of the slice of that tensor which lies where it will lie itself, and nobody reads the
+    /// tensor from `position` on but they.
+    fn sliced_allocation(
         &self,
         pack: NodeId,
         position: usize,
@@ -243,36 +249,36 @@ impl Memory<'_> {
     ) -> Option<usize> {
         let parts = &self.graph.node(pack).inputs;
         let mut slices = BTreeSet::new();
-        let mut home = None;
+        let mut place = None;
         for &part in parts {
             let &(_, offset) = packed.get(&part).filter(|(of, _)| *of == pack)?;
             let node = self.graph.node(part);
             let in_place = node.prepared.in_place?;
             let slice = node.inputs[in_place];
             let Op::View(view) = &self.graph.node(slice).op else { return None };
-            let of = *self.homes.get(&self.graph.node(slice).inputs[0])?;
-            let same = *home.get_or_insert(of) == of && view.offset == offset;
+            let of = *self.places.get(&self.graph.node(slice).inputs[0])?;
+            let same = *place.get_or_insert(of) == of && view.offset == offset;
             let only = self.consumers[&slice] == [part] && !self.kept.contains(&slice);
             if !same || !only || node.shape.elements() != view.shape.elements() {
                 return None;
             }
             let others = node.inputs.iter().enumerate().filter(|&(i, _)| i != in_place);
             for (_, &other) in others {
-                if self.homes.get(&self.owner(other))?.0 == of.0 {
+                if self.places.get(&self.owner(other))?.0 == of.0 {
                     return None;
                 }
             }
             slices.insert(slice);
         }
-        let (slot, offset) = home?;
-        let Slot { len, exclusive, .. } = self.slots[slot];
+        let (allocation, offset) = place?;
+        let Allocation { len, exclusive, .. } = self.allocations[allocation];
         let whole = offset == 0 && len == self.graph.shape(pack).elements() && !self.has_gaps(pack);
-        let unread = self.tenants[slot].iter().all(|tenant| {
+        let unread = self.aliases[allocation].iter().all(|alias| {
             let mut later =
-                self.consumers.get(tenant).into_iter().flatten().filter(|c| self.position[c] > position);
-            !self.kept.contains(tenant) && later.all(|c| slices.contains(c))
+                self.consumers.get(alias).into_iter().flatten().filter(|c| self.position[c] > position);
+            !self.kept.contains(alias) && later.all(|c| slices.contains(c))
         });
-        (whole && unread && !exclusive).then_some(slot)
+        (whole && unread && !exclusive).then_some(allocation)
     }
 
     /// The node in whose memory a view lies, if it is not copied.
@@ -283,61 +289,67 @@ impl Memory<'_> {
         id
     }
 
-    /// Whether node `id` reads `input` once, and nobody reads anything in its slot from then on.
-    fn is_last_reader(&self, id: NodeId, input: NodeId, slot: usize, position: usize) -> bool {
+    /// Whether node `id` reads `input` once, and nobody reads anything in its allocation from then on.
+    fn is_last_reader(&self, id: NodeId, input: NodeId, allocation: usize, position: usize) -> bool {
         let inputs = &self.graph.node(id).inputs;
-        let once = inputs.iter().filter(|i| self.homes[i].0 == slot).count() == 1;
-        let whole = self.slots[slot].len == self.graph.shape(id).elements();
-        let unread = self.tenants[slot].iter().all(|&tenant| {
-            let kept = self.kept.contains(&tenant);
+        let once = inputs.iter().filter(|i| self.places[i].0 == allocation).count() == 1;
+        let whole = self.allocations[allocation].len == self.graph.shape(id).elements();
+        let unread = self.aliases[allocation].iter().all(|&alias| {
+            let kept = self.kept.contains(&alias);
             let later = |c: &NodeId| self.position[c] > position;
-            !kept && !self.consumers.get(&tenant).is_some_and(|c| c.iter().any(later))
+            !kept && !self.consumers.get(&alias).is_some_and(|c| c.iter().any(later))
         });
-        once && whole && unread && self.graph.shape(input).elements() == self.slots[slot].len
+        once && whole && unread && self.graph.shape(input).elements() == self.allocations[allocation].len
     }
 
     fn extend_lives(&mut self, end: usize) {
-        for (slot, tenants) in self.slots.iter_mut().zip(&self.tenants) {
-            for tenant in tenants {
-                let readers = self.consumers.get(tenant).into_iter().flatten();
+        for (allocation, aliases) in self.allocations.iter_mut().zip(&self.aliases) {
+            for alias in aliases {
+                let readers = self.consumers.get(alias).into_iter().flatten();
                 let last = readers.map(|reader| self.position[reader]).max().unwrap_or(0);
-                slot.last = slot.last.max(last);
-                if self.kept.contains(tenant) {
-                    slot.last = end;
+                allocation.last = allocation.last.max(last);
+                if self.kept.contains(alias) {
+                    allocation.last = end;
                 }
             }
         }
     }
 
-    /// A slot for every step that needs scratch memory, by the step's index.
+    /// A allocation for every step that needs scratch memory, by the step's index.
     fn add_workspaces(&mut self, steps: &[(usize, NodeId, Work)]) -> HashMap<usize, usize> {
         let mut workspaces = HashMap::new();
         for (i, (position, _, work)) in steps.iter().enumerate() {
             let Work::Run { kernel, .. } = work else { continue };
             let len = kernel.workspace();
             if len > 0 {
-                self.slots.push(Slot { len, first: *position, last: *position, exclusive: false });
-                self.tenants.push(Vec::new());
-                workspaces.insert(i, self.slots.len() - 1);
+                self.allocations.push(Allocation {
+                    len,
+                    first: *position,
+                    last: *position,
+                    exclusive: false,
+                });
+                self.aliases.push(Vec::new());
+                workspaces.insert(i, self.allocations.len() - 1);
             }
         }
         workspaces
     }
 
-    /// Buffers, and the buffer of every slot.
+    /// Buffers, and the buffer of every allocation.
     fn share(&self) -> (Vec<Buffer>, Vec<usize>) {
         let mut buffers: Vec<Buffer> = Vec::new();
         let mut lives: Vec<Vec<(usize, usize)>> = Vec::new();
-        let mut of_slot = vec![0; self.slots.len()];
-        let mut largest_first: Vec<usize> = (0..self.slots.len()).collect();
-        largest_first.sort_by_key(|&slot| (std::cmp::Reverse(self.slots[slot].len), slot));
-        for slot in largest_first {
-            let Slot { len, first, last, exclusive } = self.slots[slot];
+        let mut buffer_of = vec![0; self.allocations.len()];
+        let mut largest_first: Vec<usize> = (0..self.allocations.len()).collect();
+        largest_first
+            .sort_by_key(|&allocation| (std::cmp::Reverse(self.allocations[allocation].len), allocation));
+        for allocation in largest_first {
+            let Allocation { len, first, last, exclusive } = self.allocations[allocation];
             let fits = |buffer: &usize| {
                 buffers[*buffer].contents == Contents::Scratch
                     && lives[*buffer].iter().all(|&(from, to)| last < from || to < first)
             };
-            // Slots come largest first, so every buffer is large enough; the smallest wastes least.
+            // Allocations come largest first, so every buffer is large enough; the smallest wastes least.
             let shared = (0..buffers.len()).filter(fits).min_by_key(|&buffer| buffers[buffer].len);
             let buffer = shared.filter(|_| !exclusive).unwrap_or_else(|| {
                 let contents = if exclusive { Contents::Zeros } else { Contents::Scratch };
@@ -346,9 +358,9 @@ impl Memory<'_> {
                 buffers.len() - 1
             });
             lives[buffer].push((first, last));
-            of_slot[slot] = buffer;
+            buffer_of[allocation] = buffer;
         }
-        (buffers, of_slot)
+        (buffers, buffer_of)
     }
 
     /// The copies that a view out of alignment, or a pack with inputs that lie elsewhere, still needs.

@@ -1,14 +1,15 @@
-//! From a graph to a program: what is needed, in which order, fused where it is safe, split where it is too large, and in
-//! which memory.
+//! From a graph to a program: what is needed, in which order, fused where it is safe, sliced where it is too
+//! large, and in which memory.
 //!
-//! All shapes are known, so all memory is planned once: tensors get whole buffers by their lifetimes, views and
-//! packed tensors share memory, and an operation writes into its input's memory where nobody reads that input again.
+//! All shapes are known, so all memory is planned once: tensors get whole buffers by their lifetimes, views
+//! and packed tensors share memory, and an operation writes into its input's memory where nobody reads that
+//! input again.
 
 mod fusion;
 mod memory;
 mod order;
 mod program;
-mod split;
+mod slicing;
 mod updates;
 
 pub use program::{Buffer, Contents, Place, Program, Step, Work};
@@ -20,8 +21,9 @@ use crate::ops::prepared::PreparedOp;
 
 /// What a plan must know of the device that will run it.
 pub trait Target {
-    /// The device's kernel of an operation, whose output lies in the place of the input `in_place`, if any. The plan
-    /// reads off it how much workspace and constant data it needs; the program carries it to the device.
+    /// The device's kernel of an operation, whose output lies in the place of the input `in_place`, if any.
+    /// The plan reads off it how much workspace and constant data it needs; the program carries it to the
+    /// device.
     fn compile(&self, op: &PreparedOp, in_place: Option<usize>) -> Kernel;
 
     /// The multiple of f32 at which a tensor within a buffer must begin.
@@ -36,11 +38,12 @@ pub trait Target {
 /// The sizes that a device allows, in f32.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// The largest tensor that a kernel can be given. Operations on larger ones are split.
+    /// The largest tensor that a kernel can be given. Operations on larger ones are sliced.
     pub binding: usize,
-    /// The largest workspace. Operations that need a larger one are split.
+    /// The largest workspace. Operations that need a larger one are sliced.
     pub workspace: usize,
-    /// The largest buffer, and with it the largest tensor that slices can lie in. A device refuses larger ones.
+    /// The largest buffer, and with it the largest tensor that slices can lie in. A device refuses larger
+    /// ones.
     pub buffer: usize,
 }
 
@@ -49,8 +52,8 @@ pub struct Limits {
 pub struct Request {
     /// What the host reads after a run. A variable here gives its value before the run's updates.
     pub outputs: Vec<NodeId>,
-    /// Variables and the nodes whose values replace theirs at the end of a run, all at once: a variable that is
-    /// another's new value gives the value it had before.
+    /// Variables and the nodes whose values replace theirs at the end of a run, all at once: a variable that
+    /// is another's new value gives the value it had before.
     pub updates: Vec<(NodeId, NodeId)>,
     /// Whether operations are fused; results are the same up to rounding.
     pub fuse: bool,
@@ -66,8 +69,8 @@ pub fn plan(graph: &Graph, request: &Request, target: &dyn Target) -> Result<Pro
     if request.fuse {
         fusion::fuse(&mut graph, &request)?;
     }
-    let pieces = split::split(&graph, &request, target)?;
-    let order = order::schedule(&pieces.graph, &pieces.request);
-    let program = memory::assign(&pieces.graph, &pieces.request, &order, target, &pieces.kernels);
-    Ok(pieces.restore(program))
+    let sliced = slicing::slice(&graph, &request, target)?;
+    let order = order::schedule(&sliced.graph, &sliced.request);
+    let program = memory::assign(&sliced.graph, &sliced.request, &order, target, &sliced.kernels);
+    Ok(sliced.restore(program))
 }

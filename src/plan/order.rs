@@ -2,8 +2,9 @@ use super::Request;
 use crate::graph::NodeId;
 use crate::ops::Graph;
 
-/// The nodes that outputs and updates need, in an order in which they can run: as they were added, but with the
-/// updates (and what depends on them) last, so that nobody reads a variable after it was updated in place.
+/// The nodes that outputs and updates need, in an order in which they can run: as they were added, but with
+/// the updates (and what depends on them) last, so that nobody reads a variable after it was updated in
+/// place.
 pub fn schedule(graph: &Graph, request: &Request) -> Vec<NodeId> {
     let mut needed = vec![false; graph.len()];
     let updates = request.updates.iter().flat_map(|&(variable, value)| [variable, value]);

@@ -37,7 +37,7 @@ pub enum Work {
     /// Runs an operation's kernel. Where `in_place` is set, that input lies in the output's memory.
     Run {
         op: Op,
-        prepared: PreparedOp,
+        prepared: Box<PreparedOp>,
         in_place: Option<usize>,
         /// Made for one device.
         kernel: Kernel,
@@ -79,8 +79,8 @@ impl Step {
 pub struct Program {
     pub steps: Vec<Step>,
     pub buffers: Vec<Buffer>,
-    /// What the host reads after a run, in the order of the request; in the place of an updated variable, the node
-    /// that holds its value before the update.
+    /// What the host reads after a run, in the order of the request; in the place of an updated variable, the
+    /// node that holds its value before the update.
     pub outputs: Vec<NodeId>,
     /// The memory of inputs, variables and outputs: what the host may write and read.
     pub visible: BTreeMap<NodeId, Place>,

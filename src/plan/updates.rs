@@ -1,4 +1,5 @@
-//! Updates all happen at once, at the end of a run: whoever asks for a variable's value gets the one before it.
+//! Updates all happen at once, at the end of a run: whoever asks for a variable's value gets the one before
+//! it.
 
 use std::collections::{HashMap, HashSet};
 
@@ -7,11 +8,12 @@ use crate::graph::{GraphError, NodeId};
 use crate::ops::view::Pack;
 use crate::ops::{Graph, Op};
 
-/// The request with updates checked, and with a copy in the place of every output and every new value that lies in the
-/// memory of a variable that is itself updated (as when two variables swap).
+/// The request with updates checked, and with a copy in the place of every output and every new value that
+/// lies in the memory of a variable that is itself updated (as when two variables swap).
 ///
 /// # Errors
-/// [`GraphError::Shape`] where the updated node is no variable, is updated twice, or its value has another shape.
+/// [`GraphError::Shape`] where the updated node is no variable, is updated twice, or its value has another
+/// shape.
 pub fn separate(graph: &mut Graph, request: &Request) -> Result<Request, GraphError> {
     let mut updated = HashSet::new();
     let mut request = request.clone();

@@ -1,4 +1,4 @@
-use crate::audio::{AudioError, AudioSpec};
+use crate::audio::{AudioError, AudioFault, AudioSpec};
 use crate::device::DeviceError;
 use crate::engine::EngineError;
 use crate::model::{FileError, ModelError};
@@ -18,6 +18,9 @@ pub enum RecognizeError {
     /// The song cannot be read.
     #[error(transparent)]
     Audio(#[from] AudioError),
+    /// Samples in memory cannot be a song.
+    #[error("the samples cannot be recognised: {0}")]
+    Samples(#[from] AudioFault),
     /// A genre was asked for by a number that none has.
     #[error("there is no genre {genre}: there are {genres}, counted from 0")]
     NoSuchGenre {

@@ -6,6 +6,7 @@ mod explain;
 mod gathering;
 mod recognizer;
 mod silence;
+#[cfg(feature = "cli")]
 mod spectrogram;
 mod verdict;
 
@@ -15,6 +16,7 @@ pub use error::RecognizeError;
 pub use explain::{ExplainedFrame, Explainer};
 pub use recognizer::Recognizer;
 pub use silence::SILENT;
+#[cfg(feature = "cli")]
 pub use spectrogram::Spectrograph;
 pub use verdict::{Guess, TimedGuess, Verdict};
 

@@ -79,6 +79,22 @@ impl Recognizer {
         self.recognize_song(&song)
     }
 
+    /// Names the genre of samples in memory: planar, nominally in [−1, 1], of any number of channels at any rate. They are
+    /// mixed, resampled and normalised as those of a file are.
+    ///
+    /// # Errors
+    /// [`RecognizeError::Samples`] where the samples cannot be a song: none, too short, silent, not finite, or channels of
+    /// different lengths; [`RecognizeError::Device`] where the device fails.
+    pub fn recognize_samples(
+        &mut self,
+        channels: &[Vec<f32>],
+        sample_rate: u32,
+    ) -> Result<Verdict, RecognizeError> {
+        let config = &self.model.card.config;
+        let song = audio::load_samples(channels, sample_rate, &config.audio(), config.shortest_song())?;
+        self.recognize_song(&song)
+    }
+
     /// Names the genre of a song that is decoded.
     ///
     /// # Errors

@@ -30,6 +30,8 @@ pub use loss_scale::LossScale;
 pub use options::{Balance, RunConfig, TrainOptions};
 pub use preset::Preset;
 pub use profile::{Profile, ProfileRow};
-pub use run::{RunFolder, latest_model};
+pub use run::RunFolder;
+#[cfg(feature = "cli")]
+pub use run::latest_model;
 pub use schedule::{Plateau, Schedule, ScheduleKind};
 pub use session::{Ending, Metrics, Training, TrainingEvent, TrainingOutcome};

@@ -98,6 +98,7 @@ impl RunFolder {
 }
 
 /// The run below `runs` whose best model is newest.
+#[cfg(feature = "cli")]
 pub fn latest_model(runs: &Path) -> Option<RunFolder> {
     newest(runs, |folder| RunFolder(folder).best()).map(RunFolder)
 }

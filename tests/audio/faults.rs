@@ -618,3 +618,29 @@ fn names_that_songs_go_by() {
     }
     assert!(!has_audio_extension(Path::new("notes.txt")));
 }
+
+/// Decoders and readers of packets use the type of the system's errors for damage.
+#[test]
+fn damage_is_no_fault_of_the_disk() {
+    let Some(studio) = Studio::open("damage that looks like a disk's") else { return };
+    for (name, how) in [
+        ("a.m4a", "-c:a aac"),
+        ("a.aac", "-c:a aac -f adts"),
+        ("a.caf", "-c:a alac"),
+        ("a.aiff", "-c:a pcm_s16be"),
+        ("a.mp3", "-c:a libmp3lame"),
+        ("a.flac", "-c:a flac"),
+        ("a.mka", "-c:a flac"),
+    ] {
+        let Some(whole) = studio.song(name, 44_100, 1, 0.3, how) else { continue };
+        for at in 0..whole.len().min(600) {
+            for value in [0x00, 0x7f, 0xff] {
+                let mut damaged = whole.clone();
+                damaged[at] = value;
+                if let Err(fault) = decode_bytes(damaged) {
+                    assert!(!matches!(fault, AudioFault::Io(_)), "{name} {at} {value}: {fault}");
+                }
+            }
+        }
+    }
+}

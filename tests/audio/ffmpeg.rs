@@ -12,7 +12,7 @@ pub fn is_here(test: &str) -> bool {
 /// Says loudly that something is skipped; fails under `REQUIRE_FFMPEG=1`.
 pub fn skip(what: &str, why: &str) -> bool {
     assert!(std::env::var_os("REQUIRE_FFMPEG").is_none_or(|v| v != "1"), "{what}: {why}");
-    eprintln!("SKIPPED: {what}: {why}");
+    crate::common::skip(&format!("{what}: {why}"));
     false
 }
 

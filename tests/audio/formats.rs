@@ -1,6 +1,6 @@
 //! Every format, decoded here and by ffmpeg: the same samples, within the bound of its row.
 //!
-//! `cargo test --test audio formats -- --nocapture` prints the table.
+//! `cargo test --test program formats -- --nocapture` prints the table.
 
 use std::fs;
 use std::path::{Path, PathBuf};

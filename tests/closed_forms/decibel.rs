@@ -1,7 +1,7 @@
 use genre_recognizer::graph::Shape;
 use genre_recognizer::ops::log::{Decibel, DecibelGrad, Ln, LnGrad};
 
-use crate::{near, reference};
+use super::{near, reference};
 
 const KAPRE: Decibel = Decibel { range: 80.0 };
 
@@ -38,8 +38,8 @@ fn relative_to_the_maximum() {
     }
 }
 
-/// Because of that, moving along x (scaling a sample) changes nothing above the floor: ⟨x, dx⟩ = 0; and the first
-/// maximum carries the reference.
+/// Because of that, moving along x (scaling a sample) changes nothing above the floor: ⟨x, dx⟩ = 0; and the
+/// first maximum carries the reference.
 #[test]
 fn gradient_is_blind_to_loudness() {
     let shape = Shape::from([1, 1, 2, 3]);

@@ -1,9 +1,11 @@
-//! References against what can be said without computing: closed forms, symmetries, and numbers worked out elsewhere.
+//! References against what can be said without computing: closed forms, symmetries, and numbers worked out
+//! elsewhere.
 
 mod decibel;
 mod mel;
 mod stft;
 
+use approx::abs_diff_eq;
 use genre_recognizer::graph::{GraphOp, Shape};
 use genre_recognizer::ops::Op;
 
@@ -21,6 +23,5 @@ fn reference(op: impl Into<Op>, inputs: &[(Shape, Vec<f64>)]) -> Vec<f64> {
 /// Fails where `actual` is farther from `expected` than `tolerance` (NaN too).
 #[track_caller]
 fn near(actual: f64, expected: f64, tolerance: f64, what: &str) {
-    let error = (actual - expected).abs();
-    assert!(error <= tolerance, "{what}: {actual}, not {expected} (off by {error:e})");
+    assert!(abs_diff_eq!(actual, expected, epsilon = tolerance), "{what}: {actual}, not {expected}");
 }

@@ -1,7 +1,7 @@
 use genre_recognizer::graph::Shape;
 use genre_recognizer::ops::mel::{Mel, MelSpec};
 
-use crate::{near, reference};
+use super::{near, reference};
 
 const DEFAULT: MelSpec = MelSpec { sample_rate: 44_100, n_fft: 2048, mels: 128, low: 30.0, high: 16_000.0 };
 
@@ -49,8 +49,8 @@ fn unit_area() {
     }
 }
 
-/// Neighbouring triangles share edges: below the peak of unit height they add up to one. In the bank they have unit
-/// area instead, so each is put back to unit height first.
+/// Neighbouring triangles share edges: below the peak of unit height they add up to one. In the bank they
+/// have unit area instead, so each is put back to unit height first.
 #[test]
 fn neighbours_add_up() {
     let mel =

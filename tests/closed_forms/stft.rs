@@ -4,7 +4,7 @@ use genre_recognizer::graph::Shape;
 use genre_recognizer::ops::stft::{PowerStft, PowerStftGrad};
 use genre_recognizer::rng::Rng;
 
-use crate::{near, reference};
+use super::{near, reference};
 
 const N: usize = 64;
 const BINS: usize = N / 2 + 1;
@@ -27,7 +27,8 @@ fn power(stft: PowerStft, data: Vec<f64>) -> Vec<f64> {
     reference(stft, &[audio(data)])
 }
 
-/// A cosine of amplitude a on bin k: the Hann window's spectrum n/2, −n/4 on both sides, zero elsewhere, times a/2.
+/// A cosine of amplitude a on bin k: the Hann window's spectrum n/2, −n/4 on both sides, zero elsewhere,
+/// times a/2.
 #[test]
 fn tone_on_a_bin() {
     let (a, n) = (0.7, N as f64);
@@ -117,8 +118,8 @@ fn reflection_at_the_edges() {
     }
 }
 
-/// With the hop a quarter of the window the squared windows add up to 3/2, so the gradient of all power (both halves
-/// of the spectrum) is 2·n·3/2·x wherever all frames are there.
+/// With the hop a quarter of the window the squared windows add up to 3/2, so the gradient of all power (both
+/// halves of the spectrum) is 2·n·3/2·x wherever all frames are there.
 #[test]
 fn gradient_of_energy() {
     let stft = PowerStft { n_fft: N, hop: N / 4, centred: false };

@@ -67,6 +67,8 @@ fn program(folder: &Path, arguments: &str) -> Command {
     command.current_dir(folder).args(arguments.split_whitespace());
     // Decoded songs are kept here, not in the user's own folder.
     command.env("XDG_CACHE_HOME", folder.join(".cache")).env("HOME", folder);
+    // Mesa's drivers keep what they compile; without a folder that outlives this one, every process compiles anew.
+    command.env("MESA_SHADER_CACHE_DIR", env!("CARGO_TARGET_TMPDIR"));
     command
 }
 

@@ -1,30 +1,66 @@
-//! What several test programs share.
+//! What tests share: adapters, and a record of what was skipped.
 
-use std::sync::{Arc, OnceLock};
+pub mod skipped;
+
+use std::sync::{Arc, Mutex};
 
 use genre_recognizer::device::gpu::Gpu;
-use genre_recognizer::device::{Device, Precision};
+use genre_recognizer::device::{Device, DeviceError, Precision};
+pub use skipped::skip;
 
-/// A GPU adapter, a software one too; none where there is none, which fails under `REQUIRE_GPU=1`. All tests of a
-/// program share it, and with it the kernels that were compiled.
-pub fn gpu() -> Option<Arc<dyn Device>> {
-    static GPU: OnceLock<Option<Gpu>> = OnceLock::new();
-    let required = std::env::var("REQUIRE_GPU").is_ok_and(|value| value == "1");
-    let gpu = GPU.get_or_init(|| match Gpu::open() {
-        Ok(gpu) => Some(gpu),
-        Err(error) if required => panic!("REQUIRE_GPU=1, but {error}"),
-        Err(_) => None,
-    });
-    gpu.clone().map(|gpu| Arc::new(gpu) as Arc<dyn Device>)
+/// Open adapters of one precision that no test uses.
+type Free = Mutex<Vec<Gpu>>;
+
+/// An adapter that the next test gets when this one's thread ends.
+struct Lent {
+    gpu: Result<Gpu, DeviceError>,
+    free: &'static Free,
 }
 
-/// The adapter of [`gpu`] at mixed precision; none where it has none.
+impl Lent {
+    fn new(free: &'static Free, precision: Precision) -> Self {
+        let found = free.lock().unwrap().pop();
+        let gpu = found.map_or_else(|| Gpu::open_at(precision), Ok);
+        match &gpu {
+            Err(error @ DeviceError::NoMixedPrecision { .. }) => skip(&error.to_string()),
+            Err(error) => {
+                let required = std::env::var("REQUIRE_GPU").is_ok_and(|value| value == "1");
+                assert!(!required, "REQUIRE_GPU=1, but {error}");
+                skip(&format!("on a GPU: {error}"));
+            }
+            Ok(_) => (),
+        }
+        Self { gpu, free }
+    }
+
+    fn get(&self) -> Option<Arc<dyn Device>> {
+        self.gpu.clone().ok().map(|gpu| Arc::new(gpu) as Arc<dyn Device>)
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        if let (Ok(gpu), Ok(mut free)) = (&self.gpu, self.free.lock()) {
+            free.push(gpu.clone());
+        }
+    }
+}
+
+/// A GPU adapter, a software one too; none where there is none, which fails under `REQUIRE_GPU=1` and is recorded as
+/// skipped otherwise.
+///
+/// While a test runs, its adapter is its own: a software adapter compiles kernels on the one thread of its queue, where
+/// two tests would wait for each other. What one test had compiled, later ones find compiled.
+pub fn gpu() -> Option<Arc<dyn Device>> {
+    static FREE: Free = Mutex::new(Vec::new());
+    thread_local!(static LENT: Lent = Lent::new(&FREE, Precision::F32));
+    LENT.with(Lent::get)
+}
+
+/// As [`gpu`], opened for mixed precision; none where the adapter has none.
 #[allow(dead_code)]
 pub fn mixed_gpu() -> Option<Arc<dyn Device>> {
-    static GPU: OnceLock<Option<Arc<dyn Device>>> = OnceLock::new();
-    let open = || {
-        let found = gpu()?.at(Precision::Mixed);
-        found.map_err(|error| eprintln!("SKIPPED in mixed precision: {error}")).ok()
-    };
-    GPU.get_or_init(open).clone()
+    static FREE: Free = Mutex::new(Vec::new());
+    thread_local!(static LENT: Lent = Lent::new(&FREE, Precision::Mixed));
+    LENT.with(Lent::get)
 }

@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use crate::program::{Place, Ran, tone, wait_for};
-use crate::server::{Page, Server};
+use super::program::{Place, Ran, tone, wait_for};
+use super::server::{Page, Server};
 
 /// yt-dlp, or none with a loud word.
 fn yt_dlp() -> Option<PathBuf> {
@@ -20,7 +20,7 @@ fn yt_dlp() -> Option<PathBuf> {
     }
     let required = std::env::var("REQUIRE_YT_DLP").is_ok_and(|value| value == "1");
     assert!(!required, "REQUIRE_YT_DLP=1, but {} does not run", program.display());
-    eprintln!("SKIPPED: no yt-dlp; install it or name it with YT_DLP");
+    crate::common::skip("no yt-dlp; install it or name it with YT_DLP");
     None
 }
 

@@ -2,7 +2,6 @@ use genre_recognizer::ops::activation::LeakyRelu;
 use genre_recognizer::ops::bias::Bias;
 use genre_recognizer::ops::dropout::Dropout;
 use genre_recognizer::ops::mask::Mask;
-use genre_recognizer::ops::residual_add::Add;
 use genre_recognizer::rng::Rng;
 
 use super::harness::{Case, signed};
@@ -15,20 +14,6 @@ fn leaky_relu() {
             Case::of(LeakyRelu { slope }, vec![signed(&mut rng, shape)], &[0]).check();
         }
     }
-}
-
-#[test]
-fn add() {
-    let mut rng = Rng::new(11);
-    let inputs = vec![signed(&mut rng, [2, 3, 5]), signed(&mut rng, [2, 3, 5])];
-    Case::of(Add, inputs, &[0, 1]).check();
-    let twice = Case {
-        name: "add",
-        inputs: vec![signed(&mut rng, [7])],
-        wrt: vec![0],
-        build: Box::new(|graph, x| graph.add(Add.into(), &[x[0], x[0]]).unwrap()),
-    };
-    twice.check();
 }
 
 #[test]

@@ -5,8 +5,8 @@ use genre_recognizer::rng::Rng;
 
 use super::harness::{Case, signed, uniform};
 
-/// Centred or not; hops that divide nothing, that overlap much, and that leave samples between frames; the shortest
-/// audio there is.
+/// Centred or not; hops that divide nothing, that overlap much, and that leave samples between frames; the
+/// shortest audio there is.
 #[test]
 fn stft() {
     let mut rng = Rng::new(50);

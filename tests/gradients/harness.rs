@@ -1,8 +1,9 @@
 //! Central differences in f64 against the gradients that the graph appends.
 //!
-//! Every case is checked three times, with a random upstream gradient each time: the operation alone; in the middle
-//! of a graph, with something nonlinear before each input and behind the output; and with every input consumed
-//! several times. Constants are added before each kink so that values stand where they were put, far away from it.
+//! Every case is checked three times, with a random upstream gradient each time: the operation alone; in the
+//! middle of a graph, with something nonlinear before each input and behind the output; and with every input
+//! consumed several times. Constants are added before each kink so that values stand where they were put, far
+//! away from it.
 
 use std::collections::HashMap;
 
@@ -10,8 +11,8 @@ use genre_recognizer::device::reference::evaluate;
 use genre_recognizer::graph::{NodeId, Shape};
 use genre_recognizer::ops::activation::LeakyRelu;
 use genre_recognizer::ops::dense::{Form, Matmul};
+use genre_recognizer::ops::elementwise::Binary::Add;
 use genre_recognizer::ops::loss::Softmax;
-use genre_recognizer::ops::residual_add::Add;
 use genre_recognizer::ops::source::Input;
 use genre_recognizer::ops::view::View;
 use genre_recognizer::ops::{Graph, Op};
@@ -130,8 +131,9 @@ impl Wired {
         self.add(Softmax, &[y])
     }
 
-    /// Checks the gradients of `output` to all of `wrt`, element by element, for an upstream gradient of `scale`;
-    /// gives the worst error, relative to the larger of the element and the tensor's root mean square.
+    /// Checks the gradients of `output` to all of `wrt`, element by element, for an upstream gradient of
+    /// `scale`; gives the worst error, relative to the larger of the element and the tensor's root mean
+    /// square.
     fn check(&mut self, what: &str, output: NodeId, scale: f64, wrt: &[NodeId]) -> f64 {
         let (shape, mut weights) = signed(&mut self.rng, self.graph.shape(output).clone());
         weights.iter_mut().for_each(|weight| *weight *= scale);

@@ -1,7 +1,7 @@
 use genre_recognizer::ops::activation::{LeakyRelu, LeakyReluGrad};
 use genre_recognizer::rng::Rng;
 
-use crate::harness::{Case, devices, normal};
+use super::harness::{Case, devices, normal};
 
 /// One element, under and over a workgroup, over a task of the CPU device, and fours of elements.
 const SHAPES: [[usize; 4]; 5] = [[1, 1, 1, 1], [2, 3, 5, 7], [1, 17, 3, 31], [3, 1, 65, 97], [2, 3, 21, 22]];

@@ -8,11 +8,12 @@ use genre_recognizer::ops::batch_norm::{
 use genre_recognizer::rng::Rng;
 use proptest::prelude::*;
 
-use crate::harness::{Case, devices, normal, uniform};
+use super::harness::{Case, devices, normal, uniform};
 
-/// Planes and rows, primes, one channel, one sample, more than one task of the CPU device (16384), more than one f32 block
-/// of a plane (8192); on a GPU both sides of a channel by one invocation (16 elements, 128 of rows), by a workgroup of 64
-/// (1024), by one of 256 (2048), and in chunks; planes that divide into fours, and that do not.
+/// Planes and rows, primes, one channel, one sample, more than one task of the CPU device (16384), more than
+/// one f32 block of a plane (8192); on a GPU both sides of a channel by one invocation (16 elements, 128 of
+/// rows), by a workgroup of 64 (1024), by one of 256 (2048), and in chunks; planes that divide into fours,
+/// and that do not.
 fn shapes() -> Vec<Shape> {
     vec![
         [3, 5, 7, 13].into(),
@@ -117,7 +118,8 @@ fn large_chunks() {
     check(BatchNormSums { slope: Some(0.3) }, inputs, true, &devices);
 }
 
-/// The batch's own statistics and sums, chained as in a network, far from zero: mean 1000, standard deviation 1 to 3.
+/// The batch's own statistics and sums, chained as in a network, far from zero: mean 1000, standard deviation
+/// 1 to 3.
 #[test]
 fn large_means() {
     let devices = devices();
@@ -127,8 +129,8 @@ fn large_means() {
     }
 }
 
-/// The harness allows an error relative to the RMS of means and variances together, which large means loosen: here
-/// every variance is held to its own size.
+/// The harness allows an error relative to the RMS of means and variances together, which large means loosen:
+/// here every variance is held to its own size.
 #[test]
 fn variance_of_large_means() {
     use genre_recognizer::device::LoadOptions;

@@ -1,7 +1,7 @@
 use genre_recognizer::ops::bias::{Bias, BiasGrad};
 use genre_recognizer::rng::Rng;
 
-use crate::harness::{Case, normal};
+use super::harness::{Case, normal};
 
 #[test]
 fn bias() {

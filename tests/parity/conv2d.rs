@@ -8,7 +8,7 @@ use genre_recognizer::ops::conv2d::{Conv2d, Conv2dInputGrad, Conv2dWeightGrad};
 use genre_recognizer::rng::Rng;
 use proptest::prelude::*;
 
-use crate::harness::{Case, normal};
+use super::harness::{Case, normal};
 
 /// A convolution's sizes; channels are those of one group.
 #[derive(Clone, Copy, Debug)]
@@ -100,8 +100,8 @@ fn beyond_one_tile() {
     check(Sizes { n: 1, c: 5, k: 66, image: [31, 33], kernel: [3, 5], stride: [2, 1], ..PLAIN }, 34);
 }
 
-/// Three rows of taps and enough channels, where the CPU device filters by tiles of four rows: heights and widths on both
-/// sides of tiles and vectors, more and fewer samples than are taken together, all paddings.
+/// Three rows of taps and enough channels, where the CPU device filters by tiles of four rows: heights and
+/// widths on both sides of tiles and vectors, more and fewer samples than are taken together, all paddings.
 #[test]
 fn tiles_of_rows() {
     let enough = Sizes { c: 9, k: 11, ..PLAIN };
@@ -123,9 +123,9 @@ fn long_sums() {
     check(Sizes { n: 3, c: 2, k: 5, image: [65, 67], ..PLAIN }, 42);
 }
 
-/// On both sides of the rules that choose tiles on a GPU: products of more than 2²⁴ multiplications with one, two and
-/// four columns a thread; a weight gradient with one and with two; kernels whose taps need several stages, and too many
-/// for the weight gradient's tiles.
+/// On both sides of the rules that choose tiles on a GPU: products of more than 2²⁴ multiplications with one,
+/// two and four columns a thread; a weight gradient with one and with two; kernels whose taps need several
+/// stages, and too many for the weight gradient's tiles.
 #[test]
 fn tiles() {
     check(Sizes { n: 3, c: 17, k: 33, image: [37, 41], ..PLAIN }, 51);

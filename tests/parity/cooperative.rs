@@ -1,7 +1,7 @@
-//! The kernel on matrix units, without any: in a copy of its shader the matrices are computed by the first thread of each
-//! subgroup, element by element, and everything else stays as it is. So an adapter that has 16-bit floats alone, a software
-//! one too, shows that blocks, squares, strides, parts and borders are right. What is not shown is what a driver makes of
-//! the matrices.
+//! The kernel on matrix units, without any: in a copy of its shader the matrices are computed by the first
+//! thread of each subgroup, element by element, and everything else stays as it is. So an adapter that has
+//! 16-bit floats alone, a software one too, shows that blocks, squares, strides, parts and borders are right.
+//! What is not shown is what a driver makes of the matrices.
 
 use std::collections::HashMap;
 
@@ -9,10 +9,11 @@ use genre_recognizer::graph::{GraphOp, Shape};
 use genre_recognizer::ops::kernel::{Binding, Cooperative, GpuKernel, Launch, Mixed};
 use wgpu::util::DeviceExt;
 
-use crate::harness::{Case, common};
-use crate::mixed::{convolutions, exact, products, to_half};
+use super::harness::{Case, common};
+use super::mixed::{convolutions, exact, products, to_half};
 
-/// What stands for the matrices: of the operands where they lie in workgroup memory, of sums which of four they are.
+/// What stands for the matrices: of the operands where they lie in workgroup memory, of sums which of four
+/// they are.
 const MATRICES: &str = "
 alias Left = vec2u;
 alias Right = vec2u;
@@ -160,8 +161,8 @@ impl Adapter {
     }
 }
 
-/// Sides of 8 and 16, blocks of two by two squares and of four in a row, subgroups that are as large as they may be and
-/// half of that.
+/// Sides of 8 and 16, blocks of two by two squares and of four in a row, subgroups that are as large as they
+/// may be and half of that.
 fn cases() -> Vec<(Case, Cooperative, usize)> {
     let units = |side, subgroup| Cooperative { side, subgroup };
     let one = [1, 1];
@@ -182,7 +183,7 @@ fn cases() -> Vec<(Case, Cooperative, usize)> {
 fn blocks_of_matrices_cover_the_product() {
     let Some(adapter) = Adapter::open() else {
         assert!(common::mixed_gpu().is_none());
-        return eprintln!("SKIPPED: no adapter with 16-bit floats was found");
+        return common::skip("no adapter with 16-bit floats was found");
     };
     let mut seen = HashMap::new();
     for (mut case, units, subgroup) in cases() {

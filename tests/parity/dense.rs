@@ -7,7 +7,7 @@ use genre_recognizer::ops::dense::{Form, Matmul};
 use genre_recognizer::rng::Rng;
 use proptest::prelude::*;
 
-use crate::harness::{Case, normal};
+use super::harness::{Case, normal};
 
 fn check(form: Form, sizes: [usize; 3], seed: u64) {
     case(form, sizes, seed).check();

@@ -2,7 +2,7 @@ use genre_recognizer::graph::Shape;
 use genre_recognizer::ops::dropout::Dropout;
 use genre_recognizer::rng::Rng;
 
-use crate::harness::{Case, normal};
+use super::harness::{Case, normal};
 
 /// The reference draws the mask, so a wrong mask shows as wrong values: kept elements are far from zero.
 #[test]

@@ -3,7 +3,7 @@ use genre_recognizer::ops::Op;
 use genre_recognizer::ops::log::{Decibel, DecibelGrad, Ln, LnGrad};
 use genre_recognizer::rng::Rng;
 
-use crate::harness::{Case, normal};
+use super::harness::{Case, normal};
 
 const SHAPES: &[[usize; 4]] = &[[1, 1, 1, 1], [2, 3, 5, 7], [3, 1, 17, 31], [2, 2, 33, 65], [1, 1, 13, 1]];
 
@@ -35,7 +35,8 @@ fn natural() {
 fn decibel() {
     let mut rng = Rng::new(32);
     for &shape in SHAPES {
-        // All above the floor; many below it; below what counts as silence, where the range matters, and all of it.
+        // All above the floor; many below it; below what counts as silence, where the range matters, and all
+        // of it.
         for (low, high) in [(-4.0, 3.0), (-9.0, 3.0), (-14.0, -7.0), (-20.0, -11.0)] {
             let x = powers(&mut rng, shape, low, high);
             let dy = normal(&mut rng, shape, 1.0);

@@ -5,7 +5,7 @@ use genre_recognizer::ops::mel::{Mel, MelSpec};
 use genre_recognizer::ops::stft::PowerStft;
 use genre_recognizer::rng::Rng;
 
-use crate::harness::{Case, normal};
+use super::harness::{Case, normal};
 
 const CASES: &[(usize, usize, bool, usize, [usize; 3])] = &[
     // n_fft, hop, centred, filters, audio [N, C, L]

@@ -2,7 +2,7 @@ use genre_recognizer::graph::Shape;
 use genre_recognizer::ops::loss::{CrossEntropy, CrossEntropyGrad, Softmax, SoftmaxGrad};
 use genre_recognizer::rng::Rng;
 
-use crate::harness::{Case, normal, uniform};
+use super::harness::{Case, normal, uniform};
 
 /// N and K; K across the 64 threads of a row.
 const SHAPES: [[usize; 2]; 6] = [[1, 1], [3, 7], [2, 65], [67, 30], [5, 131], [1, 64]];

@@ -2,7 +2,7 @@ use genre_recognizer::graph::Shape;
 use genre_recognizer::ops::mask::Mask;
 use genre_recognizer::rng::Rng;
 
-use crate::harness::{Case, normal, uniform};
+use super::harness::{Case, normal, uniform};
 
 /// Factors of 0 and 1, more often 1.
 fn stripes(rng: &mut Rng, shape: [usize; 2]) -> (Shape, Vec<f32>) {

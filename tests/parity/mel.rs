@@ -1,7 +1,7 @@
 use genre_recognizer::ops::mel::{Mel, MelSpec};
 use genre_recognizer::rng::Rng;
 
-use crate::harness::{Case, uniform};
+use super::harness::{Case, uniform};
 
 const CASES: &[(usize, usize, f64, f64, [usize; 3])] = &[
     // n_fft, filters, low, high, [N, C, T]

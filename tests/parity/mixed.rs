@@ -1,5 +1,5 @@
-//! Products in mixed precision. On operands that f16 holds exactly nothing is rounded but the sums, which are f32: there the
-//! tolerance is that of f32. On others the bound follows from the rounding of both operands.
+//! Products in mixed precision. On operands that f16 holds exactly nothing is rounded but the sums, which are
+//! f32: there the tolerance is that of f32. On others the bound follows from the rounding of both operands.
 //!
 //! An adapter with matrix units runs these tests on them; none has been at hand, see `cooperative`.
 
@@ -12,7 +12,7 @@ use genre_recognizer::ops::conv2d::{Conv2d, Conv2dInputGrad, Conv2dWeightGrad};
 use genre_recognizer::ops::dense::{Form, Matmul};
 use genre_recognizer::rng::Rng;
 
-use crate::harness::{Case, common, normal};
+use super::harness::{Case, common, normal};
 
 /// The nearest number that f16 holds, of two the even one.
 pub fn to_half(value: f32) -> f32 {
@@ -90,7 +90,8 @@ pub fn products([m, n, k]: [usize; 3], seed: u64) -> Vec<Case> {
     forms.into_iter().map(case).collect()
 }
 
-/// Odd and prime sizes, sums of no multiple of 4 or of a tile, groups, strides, parts of a sum, several tiles.
+/// Odd and prime sizes, sums of no multiple of 4 or of a tile, groups, strides, parts of a sum, several
+/// tiles.
 pub fn cases() -> Vec<Case> {
     let one = [1, 1];
     [
@@ -137,8 +138,8 @@ fn run(case: &Case, device: &dyn Device) -> Vec<f32> {
     case.run(device, &graph, &inputs, &zeros, output)
 }
 
-/// Rounding an operand changes it by at most 2^-11 of itself, or of 2^-14 where it is smaller; so a product changes by
-/// 2^-10 of its magnitude, and a sum by as much of the sum of magnitudes.
+/// Rounding an operand changes it by at most 2^-11 of itself, or of 2^-14 where it is smaller; so a product
+/// changes by 2^-10 of its magnitude, and a sum by as much of the sum of magnitudes.
 #[test]
 fn other_operands_are_rounded_and_no_more() {
     let Some(device) = device() else { return };
@@ -158,8 +159,8 @@ fn other_operands_are_rounded_and_no_more() {
     }
 }
 
-/// What f16 does not hold is not finite in any result that it is part of. (It may be multiplied with the zeros beyond a
-/// border too, which makes NaN.)
+/// What f16 does not hold is not finite in any result that it is part of. (It may be multiplied with the
+/// zeros beyond a border too, which makes NaN.)
 #[test]
 fn what_is_too_large_is_never_hidden() {
     let Some(device) = device() else { return };

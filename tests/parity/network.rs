@@ -1,5 +1,5 @@
-//! The launches of the default network's training step: within the limits that every adapter has, and what is to be
-//! expected of them on a card, as a table.
+//! The launches of the default network's training step: within the limits that every adapter has, and what is
+//! to be expected of them on a card, as a table.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,7 +9,7 @@ use genre_recognizer::ops::kernel::{GpuKernel, Kernel};
 use genre_recognizer::ops::prepared::PreparedOp;
 use genre_recognizer::plan::{Step, Target, Work, plan};
 
-use crate::launches;
+use super::launches;
 
 /// A GPU of which only the kernels are asked.
 struct AnyGpu;
@@ -66,8 +66,8 @@ fn launches_of_the_network_fit_every_adapter() {
     }
 }
 
-/// The table of docs/performance.md, "What the WGSL kernels should reach": `EXPECTED_TABLE=64 cargo test --test parity
-/// expected -- --nocapture`; `TFLOPS` and `GBS` are the card's rates.
+/// The table of docs/performance.md, "On a hardware GPU": `EXPECTED_TABLE=64 cargo test
+/// --test engine expected -- --nocapture`; `TFLOPS` and `GBS` are the card's rates.
 #[test]
 fn expected_times() {
     let number = |name: &str| std::env::var(name).ok().and_then(|value| value.parse::<f64>().ok());
@@ -88,7 +88,8 @@ fn expected_times() {
             let constant = |name| launch.constants.iter().find(|c| c.0 == name).map(|c| c.1);
             let tile = constant("ROWS").zip(constant("COLUMNS"));
             if let Some((rows, columns)) = tile.filter(|_| launch.shader.name == "conv2d") {
-                // Multiplications among: loads of 4 rows and of one column, three more for a column, two for the loop.
+                // Multiplications among: loads of 4 rows and of one column, three more for a column, two for
+                // the loop.
                 let products = rows * columns;
                 let filled = f64::min(1.0, f64::from(workgroups * threads) / 16_384.0);
                 issue = Some(filled * products / (products + rows / 4.0 + 4.0 * columns + 2.0));

@@ -1,9 +1,9 @@
 use genre_recognizer::graph::Shape;
 use genre_recognizer::ops::Op;
-use genre_recognizer::ops::optimizer::{Adam, Common, GlobalNorm, Sgd};
+use genre_recognizer::ops::optimizer::{Adam, GlobalNorm, Sgd, UpdateSettings};
 use genre_recognizer::rng::Rng;
 
-use crate::harness::{Case, normal, uniform};
+use super::harness::{Case, normal, uniform};
 
 const BROKEN: [f32; 4] = [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, -f32::NAN];
 
@@ -27,7 +27,7 @@ fn global_norm() {
     }
 }
 
-fn updates(common: Common) -> [(Op, usize); 3] {
+fn updates(common: UpdateSettings) -> [(Op, usize); 3] {
     let adam = Adam { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, decoupled: false, common };
     [
         (Sgd { momentum: 0.9, common }.into(), 2),
@@ -36,8 +36,8 @@ fn updates(common: Common) -> [(Op, usize); 3] {
     ]
 }
 
-/// State, gradients of a loss of this scale, norm, schedule; the state's last row is a second moment, so no value of it may
-/// be negative.
+/// State, gradients of a loss of this scale, norm, schedule; the state's last row is a second moment, so no
+/// value of it may be negative.
 fn inputs(
     rng: &mut Rng,
     rows: usize,
@@ -64,7 +64,7 @@ fn update() {
         (1028, 516, 0.5),
         (1028, 515, 0.5),
     ] {
-        let common = Common { max_norm, weight_decay: 0.1, decayed };
+        let common = UpdateSettings { max_norm, weight_decay: 0.1, decayed };
         for (op, rows) in updates(common) {
             for (broken, scale) in [(0.0, 1.0), (2.0, 1.0), (0.0, 4096.0)] {
                 let inputs = inputs(&mut rng, rows, len, [7.5, broken], scale);

@@ -3,9 +3,10 @@ use genre_recognizer::ops::Op;
 use genre_recognizer::ops::pool::{AveragePool, AveragePoolGrad, MaxPool, MaxPoolGrad, Window};
 use genre_recognizer::rng::Rng;
 
-use crate::harness::{Case, normal};
+use super::harness::{Case, normal};
 
-/// x [N, C, H, W], window and stride: side by side, overlapping, with gaps, the whole plane, a single element.
+/// x [N, C, H, W], window and stride: side by side, overlapping, with gaps, the whole plane, a single
+/// element.
 const SHAPES: [([usize; 4], [usize; 2], [usize; 2]); 8] = [
     ([2, 3, 7, 5], [2, 2], [2, 2]),
     ([1, 2, 6, 34], [2, 2], [2, 2]),

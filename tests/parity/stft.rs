@@ -3,7 +3,7 @@ use genre_recognizer::ops::Operation;
 use genre_recognizer::ops::stft::{PowerStft, PowerStftGrad};
 use genre_recognizer::rng::Rng;
 
-use crate::harness::{Case, normal};
+use super::harness::{Case, normal};
 
 const CASES: &[(usize, usize, bool, [usize; 3])] = &[
     // n_fft, hop, centred, audio [N, C, L]

@@ -1,7 +1,6 @@
 //! What the plan may change is speed and memory, never a result: against the graph evaluated node by node.
 
-#[path = "../common/mod.rs"]
-mod common;
+use crate::common;
 mod split;
 
 use std::collections::HashMap;
@@ -11,11 +10,11 @@ use genre_recognizer::device::{Device, Executable, LoadOptions, cpu::Cpu, refere
 use genre_recognizer::graph::{GraphOp, NodeId, Shape};
 use genre_recognizer::ops::activation::{LeakyRelu, LeakyReluGrad};
 use genre_recognizer::ops::batch_norm::{BatchNorm, BatchStats};
+use genre_recognizer::ops::elementwise::Binary::Add;
 use genre_recognizer::ops::kernel::Kernel;
 use genre_recognizer::ops::log::{Decibel, Ln};
 use genre_recognizer::ops::mel::{Mel, MelSpec};
 use genre_recognizer::ops::prepared::PreparedOp;
-use genre_recognizer::ops::residual_add::Add;
 use genre_recognizer::ops::source::{Input, Variable};
 use genre_recognizer::ops::stft::PowerStft;
 use genre_recognizer::ops::view::{Pack, View};
@@ -64,7 +63,8 @@ fn load(graph: &Graph, request: &Request, target: &dyn Target, device: &dyn Devi
     loaded
 }
 
-/// Two runs on the device against two evaluations of the graph with the updates between: outputs and variables.
+/// Two runs on the device against two evaluations of the graph with the updates between: outputs and
+/// variables.
 fn check_runs(graph: &Graph, request: &Request, target: &dyn Target, device: &dyn Device, given: &Values) {
     let mut loaded = load(graph, request, target, device);
     let mut given = given.clone();
@@ -141,8 +141,8 @@ impl Builder {
     }
 }
 
-/// Fused and unfused programs on every device against the f64 reference; returns the names of the operations that
-/// the fused one runs.
+/// Fused and unfused programs on every device against the f64 reference; returns the names of the operations
+/// that the fused one runs.
 fn check_fused(b: &Builder, outputs: &[NodeId]) -> Vec<&'static str> {
     let given = b.given.iter().map(|(&id, v)| (id, v.iter().map(|&v| f64::from(v)).collect())).collect();
     let expected = reference::evaluate::<f64>(&b.graph, &given, outputs);

@@ -11,9 +11,13 @@ use genre_recognizer::model::{
 use genre_recognizer::ops::activation::{LeakyRelu, LeakyReluGrad};
 use genre_recognizer::ops::batch_norm::{BatchNorm, BatchNormInputGrad, BatchNormSums, BatchStats};
 use genre_recognizer::ops::bias::{Bias, BiasGrad};
+use genre_recognizer::ops::concat::{Concat, Pad, Slice};
 use genre_recognizer::ops::conv2d::{Conv2d, Conv2dInputGrad, Conv2dWeightGrad};
 use genre_recognizer::ops::dense::{Form, Matmul};
 use genre_recognizer::ops::dropout::Dropout;
+use genre_recognizer::ops::elementwise::Binary::{Add, Mul, Sub};
+use genre_recognizer::ops::elementwise::Unary::{Sigmoid, Square};
+use genre_recognizer::ops::elementwise::{Axes, Expand, Reduce};
 use genre_recognizer::ops::kernel::Kernel;
 use genre_recognizer::ops::log::{Decibel, DecibelGrad, Ln, LnGrad};
 use genre_recognizer::ops::loss::{CrossEntropy, Softmax, SoftmaxGrad};
@@ -21,9 +25,8 @@ use genre_recognizer::ops::mask::Mask;
 use genre_recognizer::ops::mel::{Mel, MelSpec};
 use genre_recognizer::ops::pool::{AveragePool, AveragePoolGrad, MaxPool, MaxPoolGrad, Window};
 use genre_recognizer::ops::prepared::PreparedOp;
-use genre_recognizer::ops::residual_add::Add;
+use genre_recognizer::ops::slicing::Join;
 use genre_recognizer::ops::source::{Input, Variable};
-use genre_recognizer::ops::split::Join;
 use genre_recognizer::ops::stft::{PowerStft, PowerStftGrad};
 use genre_recognizer::ops::{Graph, Op};
 use genre_recognizer::plan::{Limits, Program, Request, Target, Work, plan};
@@ -154,7 +157,22 @@ fn cases() -> Vec<Case> {
     let leaky = LeakyRelu { slope: 0.3 };
     case(leaky.into(), &[row]);
     case(LeakyReluGrad(leaky).into(), &[image, image]);
-    case(Add.into(), &[image, image]);
+    for op in [Add, Sub, Mul] {
+        case(op.into(), &[image, image]);
+        case(op.into(), &[image, &[1, 3, 1, 1]]);
+        case(op.into(), &[&[1, 3, 6, 1], image]);
+    }
+    case(Expand { factor: 2.0, repeats: vec![1, 3] }.into(), &[&[7, 1, 6]]);
+    case(Square.into(), &[row]);
+    case(Sigmoid.into(), &[row]);
+    for mean in [false, true] {
+        case(Reduce { mean, axes: Axes::These(vec![1, 3]) }.into(), &[image]);
+    }
+    case(Reduce::sum(Axes::These(vec![0, 2])).into(), &[image]);
+    case(Reduce::sum(Axes::All).into(), &[image]);
+    case(Concat { axis: 1 }.into(), &[image, &[7, 2, 6, 9]]);
+    case(Slice { axis: 1, start: 1, len: 2 }.into(), &[image]);
+    case(Pad { axis: 2, before: 1, behind: 2 }.into(), &[image]);
     case(Bias.into(), &[image, &[3]]);
     case(BiasGrad.into(), &[image]);
     case(BatchStats.into(), &[image]);
@@ -201,13 +219,13 @@ fn cases() -> Vec<Case> {
     cases
 }
 
-/// Alone and in the middle of a graph, in slices of three rows, of two, and of one. What works sample by sample gives the
-/// same bits on the CPU device, everything else up to the rounding of sums.
+/// Alone and in the middle of a graph, in slices of three rows, of two, and of one. What works sample by
+/// sample gives the same bits on the CPU device, everything else up to the rounding of sums.
 #[test]
 fn every_operation_in_slices() {
     for (seed, Case { op, shapes }) in cases().into_iter().enumerate() {
         let whole: Vec<&Shape> = shapes.iter().collect();
-        let split = op.prepare(&whole).unwrap().split.unwrap_or_else(|| panic!("{op:?} cannot be split"));
+        let slicing = op.prepare(&whole).unwrap().slicing.unwrap_or_else(|| panic!("{op:?} cannot be split"));
         for in_the_middle in [false, true] {
             let mut rng = Rng::new(100 + seed as u64);
             let (mut graph, mut given) = (Graph::new(), Values::new());
@@ -245,7 +263,7 @@ fn every_operation_in_slices() {
                     let whole = planned(&graph, &request, &target.unlimited());
                     let whole = run(&whole, &request, &target, &given);
                     let what = format!("{op:?} in {steps} slices on {}", target.device.describe());
-                    match split.join {
+                    match slicing.join {
                         Join::Rows if on_cpu => assert_eq!(bits(&split_results), bits(&whole), "{what}"),
                         _ => assert_close(&what, &split_results, &whole, 1e-5),
                     }
@@ -255,7 +273,8 @@ fn every_operation_in_slices() {
     }
 }
 
-/// A dense layer whose features are not a multiple of the alignment, so that slices are copied, and one whose are.
+/// A dense layer whose features are not a multiple of the alignment, so that slices are copied, and one whose
+/// are.
 #[test]
 fn slices_begin_where_tensors_may() {
     let mut graph = Graph::new();
@@ -345,9 +364,9 @@ fn network() -> Network {
     Network::new(shrunk(), 4).unwrap()
 }
 
-/// The same without kinks. Batch statistics that are merged differ from whole ones by a rounding, and where an activation
-/// lies that near to 0, or to its neighbour in a pooling window, the gradient takes another way at the kink: about one draw
-/// in fifty has such an element, and then nothing bounds what it changes.
+/// The same without kinks. Batch statistics that are merged differ from whole ones by a rounding, and where
+/// an activation lies that near to 0, or to its neighbour in a pooling window, the gradient takes another way
+/// at the kink: about one draw in fifty has such an element, and then nothing bounds what it changes.
 fn smooth_network() -> Network {
     Network::new(ModelConfig { slope: 0.9999, pool: 1, ..shrunk() }, 4).unwrap()
 }
@@ -357,7 +376,8 @@ fn normal(seed: u64, len: usize) -> Vec<f32> {
     (0..len).map(|_| 0.3 * rng.normal()).collect()
 }
 
-/// A training graph with values for all its leaves. SGD, because Adam's first steps depend on a gradient's sign alone.
+/// A training graph with values for all its leaves. SGD, because Adam's first steps depend on a gradient's
+/// sign alone.
 fn training(network: &Network, batch: usize, seed: u64) -> (TrainingGraph, Values) {
     let optimizer = OptimizerConfig { kind: OptimizerKind::Sgd, ..OptimizerConfig::default() };
     let training =
@@ -392,7 +412,7 @@ fn largest(graph: &Graph, request: &Request) -> [usize; 2] {
     let program = planned(graph, request, &Small::new(&cpu(), 1, 0).unlimited());
     [true, false].map(|split| {
         let steps = program.steps.iter().filter(|step| match &step.work {
-            Work::Run { prepared, .. } => prepared.split.is_some() == split,
+            Work::Run { prepared, .. } => prepared.slicing.is_some() == split,
             Work::Copy => false,
         });
         steps
@@ -416,8 +436,8 @@ const KINDS: [&str; 10] = [
     "add",
 ];
 
-/// Loss, logits, gradients, and what two steps make of parameters, moments and running statistics. Returns how many more
-/// steps each kind of operation takes in slices.
+/// Loss, logits, gradients, and what two steps make of parameters, moments and running statistics. Returns
+/// how many more steps each kind of operation takes in slices.
 fn check_training(
     network: &Network,
     batch: usize,
@@ -547,7 +567,7 @@ fn updates_in_slices() {
 /// A workspace counts as well as a tensor: that of a spectrogram's gradient is twice as large.
 #[test]
 fn workspaces_are_split() {
-    let Some(gpu) = common::gpu() else { return eprintln!("SKIPPED: no adapter was found") };
+    let Some(gpu) = common::gpu() else { return };
     let stft = PowerStft { n_fft: 64, hop: 17, centred: true };
     let frames = stft.frames(300);
     let mut graph = Graph::new();
@@ -565,14 +585,15 @@ fn workspaces_are_split() {
     assert_close("stft_grad", &split, &whole, 1e-5);
 }
 
-/// One tensor above what the adapter really binds, an eighth of it a row: batch norm in training with its activation.
+/// One tensor above what the adapter really binds, an eighth of it a row: batch norm in training with its
+/// activation.
 #[test]
 fn a_tensor_above_the_adapters_own_limit() {
-    let Some(gpu) = common::gpu() else { return eprintln!("SKIPPED: no adapter was found") };
+    let Some(gpu) = common::gpu() else { return };
     let limits = gpu.limits().unwrap();
     // A software adapter's is WebGPU's default, 128 MiB.
     if limits.binding > 1 << 28 {
-        return eprintln!("SKIPPED: the adapter binds {} bytes", 4 * limits.binding as u64);
+        return common::skip(&format!("the adapter binds {} bytes", 4 * limits.binding as u64));
     }
     let shape = Shape::from([9, 4, limits.binding / 8 / 4 / 64, 64]);
     assert!(shape.elements() > limits.binding);
@@ -604,11 +625,11 @@ fn a_tensor_above_the_adapters_own_limit() {
     assert_close("above the limit", &split, &whole, 1e-5);
 }
 
-/// What cannot be split is refused with the batch that could be bound; what would be split, with the one that could be
-/// allocated.
+/// What cannot be split is refused with the batch that could be bound; what would be split, with the one that
+/// could be allocated.
 #[test]
 fn what_cannot_be_split_is_refused_with_the_batch_that_fits() {
-    let Some(gpu) = common::gpu() else { return eprintln!("SKIPPED: no adapter was found") };
+    let Some(gpu) = common::gpu() else { return };
     let Limits { binding, buffer, .. } = gpu.limits().unwrap();
     let refusal = |rows: usize, build: &dyn Fn(&mut Graph, NodeId) -> NodeId| {
         let mut graph = Graph::new();

@@ -1,6 +1,6 @@
 //! AIFF and AIFF-C. Symphonia's reader refuses blocks, though nobody fills them, and sizes as writers to pipes leave them.
 
-use symphonia::core::formats::well_known::{FORMAT_ID_AIFF, FORMAT_ID_CAF};
+use symphonia::core::formats::well_known::FORMAT_ID_AIFF;
 use symphonia::core::io::MediaSource;
 
 use super::super::error::AudioFault;
@@ -85,52 +85,6 @@ fn extended(bytes: &[u8]) -> u32 {
     let exponent = i32::from(u16::from_be_bytes([bytes[0] & 0x7f, bytes[1]])) - 16383 - 63;
     let mantissa = bytes[2..10].iter().fold(0u64, |sum, &byte| sum << 8 | u64::from(byte));
     (mantissa as f64 * f64::from(exponent).exp2()).round() as u32
-}
-
-/// Reads a CAF file of PCM; gives the source back where it holds anything else.
-///
-/// # Errors
-/// [`AudioFault`], where its samples cannot be decoded.
-pub(in crate::audio) fn open_caf(
-    mut source: Box<dyn MediaSource>,
-    mut tags: Tags,
-) -> Result<Result<(Pcm, Tags), (Box<dyn MediaSource>, Tags)>, AudioFault> {
-    let found = chunks(source.as_mut(), Family::Caf, 8)?;
-    let of = |name: &[u8; 4]| found.iter().find(|chunk| chunk.name == *name);
-    let (Some(description), Some(data)) = (of(b"desc"), of(b"data")) else {
-        return Ok(Err((source, tags)));
-    };
-    let text = around::bytes(source.as_mut(), description.start..description.start + 32)?;
-    let word = |at: usize| text.get(at..at + 4).map_or(0, |b| u32::from_be_bytes([b[0], b[1], b[2], b[3]]));
-    let rate = f64::from_bits(u64::from(word(0)) << 32 | u64::from(word(4)));
-    let (flags, packet, frames, channels, bits) = (word(12), word(16), word(20), word(24), word(28));
-    let coding = match text.get(8..12) {
-        Some(b"lpcm") if flags & 1 == 1 => Coding::Float,
-        Some(b"lpcm") => Coding::Signed,
-        Some(b"alaw") => Coding::ALaw,
-        Some(b"ulaw") => Coding::MuLaw,
-        _ => return Ok(Err((source, tags))),
-    };
-    let bytes = packet.checked_div(channels).filter(|&bytes| bytes * 8 >= bits && frames == 1);
-    let (Some(bytes), Ok(channels)) = (bytes, u16::try_from(channels)) else {
-        return Err(AudioFault::Corrupt("its header declares packets that hold no samples".to_owned()));
-    };
-    if let Some(info) = of(b"info") {
-        // A number, and then names and values, each ending with a zero.
-        let info = around::bytes(source.as_mut(), info.start + 4..info.start + info.size.min(1 << 16))?;
-        let mut texts = info.split(|&byte| byte == 0).map(String::from_utf8_lossy);
-        while let (Some(name), Some(value)) = (texts.next(), texts.next()) {
-            tags.named(&name, &value);
-        }
-    }
-    let end = source.byte_len().unwrap_or(0);
-    let big_endian = flags & 2 == 0;
-    let layout = Layout { coding, bytes: bytes as u16, big_endian, rate: rate.round() as u32, channels };
-    // A count of edits stands before the samples; a size of −1 is all that follows.
-    let start = (data.start + 4).min(end);
-    let declared = if data.size == u64::MAX { end - start } else { data.size.saturating_sub(4) };
-    let data = Data::new(start, declared, end);
-    Ok(Ok((Pcm::new(source, FORMAT_ID_CAF, layout, data)?, tags)))
 }
 
 #[cfg(test)]

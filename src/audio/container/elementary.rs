@@ -69,6 +69,9 @@ impl Elementary {
         let Some(first) = parse(bytes) else {
             return Err(Error::DecodeError("mpa: no frame"));
         };
+        if first.is_several() {
+            return Err(Error::Unsupported("ADTS with several AAC packets in a frame"));
+        }
         let info = bytes.get(..first.length).and_then(|frame| Info::read(frame, &first));
         // The mean length of the first frames of sound.
         let (mut at, mut count, skip) = (0, 0, if info.is_some() { first.length } else { 0 });
@@ -240,6 +243,7 @@ impl Reader for Elementary {
                 self.info = None;
                 return Err(Error::ResetRequired);
             }
+            let left = self.end.saturating_sub(self.window.position() + frame.length as u64);
             let Some(bytes) = self.window.take(frame.length)? else {
                 return Ok(None);
             };
@@ -247,12 +251,12 @@ impl Reader for Elementary {
             if Info::read(bytes, &frame).is_some() {
                 continue;
             }
-            let data = bytes.get(frame.header..).unwrap_or_default();
+            let data = bytes.get(frame.header..).filter(|_| !frame.is_several()).unwrap_or_default();
             let samples = u64::from(frame.samples);
             let mut packet =
                 Packet::new(0, Timestamp::ZERO, Duration::from(samples), data.to_vec().into_boxed_slice());
             if let Some(info) = &self.info {
-                let (start, end) = info.trims(self.position, samples);
+                let (start, end) = info.trims(self.position, samples, left);
                 (packet.trim_start, packet.trim_end) = (Duration::from(start), Duration::from(end));
             }
             self.position += samples;

@@ -29,10 +29,17 @@ pub(super) struct Frame {
     pub length: usize,
     /// Bytes of its header that its decoder does not want.
     pub header: usize,
-    /// Samples a channel.
+    /// Samples a channel. A frame of more than one packet is not taken apart: only decoding tells where they end.
     pub samples: u32,
     /// Where in the frame the first one of a stream may say something about it; 0 where it cannot.
     pub side: usize,
+}
+
+impl Frame {
+    /// Whether the frame holds several packets.
+    pub fn is_several(&self) -> bool {
+        matches!(self.spec.kind, Kind::Aac { .. }) && self.samples > 1024
+    }
 }
 
 /// Rates in Hz of MPEG-1; of MPEG-2 half, of 2.5 a quarter.
@@ -108,11 +115,11 @@ fn adts(bytes: &[u8]) -> Option<Frame> {
     let channels = (c & 1) << 2 | d >> 6;
     let length = usize::from(d & 3) << 11 | usize::from(e) << 3 | usize::from(f >> 5);
     let header = if b & 1 == 0 { 9 } else { 7 };
-    // The audio object type is one more than the profile; several blocks in a frame are one too few here.
+    // The audio object type is one more than the profile.
     let config = u16::from(profile + 1) << 11 | u16::from(index) << 7 | u16::from(channels) << 3;
-    let blocks = g & 3;
+    let blocks = 1 + u32::from(g & 3);
     let spec = Spec { kind: Kind::Aac { config: config.to_be_bytes() }, rate, channels };
-    (length > header && blocks == 0).then_some(Frame { spec, length, header, samples: 1024, side: 0 })
+    (length > header).then_some(Frame { spec, length, header, samples: 1024 * blocks, side: 0 })
 }
 
 /// Whether MPEG frames of "free format" begin here, whose rate, and so their length, no header tells.

@@ -4,6 +4,8 @@ use super::frame::Frame;
 
 /// Samples that every decoder delays.
 const DECODER: u32 = 529;
+/// Bytes of the longest frame of layer III.
+const LONGEST: u64 = 1441;
 
 /// What the first frame says.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -67,16 +69,50 @@ impl Info {
         u64::from(self.delay) + u64::from(self.padding)
     }
 
-    /// How many of `samples` from `position` on are to be dropped from the start and from the end.
-    pub(super) fn trims(&self, position: u64, samples: u64) -> (u64, u64) {
+    /// How many of `samples` from `position` on are to be dropped from the start and from the end; `left` bytes follow.
+    pub(super) fn trims(&self, position: u64, samples: u64, left: u64) -> (u64, u64) {
         let start = u64::from(self.delay).saturating_sub(position).min(samples);
-        // What follows the number of frames was glued to it.
         let total = self.frames.unwrap_or(0).saturating_mul(samples);
         let sound = total.saturating_sub(self.padding.into());
-        let end = match position < total {
-            true => (position + samples).saturating_sub(sound).min(samples - start),
-            false => 0,
-        };
+        let after = position + samples;
+        if position >= total || after <= sound {
+            return (start, 0);
+        }
+        // Another song that was glued to this one goes on where its last frame ends.
+        let own = (total.saturating_sub(after) / samples.max(1) + 2) * LONGEST;
+        let end = if left > own { 0 } else { (after - sound).min(samples - start) };
         (start, end)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn samples_to_drop() {
+        let info = Info { frames: Some(4), bytes: None, delay: 1105, padding: 200 };
+        let trims = |frame: u64, left: u64| info.trims(frame * 1152, 1152, left);
+        assert_eq!((trims(0, 9999), trims(1, 9999), trims(2, 999)), ((1105, 0), (0, 0), (0, 0)));
+        // The end, of the file or of a part; what follows it.
+        assert_eq!(
+            (trims(3, 0), trims(3, 1000), trims(3, 9999), trims(4, 500)),
+            ((0, 200), (0, 200), (0, 0), (0, 0))
+        );
+        let unknown = Info { delay: 1105, ..Info::default() };
+        assert_eq!((unknown.trims(0, 1152, 9), unknown.trims(1152, 1152, 0)), ((1105, 0), (0, 0)));
+    }
+
+    #[test]
+    fn numbers_that_cannot_be() {
+        let info = |frames, bytes| Info { frames: Some(frames), bytes, ..Info::default() };
+        let checked = |info: Info| info.checked(100.0, 41_700).frames;
+        assert_eq!((checked(info(100, None)), checked(info(100, Some(41_700)))), (Some(100), Some(100)));
+        assert_eq!(
+            (checked(info(300, None)), checked(info(0, None)), checked(info(33, Some(41_700)))),
+            (None, None, None)
+        );
+        // Cut off: as many frames as there were.
+        assert_eq!(checked(info(300, Some(125_100))), Some(300));
     }
 }

@@ -3,6 +3,7 @@
 
 pub(super) mod aiff;
 pub(super) mod around;
+pub(super) mod caf;
 mod chunks;
 mod ebml;
 pub(super) mod elementary;
@@ -12,6 +13,7 @@ mod info;
 pub(super) mod matroska;
 pub(super) mod mp4;
 pub(super) mod ogg;
+mod page;
 mod pcm;
 pub(super) mod splice;
 mod tracks;

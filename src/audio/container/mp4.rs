@@ -22,14 +22,14 @@ pub(in crate::audio) fn mended(
     mut source: Box<dyn MediaSource>,
 ) -> Result<(Box<dyn MediaSource>, bool), AudioFault> {
     let end = source.seek(SeekFrom::End(0))?;
-    let (mut at, mut named, mut indexed, mut cut) = (0, false, false, None);
+    let (mut at, mut named, mut indexed, mut cut, mut short) = (0, false, false, false, None);
     for _ in 0..BOXES {
         if at >= end {
             break;
         }
         let head = around::bytes(source.as_mut(), at..at + 16)?;
         let (Some(&size), Some(name)) = (head.first_chunk(), head.get(4..8)) else {
-            cut = Some((at, 8));
+            short = Some((at, 0));
             break;
         };
         let (size, width) = match (u32::from_be_bytes(size), head.get(8..16)) {
@@ -45,7 +45,9 @@ pub(in crate::audio) fn mended(
         if size > end - at {
             // Its size is made what is there; an index that is cut is none.
             indexed &= name != b"moov";
-            cut = Some((at, width));
+            // Anything else behind the last box is no part of the song.
+            cut = name == b"mdat" || name == b"moof";
+            short = Some((at, if cut { width } else { 0 }));
             break;
         }
         at += size;
@@ -57,7 +59,7 @@ pub(in crate::audio) fn mended(
         ));
     }
     let mut pieces = vec![Piece::Source(0..end)];
-    if let Some((at, width)) = cut {
+    if let Some((at, width)) = short {
         pieces = match width {
             4 if end - at >= 8 => {
                 let size = u32::try_from(end - at).unwrap_or(0).to_be_bytes().to_vec();
@@ -67,14 +69,14 @@ pub(in crate::audio) fn mended(
                 let size = (end - at).to_be_bytes().to_vec();
                 vec![Piece::Source(0..at + 8), Piece::Bytes(size), Piece::Source(at + 16..end)]
             }
-            // Only a header is left of it.
+            // Only a header is left of it, or it is none.
             _ => vec![Piece::Source(0..at)],
         };
     }
     if !named {
         pieces.push(Piece::Bytes(FTYP.to_vec()));
     }
-    Ok((Box::new(Spliced::new(source, pieces)), cut.is_some()))
+    Ok((Box::new(Spliced::new(source, pieces)), cut))
 }
 
 /// Whether a track's header is one of Vorbis, for which MP4 has no name that symphonia knows.
@@ -106,6 +108,11 @@ mod tests {
         assert_eq!(read(&cut).unwrap(), (whole, true));
         let cut = [ftyp, moov, b"\0\0\0\x01mdat\0\0\0\0\0\0\x10\0ab"].concat();
         assert_eq!(read(&cut).unwrap().0, [ftyp, moov, b"\0\0\0\x01mdat\0\0\0\0\0\0\0\x12ab"].concat());
+        // Junk behind the last box is left out.
+        for junk in [&b"abc"[..], b"\x7f\0\0\0junkjunk"] {
+            let whole = [ftyp, moov, b"\0\0\0\x0amdatab"].concat();
+            assert_eq!(read(&[&whole[..], junk].concat()).unwrap(), (whole, false));
+        }
         // It does not say what it is: that is put where it moves nothing.
         let old = [b"\0\0\0\x0amdatab", moov].concat();
         assert_eq!(read(&old).unwrap(), ([&old[..], FTYP].concat(), false));

@@ -6,22 +6,19 @@
 use std::collections::VecDeque;
 
 use symphonia::core::audio::Channels;
-use symphonia::core::checksum::Crc32;
 use symphonia::core::codecs::CodecParameters;
 use symphonia::core::codecs::audio::{AudioCodecParameters, well_known as codec};
 use symphonia::core::errors::{Error, Result};
 use symphonia::core::formats::{FormatId, Track, well_known as format};
-use symphonia::core::io::{MediaSource, Monitor};
+use symphonia::core::io::MediaSource;
 use symphonia::core::packet::Packet;
 use symphonia::core::units::{Duration, Timestamp};
 
 use super::super::reader::{Missing, PageEnd, Reader, Unit};
 use super::super::tags::Tags;
+use super::page::{LONGEST, Page, last_granule, next_page};
 use super::window::Window;
 
-/// Bytes of a page's header before its table of segments, and of the longest page.
-const HEADER: usize = 27;
-const LONGEST: usize = HEADER + 255 + 255 * 255;
 /// Most bytes of a packet that goes on from page to page.
 const PACKET: usize = 16 << 20;
 /// Most pages in which headers are looked for, and most streams in one part.
@@ -38,18 +35,6 @@ pub(in crate::audio) struct Ogg {
     missing: Missing,
     /// The first page of the next part.
     next_part: Option<Page>,
-}
-
-/// A page: where its packets end, and what its header says.
-struct Page {
-    continued: bool,
-    first: bool,
-    last: bool,
-    granule: i64,
-    serial: u32,
-    sequence: u32,
-    segments: Vec<u8>,
-    body: Vec<u8>,
 }
 
 /// One of the streams that run side by side.
@@ -100,10 +85,10 @@ impl Ogg {
 
     /// Begins a part with its first page, up to the end of its headers.
     fn begin(&mut self, first: Page) -> Result<()> {
+        let is_first = self.tracks.is_empty();
         self.streams.clear();
         self.units.clear();
         self.tracks.clear();
-        let start = self.window.position();
         self.take(first)?;
         for _ in 0..PAGES {
             let ready = |s: &Stream| s.codec == Codec::Other || s.headers == Some(0);
@@ -129,7 +114,8 @@ impl Ogg {
             }
             self.tracks.push(track);
         }
-        self.measure(start)
+        // Later parts are measured by decoding them.
+        if is_first { self.measure() } else { Ok(()) }
     }
 
     /// The next page that is whole; `None` at the end.
@@ -137,23 +123,7 @@ impl Ogg {
         if let Some(page) = self.next_part.take() {
             return Ok(Some(page));
         }
-        loop {
-            let bytes = self.window.peek(LONGEST)?;
-            if bytes.len() < HEADER {
-                return Ok(None);
-            }
-            match page_length(bytes) {
-                Some(length) if length <= bytes.len() && intact(&bytes[..length]) => {
-                    let page = read_page(&bytes[..length]);
-                    self.window.skip(length as u64)?;
-                    return Ok(Some(page));
-                }
-                _ => {
-                    let next = bytes.iter().skip(1).position(|&b| b == b'O').map_or(bytes.len(), |i| i + 1);
-                    self.window.skip(next as u64)?;
-                }
-            }
-        }
+        Ok(next_page(&mut self.window)?)
     }
 
     /// Takes a page's packets.
@@ -213,12 +183,12 @@ impl Ogg {
         Ok(())
     }
 
-    /// Finds out how long the streams are, from the last page; `start` is where the window stood before.
-    fn measure(&mut self, start: u64) -> Result<()> {
+    /// Finds out how long the streams are, from the last page.
+    fn measure(&mut self) -> Result<()> {
         let here = self.window.position();
         let end = self.window.len()?;
         for (stream, track) in self.streams.iter().zip(&mut self.tracks) {
-            let tail = end.saturating_sub(2 * LONGEST as u64).max(start);
+            let tail = end.saturating_sub(2 * LONGEST as u64);
             let last = last_granule(&mut self.window, tail, stream.serial)?;
             // What waits already tells where the stream begins: at 0, unless it was joined late.
             let mut most = 0;
@@ -238,68 +208,9 @@ impl Ogg {
     }
 }
 
-/// The last granule position of a stream from `from` on.
-fn last_granule(window: &mut Window, from: u64, serial: u32) -> Result<Option<i64>> {
-    window.go_to(from)?;
-    let mut last = None;
-    loop {
-        let bytes = window.peek(LONGEST)?;
-        if bytes.len() < HEADER {
-            return Ok(last);
-        }
-        let step = match page_length(bytes) {
-            Some(length) if length <= bytes.len() && intact(&bytes[..length]) => {
-                let page = read_page(&bytes[..length]);
-                if page.serial == serial && page.granule >= 0 {
-                    last = Some(page.granule);
-                }
-                length
-            }
-            _ => bytes.iter().skip(1).position(|&b| b == b'O').map_or(bytes.len(), |i| i + 1),
-        };
-        window.skip(step as u64)?;
-    }
-}
-
 /// Samples that an Opus stream's header has dropped from the start.
 fn opus_skip(head: &[u8]) -> i64 {
     head.get(10..12).map_or(0, |b| i64::from(u16::from_le_bytes([b[0], b[1]])))
-}
-
-/// The length of the page that begins here, if one does; at least [`HEADER`] bytes are given.
-fn page_length(bytes: &[u8]) -> Option<usize> {
-    let header = bytes.get(..HEADER)?;
-    if !header.starts_with(b"OggS\0") || header[5] & 0xf8 != 0 {
-        return None;
-    }
-    let segments = bytes.get(HEADER..HEADER + usize::from(header[26]))?;
-    Some(HEADER + segments.len() + segments.iter().map(|&s| usize::from(s)).sum::<usize>())
-}
-
-/// Whether a page's checksum is right.
-fn intact(page: &[u8]) -> bool {
-    let mut crc = Crc32::new(0);
-    crc.process_buf_bytes(&page[..22]);
-    crc.process_buf_bytes(&[0; 4]);
-    crc.process_buf_bytes(&page[26..]);
-    crc.crc().to_le_bytes() == page[22..26]
-}
-
-/// Reads a page of the length that [`page_length`] gave.
-fn read_page(page: &[u8]) -> Page {
-    let word = |at: usize| u32::from_le_bytes(std::array::from_fn(|i| page[at + i]));
-    let flags = page[5];
-    let body = HEADER + usize::from(page[26]);
-    Page {
-        continued: flags & 1 != 0,
-        first: flags & 2 != 0,
-        last: flags & 4 != 0,
-        granule: (u64::from(word(10)) << 32 | u64::from(word(6))) as i64,
-        serial: word(14),
-        sequence: word(18),
-        segments: page[HEADER..body].to_vec(),
-        body: page[body..].to_vec(),
-    }
 }
 
 impl Stream {

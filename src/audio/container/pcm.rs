@@ -147,7 +147,7 @@ impl Pcm {
             return Err(AudioFault::TooManyChannels(channels.into()));
         }
         let Some((codec, halved)) = layout.codec() else {
-            let bits = 8 * bytes;
+            let bits = 8 * u32::from(bytes);
             return Err(AudioFault::Unsupported(match coding {
                 Coding::MsAdpcm { .. } | Coding::ImaAdpcm { .. } => "big-endian ADPCM".to_owned(),
                 coding => format!("PCM of {bits} bits ({coding:?})"),
@@ -176,8 +176,7 @@ impl Pcm {
         track.with_num_frames((data.promised() / block.0).saturating_mul(block.1));
         let window = Window::new(source, data.start)?;
         let halved = halved.then_some(if layout.big_endian { 0 } else { 4 });
-        // Parts of samples at the end are a cut, but for blocks, whose last one may be short.
-        let cut = block.1 == 1 && (data.end - data.start) % block.0 != 0;
+        let cut = data.promised() > data.end - data.start;
         let (end, tracks) = (data.end, vec![track]);
         Ok(Self { window, format, tracks, end, block, blocks, halved, cut })
     }

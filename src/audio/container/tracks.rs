@@ -71,6 +71,8 @@ fn entry(track: &[u8]) -> Option<Entry> {
         }
         let extra = match name.as_str() {
             "A_FLAC" => stream_info(&private),
+            // The header of HE-AAC, which files with these old names lack.
+            name if name.ends_with("/SBR") && private.is_empty() => vec![0x2b, 0x92, 0x08, 0],
             _ => private.clone(),
         };
         if !extra.is_empty() {

@@ -164,12 +164,14 @@ mod tests {
         [name, &size[..], inside, &b"\0"[..inside.len() % 2]].concat()
     }
 
-    /// (artists, title, samples) of a file of `chunks`.
-    fn read(chunks: &[Vec<u8>]) -> Result<(Vec<String>, Option<String>, Option<u64>), AudioFault> {
+    /// (artists, title, samples) of a file.
+    type Found = Result<(Vec<String>, Option<String>, Option<u64>), AudioFault>;
+
+    fn read(chunks: &[Vec<u8>]) -> Found {
         read_bytes([b"RIFF\0\0\0\0WAVE".to_vec(), chunks.concat()].concat())
     }
 
-    fn read_bytes(bytes: Vec<u8>) -> Result<(Vec<String>, Option<String>, Option<u64>), AudioFault> {
+    fn read_bytes(bytes: Vec<u8>) -> Found {
         let family = family(&bytes[..bytes.len().min(40)]);
         let source = Box::new(Cursor::new(bytes));
         let Some(family) = family else {

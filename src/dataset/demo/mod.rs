@@ -23,7 +23,9 @@ mod voices;
 pub use dsp::RATE;
 pub use genres::{GENRES, Genre};
 pub use song::Song;
-pub use store::{DemoError, MANIFEST, Outcome, is_complete, is_demo};
+#[cfg(feature = "cli")]
+pub use store::is_demo;
+pub use store::{DemoError, MANIFEST, Outcome, is_complete};
 
 use std::path::Path;
 

@@ -87,6 +87,7 @@ fn song_path(dir: &Path, genre: &str, index: usize) -> PathBuf {
 }
 
 /// Whether `dir` is a demo set, complete or not: not a genre, whatever it is called.
+#[cfg(feature = "cli")]
 pub fn is_demo(dir: &Path) -> bool {
     dir.join(MANIFEST).is_file()
 }

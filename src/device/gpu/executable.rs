@@ -2,6 +2,8 @@
 
 use std::sync::{Arc, PoisonError};
 
+use rayon::prelude::*;
+
 use super::Gpu;
 use super::context::Context;
 use super::limits;
@@ -12,6 +14,11 @@ use crate::device::{DeviceError, Executable, LoadOptions, scratch, visible};
 use crate::graph::{GraphOp, NodeId};
 use crate::ops::kernel::{Binding, Kernel, Launch};
 use crate::plan::{Place, Program, Step, Work};
+
+/// Inputs of so many bytes and more are staged in memory that is kept: to map new memory costs more than to fill it.
+const STAGED: usize = 1 << 16;
+/// Bytes that one thread copies at a time.
+const PIECE: usize = 4 << 20;
 
 /// Uploads are handed to the driver before they pile up to this many bytes.
 const UPLOADS: u64 = 128 << 20;
@@ -35,6 +42,10 @@ pub struct Loaded {
     poison: Option<wgpu::Buffer>,
     /// Bytes written since the last submission.
     uploads: u64,
+    /// Memory that the host writes large inputs to, kept from run to run.
+    belt: wgpu::util::StagingBelt,
+    /// The copies from there, which the next submission begins with.
+    copies: Option<wgpu::CommandEncoder>,
 }
 
 fn bytes(elements: usize) -> u64 {
@@ -61,6 +72,8 @@ impl Loaded {
             tables: Vec::new(),
             steps: Vec::new(),
             uploads: 0,
+            belt: wgpu::util::StagingBelt::new(context.device.clone(), STAGED as u64),
+            copies: None,
             context,
             buffers,
             program,
@@ -153,6 +166,31 @@ impl Loaded {
             .guarded(&what, self.program.memory(), || self.context.device.create_bind_group(&descriptor))
     }
 
+    /// Writes a large input by way of the belt.
+    fn stage(&mut self, buffer: &wgpu::Buffer, offset: u64, data: &[u8]) -> Result<(), DeviceError> {
+        let context = self.context.clone();
+        let new = || context.device.create_command_encoder(&Default::default());
+        context.guarded("an upload", self.program.memory(), || {
+            let copies = self.copies.get_or_insert_with(new);
+            let mut views = Vec::new();
+            for (i, piece) in data.chunks(PIECE).enumerate() {
+                let Some(size) = wgpu::BufferSize::new(piece.len() as u64) else { continue };
+                views
+                    .push((self.belt.write_buffer(copies, buffer, offset + (i * PIECE) as u64, size), piece));
+            }
+            // One thread does not reach the speed of the bus.
+            views.par_iter_mut().for_each(|(view, piece)| view.copy_from_slice(piece));
+        })
+    }
+
+    /// The commands of a submission, which begins with the copies that were staged.
+    fn commands(&mut self) -> wgpu::CommandEncoder {
+        let new = || self.context.device.create_command_encoder(&Default::default());
+        let encoder = self.copies.take().unwrap_or_else(new);
+        self.belt.finish_and_recall_on_submit(&encoder);
+        encoder
+    }
+
     fn upload(&mut self, buffer: &wgpu::Buffer, offset: u64, data: &[f32]) -> Result<(), DeviceError> {
         let data: &[u8] = bytemuck::cast_slice(data);
         let context = self.context.clone();
@@ -239,7 +277,10 @@ impl Executable for Loaded {
     fn write(&mut self, node: NodeId, data: &[f32]) -> Result<(), DeviceError> {
         let place = visible(&self.program, node, Some(data.len()))?;
         let buffer = self.buffers[place.buffer].clone();
-        self.upload(&buffer, bytes(place.offset), data)
+        if 4 * data.len() < STAGED {
+            return self.upload(&buffer, bytes(place.offset), data);
+        }
+        self.stage(&buffer, bytes(place.offset), bytemuck::cast_slice(data))
     }
 
     fn run(&mut self) -> Result<(), DeviceError> {
@@ -248,7 +289,7 @@ impl Executable for Loaded {
         let outputs = self.outputs_at();
         let memory = self.program.memory();
         let submitted = context.guarded("a run", memory, || {
-            let mut encoder = context.device.create_command_encoder(&Default::default());
+            let mut encoder = self.commands();
             self.record(&mut encoder);
             let times = self.profile.as_mut().map(|profile| profile.resolve(&context, &mut encoder));
             self.fetch(&mut encoder, &outputs, &staging);
@@ -284,13 +325,14 @@ impl Executable for Loaded {
         let place = visible(&self.program, node, None)?;
         let mut readback = Readback::new(bytes(place.len));
         let staging = readback.staging(&self.context)?;
-        let submission = self.context.guarded("a read", self.program.memory(), || {
-            let mut encoder = self.context.device.create_command_encoder(&Default::default());
+        let context = self.context.clone();
+        let submission = context.guarded("a read", self.program.memory(), || {
+            let mut encoder = self.commands();
             self.fetch(&mut encoder, &[place], &staging);
-            self.context.queue.submit([encoder.finish()])
+            context.queue.submit([encoder.finish()])
         })?;
         readback.start(staging, submission);
-        readback.finish(&self.context, bytemuck::pod_collect_to_vec)
+        readback.finish(&context, bytemuck::pod_collect_to_vec)
     }
 
     fn allocated(&self) -> u64 {

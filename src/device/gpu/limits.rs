@@ -26,8 +26,8 @@ struct Bound {
     bytes: u64,
     /// The first axis, of a tensor.
     rows: Option<usize>,
-    /// Whether the plan would have split the step, had the whole tensor found room in a buffer.
-    splits: bool,
+    /// Whether the plan would have sliced the step, had the whole tensor found room in a buffer.
+    sliceable: bool,
 }
 
 /// # Errors
@@ -39,12 +39,12 @@ pub fn check(context: &Context, program: &Program) -> Result<(), DeviceError> {
         Work::Copy => None,
     });
     let tensors = steps.flat_map(|(step, prepared, workspace)| {
-        let splits = prepared.split.is_some();
+        let sliceable = prepared.slicing.is_some();
         let tensor = |name: String, (shape, place): &(Shape, Place)| Bound {
             name,
             bytes: 4 * place.len as u64,
             rows: Some(shape[0]),
-            splits,
+            sliceable,
         };
         let input = |input: &(Shape, Place)| {
             // A leaf has a name of its own; any other tensor is some step's output.
@@ -56,7 +56,7 @@ pub fn check(context: &Context, program: &Program) -> Result<(), DeviceError> {
             name: format!("workspace of {}", step.name),
             bytes: 4 * place.len as u64,
             rows: None,
-            splits,
+            sliceable,
         });
         let output = tensor(step.name.clone(), &step.output);
         std::iter::once(output).chain(step.inputs.iter().map(input)).chain(scratch).collect::<Vec<_>>()
@@ -68,7 +68,7 @@ pub fn check(context: &Context, program: &Program) -> Result<(), DeviceError> {
     // The first of the largest: it decides which batch fits.
     let largest = tensors.reduce(|a, b| if b.bytes > a.bytes { b } else { a });
     match largest {
-        Some(tensor) if tensor.bytes > buffer && tensor.splits => {
+        Some(tensor) if tensor.bytes > buffer && tensor.sliceable => {
             return Err(too_large(tensor, "allocates", buffer));
         }
         Some(tensor) if tensor.bytes > binding => return Err(too_large(tensor, "binds", binding)),
@@ -76,7 +76,7 @@ pub fn check(context: &Context, program: &Program) -> Result<(), DeviceError> {
     }
     let largest = program.buffers.iter().map(|buffer| 4 * buffer.len as u64).max().unwrap_or(0);
     if largest > buffer {
-        let bound = Bound { name: "a buffer".into(), bytes: largest, rows: None, splits: false };
+        let bound = Bound { name: "a buffer".into(), bytes: largest, rows: None, sliceable: false };
         return Err(too_large(bound, "allocates", buffer));
     }
     Ok(())

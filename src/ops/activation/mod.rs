@@ -11,11 +11,12 @@ const SHADER: Lanes = lanes!("activation");
 /// `y = x` where x is positive, else `slope·x`; 0 ≤ slope < 1.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct LeakyRelu {
+    /// Of negative values.
     pub slope: f32,
 }
 
-/// (y, dy) → `dy` where y is positive, else `slope·dy`: the output's sign is the input's, so that the input need
-/// not be kept.
+/// (y, dy) → `dy` where y is positive, else `slope·dy`: the output's sign is the input's, so that the input
+/// need not be kept.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct LeakyReluGrad(pub LeakyRelu);
 

@@ -1,7 +1,7 @@
 //! Batch normalisation at the speed of memory: one pass over the tensors for each operation.
 //!
-//! Everything that a channel contributes is folded into a few coefficients first, so that an element costs a handful
-//! of multiplications and additions.
+//! Everything that a channel contributes is folded into a few coefficients first, so that an element costs a
+//! handful of multiplications and additions.
 
 use super::planes::{map, reduce_planes, sum_plane, sum_rows};
 use super::{
@@ -10,8 +10,8 @@ use super::{
 use crate::ops::activation::masked_f32 as masked;
 use crate::ops::kernel::CpuKernel;
 
-/// Mean and variance of every channel from the means of its planes, [N, C], and the squared deviations in them; the
-/// means of planes of one element are the elements.
+/// Mean and variance of every channel from the means of its planes, [N, C], and the squared deviations in
+/// them; the means of planes of one element are the elements.
 fn merge_statistics(channels: Channels, plane_means: &[f32], squares: Option<&[f32]>, stats: &mut [f32]) {
     let Channels { n, c, size } = channels;
     let (n, size) = (n as f64, size as f64);
@@ -43,8 +43,8 @@ pub fn statistics(channels: Channels) -> CpuKernel {
         if channels.rows() {
             return merge_statistics(channels, inputs[0], None, stats);
         }
-        // Every plane in two passes, the second from cache, about a centre that is nearly its mean; what is left of
-        // the mean is taken off (Chan, Golub and LeVeque 1983, "corrected two-pass").
+        // Every plane in two passes, the second from cache, about a centre that is nearly its mean; what is
+        // left of the mean is taken off (Chan, Golub and LeVeque 1983, "corrected two-pass").
         reduce_planes(
             channels,
             [inputs[0]],

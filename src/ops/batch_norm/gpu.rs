@@ -1,5 +1,5 @@
-//! Dispatch of batch normalisation: reductions over a channel in one or two launches, the rest one thread an element, or four
-//! of a plane.
+//! Dispatch of batch normalisation: reductions over a channel in one or two launches, the rest one thread an
+//! element, or four of a plane.
 
 use super::{
     BatchNorm, BatchNormInputGrad, BatchNormSums, Channels, EPSILON, MergeStats, Residual, RunningStats,
@@ -13,11 +13,12 @@ const SHADER: Lanes = lanes!("batch_norm");
 const FEW: usize = 64;
 /// Workgroups of a reduction that keep a large adapter busy.
 const BUSY: usize = 1024;
-/// Elements of a channel that one workgroup reduces: at most, and at least where that makes two chunks or more.
+/// Elements of a channel that one workgroup reduces: at most, and at least where that makes two chunks or
+/// more.
 const CHUNK: usize = 4096;
 const SMALL_CHUNK: usize = 1024;
-/// The most elements of a channel that one invocation reduces: of rows [N, C], whose channels lie side by side, and of
-/// others.
+/// The most elements of a channel that one invocation reduces: of rows [N, C], whose channels lie side by
+/// side, and of others.
 const FEW_ROWS: usize = 128;
 const FEW_ELEMENTS: usize = 16;
 
@@ -38,8 +39,8 @@ fn few(channels: Channels) -> bool {
     channels.count() <= if channels.size == 1 { FEW_ROWS } else { FEW_ELEMENTS }
 }
 
-/// A workgroup a chunk and channel, then, if there are several chunks, a workgroup a channel; or an invocation a
-/// channel. Partial results are two numbers a chunk and channel.
+/// A workgroup a chunk and channel, then, if there are several chunks, a workgroup a channel; or an
+/// invocation a channel. Partial results are two numbers a chunk and channel.
 fn reduction(
     channels: Channels,
     ([short, partial], inputs): ([&'static str; 2], &[usize]),

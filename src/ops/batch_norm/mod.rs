@@ -1,9 +1,9 @@
-//! Batch normalisation over [N, C, ...]: statistics, application with a fused epilogue, gradients, and running
-//! statistics (Ioffe and Szegedy 2015).
+//! Batch normalisation over [N, C, ...]: statistics, application with a fused epilogue, gradients, and
+//! running statistics (Ioffe and Szegedy 2015).
 //!
 //! Statistics, scale and shift, and their gradients are tensors [2, C]: mean and variance; scale and shift.
-//! The variance is the biased one (divided by the count), found in two passes or by merging deviations, never as
-//! E\[x²\] − E\[x\]², which cancels.
+//! The variance is the biased one (divided by the count), found in two passes or by merging deviations, never
+//! as E\[x²\] − E\[x\]², which cancels.
 
 mod cpu;
 mod gpu;
@@ -13,7 +13,7 @@ mod reference;
 use super::channels::Channels;
 use super::kernel::{CpuKernel, GpuKernel, Real};
 use super::prepared::Prepared;
-use super::split::Join;
+use super::slicing::Join;
 use super::{Backward, Operation, arity, same};
 use crate::graph::{GraphError, NodeId, Shape};
 
@@ -26,17 +26,18 @@ pub const EPSILON: f64 = 1e-5;
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct BatchStats;
 
-/// (x [N, C, ...], statistics [2, C], scale and shift [2, C], residual like x, if any) →
-/// `y = f(scale·(x − mean)/√(variance + EPSILON) + shift + residual)`, f the leaky ReLU of `slope`, or nothing.
+/// (x [N, C, ...], statistics [2, C], scale and shift [2, C], residual like x, if any) → `y = f(scale·(x −
+/// mean)/√(variance + EPSILON) + shift + residual)`, f the leaky ReLU of `slope`, or nothing.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct BatchNorm {
     /// Whether the statistics are those of x itself, so that the gradient flows through them too.
     pub training: bool,
+    /// Of the leaky ReLU; none for none.
     pub slope: Option<f32>,
 }
 
-/// (x, statistics, dy[, y]) → [2, C]: the gradients to scale, `Σ dz·x̂`, and to shift, `Σ dz`, x̂ the normalised x;
-/// dz is dy, or where `slope` is given dy times the slope of the leaky ReLU whose output is y.
+/// (x, statistics, dy[, y]) → [2, C]: the gradients to scale, `Σ dz·x̂`, and to shift, `Σ dz`, x̂ the
+/// normalised x; dz is dy, or where `slope` is given dy times the slope of the leaky ReLU whose output is y.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct BatchNormSums {
     pub slope: Option<f32>,
@@ -46,15 +47,16 @@ pub struct BatchNormSums {
 /// in training `scale/σ·(dz − (Σ dz + x̂·Σ dz·x̂)/count)`, else `scale/σ·dz`; dz as in [`BatchNormSums`].
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct BatchNormInputGrad {
-    /// In training, how many elements of a channel statistics and sums were taken over: those of the whole batch, of
-    /// which x may be a slice.
+    /// In training, how many elements of a channel statistics and sums were taken over: those of the whole
+    /// batch, of which x may be a slice.
     pub count: Option<usize>,
     pub slope: Option<f32>,
 }
 
-/// (statistics [2, C] of one part of a batch, statistics [2, C] of another) → statistics [2, C] of both, by merging
-/// deviations about the means (Chan, Golub and LeVeque 1983): with shares `s = countᵢ/Σ count` and `d` the difference
-/// of the means, `mean = mean₀ + s₁·d`, `variance = s₀·variance₀ + s₁·variance₁ + s₀·s₁·d²`.
+/// (statistics [2, C] of one part of a batch, statistics [2, C] of another) → statistics [2, C] of both, by
+/// merging deviations about the means (Chan, Golub and LeVeque 1983): with shares `s = countᵢ/Σ count` and
+/// `d` the difference of the means, `mean = mean₀ + s₁·d`, `variance = s₀·variance₀ + s₁·variance₁ +
+/// s₀·s₁·d²`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct MergeStats {
     /// How many elements of a channel, or in any other unit, each part has.
@@ -65,6 +67,7 @@ pub struct MergeStats {
 /// `running + momentum·(batch − running)`, the batch's variance made unbiased by `count/(count − 1)`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct RunningStats {
+    /// How much of the batch's statistics goes into the running ones.
     pub momentum: f32,
     /// How many elements of a channel the batch statistics were taken over.
     pub count: usize,
@@ -135,7 +138,7 @@ impl Operation for BatchStats {
         }
         let merge = Join::Merge(|rows| MergeStats { counts: rows }.into());
         let prepared = Prepared::new(Shape::from([2, channels.c]), channels);
-        Ok(prepared.flops(4 * x.elements()).split(&[0], merge))
+        Ok(prepared.flops(4 * x.elements()).slicing(&[0], merge))
     }
 
     fn reference<T: Real>(&self, channels: &Channels, inputs: &[&[T]], output: &mut [T]) {
@@ -162,8 +165,8 @@ impl Operation for BatchNorm {
         epilogue(self.slope)
     }
 
-    /// Split by rows: the statistics are given, those of the whole batch in training too. In place of x: in inference it is
-    /// dead after it; in training the backward pass reads it again, and the plan knows.
+    /// Sliced by rows: the statistics are given, those of the whole batch in training too. In place of x: in
+    /// inference it is dead after it; in training the backward pass reads it again, and the plan knows.
     fn prepare(&self, inputs: &[&Shape]) -> Result<Prepared<(Channels, Residual)>, String> {
         let (x, stats, affine) = match *inputs {
             [x, stats, affine] => (x, stats, affine),

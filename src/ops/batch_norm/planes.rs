@@ -1,9 +1,9 @@
-//! Loops over the planes (n, c) of tensors [N, C, ...], or the rows of [N, C]: maps and sums, vectorised and on all
-//! threads.
+//! Loops over the planes (n, c) of tensors [N, C, ...], or the rows of [N, C]: maps and sums, vectorised and
+//! on all threads.
 //!
-//! Sums are taken per plane in a fixed number of lanes and merged over n in f64, in order: neither the number of
-//! threads nor the width of the vectors changes a bit. No fused multiply-add is used, for the same reason; memory is
-//! the limit either way.
+//! Sums are taken per plane in a fixed number of lanes and merged over n in f64, in order: neither the number
+//! of threads nor the width of the vectors changes a bit. No fused multiply-add is used, for the same reason;
+//! memory is the limit either way.
 
 use rayon::prelude::*;
 
@@ -168,8 +168,8 @@ fn add_lanes<const I: usize, const T: usize, const L: usize>(
     *lanes = sums;
 }
 
-/// Two numbers for every plane, from `f(channel, planes of the inputs)`, into the halves of `partials`, each [N, C].
-/// `f` must be `#[inline(always)]`, as [`simd::vectorised`] says.
+/// Two numbers for every plane, from `f(channel, planes of the inputs)`, into the halves of `partials`, each
+/// [N, C]. `f` must be `#[inline(always)]`, as [`simd::vectorised`] says.
 #[inline(always)]
 pub fn reduce_planes<const I: usize>(
     channels: Channels,
@@ -200,8 +200,8 @@ pub fn reduce_planes<const I: usize>(
     }
 }
 
-/// For every channel of tensors [N, C], the sums over n of the two terms that `f` makes of a row's elements: in f64,
-/// for a few channels side by side. What is reduced to a number a plane is such a tensor too.
+/// For every channel of tensors [N, C], the sums over n of the two terms that `f` makes of a row's elements:
+/// in f64, for a few channels side by side. What is reduced to a number a plane is such a tensor too.
 #[inline(always)]
 pub fn sum_rows<const I: usize>(
     c: usize,

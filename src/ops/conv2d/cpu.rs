@@ -1,34 +1,37 @@
-//! Convolution forward and to the input on the CPU: a product of packed weights and shifted [`Planes`].
+//! Convolution forward and to the input on the CPU, without an im2col matrix: a product of packed weights and
+//! shifted [`PaddedPlanes`]. Its rows are output channels, its columns output positions, its terms input
+//! channels and taps.
 //!
-//! The gradient to the input is itself such a convolution, of dy: with stride 1 by the flipped kernel, with a larger
-//! stride by one kernel for each phase of the input's positions, all phases being rows of one product. Kernels of three rows
-//! with stride 1 go to [`super::winograd`] where that pays.
+//! The gradient to the input is itself such a convolution, of dy. With stride 1 it takes the flipped kernel.
+//! With a larger stride it takes one kernel for each phase of the input's positions, and all phases are rows
+//! of one product. Kernels of three rows with stride 1 go to [`super::winograd`] where that pays.
 
 use rayon::prelude::*;
 
-use super::planes::{PlaneSpec, Planes, pairs};
+use super::planes::{PaddedPlanes, PlaneSpec, pairs};
 use super::{Dims, rows, winograd};
 use crate::gemm::{Product, Tiles, pack_rows, shift_product};
 use crate::ops::kernel::CpuKernel;
 
-/// Pieces of work for each thread: few, because each has scratch memory, but enough to even out.
-pub(super) const SLOTS_A_THREAD: usize = 2;
+/// Tasks per thread: few, because each has scratch memory, but enough to even out.
+pub(super) const TASKS_PER_THREAD: usize = 2;
 
-/// Where columns of the product go: output channel c, phase φ, place i is position `i·phases + φ − skip`.
+/// Where columns of the product go: index i of phase φ of an output channel is position `i·phases + φ − skip`
+/// of the image.
 #[derive(Clone, Copy, Debug)]
-struct Target {
+struct OutputImage {
     image: [usize; 2],
     phases: [usize; 2],
     skip: [usize; 2],
-    /// Places for each phase.
-    places: [usize; 2],
+    /// Positions of each phase.
+    positions: [usize; 2],
 }
 
 /// A convolution prepared as a product; one for every sample and group.
 #[derive(Clone, Debug)]
 struct Shifted {
-    planes: Planes,
-    target: Target,
+    planes: PaddedPlanes,
+    output: OutputImage,
     groups: usize,
     /// Where each term of the sum reads.
     offsets: Vec<u32>,
@@ -37,11 +40,11 @@ struct Shifted {
     height: usize,
     /// Columns of the product.
     columns: usize,
-    /// Output channels in a piece of work, and the pieces in a group.
-    piece: usize,
-    pieces: usize,
-    /// Pieces of work that share scratch memory, and how much of it they need.
-    run: usize,
+    /// Output channels of a block, and the blocks of a group.
+    block: usize,
+    blocks: usize,
+    /// Blocks of a task, which share scratch memory, and how much of it they need.
+    task: usize,
     scratch: usize,
     /// Whether images are laid out as planes first.
     copied: bool,
@@ -59,7 +62,7 @@ pub fn forward(d: &Dims) -> CpuKernel {
 
 fn shifted_forward(d: &Dims) -> CpuKernel {
     let taps = [(d.r - 1) / d.stride[0] + 1, (d.s - 1) / d.stride[1] + 1];
-    let planes = Planes::new(&PlaneSpec {
+    let planes = PaddedPlanes::new(&PlaneSpec {
         channels: d.group_c(),
         samples: 1,
         image: [d.h, d.w],
@@ -68,10 +71,10 @@ fn shifted_forward(d: &Dims) -> CpuKernel {
         taps,
         outputs: [d.p, d.q],
     });
-    let target = Target { image: [d.p, d.q], phases: [1, 1], skip: [0, 0], places: [d.p, d.q] };
+    let output = OutputImage { image: [d.p, d.q], phases: [1, 1], skip: [0, 0], positions: [d.p, d.q] };
     let terms = (0..d.group_c()).flat_map(|c| pairs(d.r, d.s).map(move |(r, s)| (c, r, s)));
     let offsets = terms.map(|(c, r, s)| planes.offset(c, r, s) as u32).collect();
-    let shifted = Shifted::new(planes, target, offsets, d.n, d.groups, d.group_k());
+    let shifted = Shifted::new(planes, output, offsets, d.n, d.groups, d.group_k());
     let terms = d.group_c() * d.r * d.s;
     shifted.kernel(0, 1, d.group_k() * terms, |k, t| Some(k * terms + t))
 }
@@ -86,24 +89,28 @@ pub fn input_grad(d: &Dims) -> CpuKernel {
 
 fn shifted_input_grad(d: &Dims) -> CpuKernel {
     let taps = [d.r.div_ceil(d.stride[0]), d.s.div_ceil(d.stride[1])];
-    // Position h of x is place i of phase φ, counted from the first place that is needed.
+    // Row h of x is index i of phase φ, counted from the first index that is needed.
     let first = [0, 1].map(|a| d.pad[a] / d.stride[a]);
-    let places = [0, 1].map(|a| ([d.h, d.w][a] - 1 + d.pad[a]) / d.stride[a] + 1 - first[a]);
-    let planes = Planes::new(&PlaneSpec {
+    let positions = [0, 1].map(|a| ([d.h, d.w][a] - 1 + d.pad[a]) / d.stride[a] + 1 - first[a]);
+    let planes = PaddedPlanes::new(&PlaneSpec {
         channels: d.group_k(),
         samples: 1,
         image: [d.p, d.q],
         phases: [1, 1],
         before: [0, 1].map(|a| taps[a] as isize - 1 - first[a] as isize),
         taps,
-        outputs: places,
+        outputs: positions,
     });
-    let target =
-        Target { image: [d.h, d.w], phases: d.stride, skip: [0, 1].map(|a| d.pad[a] % d.stride[a]), places };
-    // dx at place i takes dy at i − a by tap a·stride + φ.
+    let output = OutputImage {
+        image: [d.h, d.w],
+        phases: d.stride,
+        skip: [0, 1].map(|a| d.pad[a] % d.stride[a]),
+        positions,
+    };
+    // dx at index i takes dy at i − a by tap a·stride + φ.
     let terms = (0..d.group_k()).flat_map(|k| pairs(taps[0], taps[1]).map(move |(a, b)| (k, a, b)));
     let offsets = terms.map(|(k, a, b)| planes.offset(k, taps[0] - 1 - a, taps[1] - 1 - b) as u32).collect();
-    let shifted = Shifted::new(planes, target, offsets, d.n, d.groups, d.group_c());
+    let shifted = Shifted::new(planes, output, offsets, d.n, d.groups, d.group_c());
     shifted.kernel(1, 0, d.group_k() * d.group_c() * d.r * d.s, |row, t| {
         let (c, phase) = (row / (d.stride[0] * d.stride[1]), row % (d.stride[0] * d.stride[1]));
         let (k, a, b) = (t / (taps[0] * taps[1]), t / taps[1] % taps[0], t % taps[1]);
@@ -114,54 +121,54 @@ fn shifted_input_grad(d: &Dims) -> CpuKernel {
 
 impl Shifted {
     fn new(
-        planes: Planes,
-        target: Target,
+        planes: PaddedPlanes,
+        output: OutputImage,
         offsets: Vec<u32>,
         n: usize,
         groups: usize,
         channels: usize,
     ) -> Self {
         let tiles = Tiles::get();
-        let phases = target.phases[0] * target.phases[1];
+        let phases = output.phases[0] * output.phases[1];
         let rows = channels * phases;
         let height = tiles.height(rows);
-        let [places, row] = target.places;
-        let outputs = (places - 1) * planes.pitch() + row;
+        let [rows_of_phase, row] = output.positions;
+        let outputs = (rows_of_phase - 1) * planes.pitch() + row;
         let direct = phases == 1 && planes.pitch() == row && outputs >= tiles.columns;
         let columns = outputs.max(tiles.columns);
-        let slots = SLOTS_A_THREAD * rayon::current_num_threads();
+        let tasks = TASKS_PER_THREAD * rayon::current_num_threads();
         // Few samples are divided by output channels too, at borders of panels.
-        let mut piece = channels;
-        while n * groups * (channels / piece) < slots
-            && piece.is_multiple_of(2)
-            && (piece / 2 * phases).is_multiple_of(height)
+        let mut block = channels;
+        while n * groups * (channels / block) < tasks
+            && block.is_multiple_of(2)
+            && (block / 2 * phases).is_multiple_of(height)
         {
-            piece /= 2;
+            block /= 2;
         }
-        let pieces = channels / piece;
+        let blocks = channels / block;
         let read = offsets.iter().max().map_or(0, |&offset| offset as usize) + columns;
         let copied = !planes.is_image() || outputs < tiles.columns;
         let copy = if copied { read.max(planes.len()) } else { 0 };
-        let strip = if direct { 0 } else { piece * phases * columns };
+        let products = if direct { 0 } else { block * phases * columns };
         Self {
             planes,
-            target,
+            output,
             groups,
             offsets,
             rows,
             height,
             columns,
-            piece,
-            pieces,
-            run: (n * groups * pieces).div_ceil(slots).max(1),
-            scratch: (copy + strip).max(1),
+            block,
+            blocks,
+            task: (n * groups * blocks).div_ceil(tasks).max(1),
+            scratch: (copy + products).max(1),
             copied,
             direct,
         }
     }
 
-    /// The kernel that reads images from input `source` and weights, `group_weights` for each group, from input
-    /// `weight`; `at(row, term)` is the weight's index within its group, if it is not zero.
+    /// The kernel that reads images from input `source` and weights, `group_weights` for each group, from
+    /// input `weight`; `at(row, term)` is the weight's index within its group, if it is not zero.
     fn kernel(
         self,
         source: usize,
@@ -172,7 +179,7 @@ impl Shifted {
         let panel = self.height * self.offsets.len();
         let packed_group = self.rows.next_multiple_of(self.height) * self.offsets.len();
         let packed_len = self.groups * packed_group;
-        let workspace = packed_len + self.scratch * SLOTS_A_THREAD * rayon::current_num_threads();
+        let workspace = packed_len + self.scratch * TASKS_PER_THREAD * rayon::current_num_threads();
         // The order of packing as indices, because finding them takes longer than the packing itself.
         let mut indices = vec![u32::MAX; packed_group];
         pack_rows(&mut indices, self.height, self.rows, self.offsets.len(), |row, t| {
@@ -191,30 +198,30 @@ impl Shifted {
                 });
             });
             let packed = &*packed;
-            let unit = self.piece * self.target.image[0] * self.target.image[1];
+            let unit = self.block * self.output.image[0] * self.output.image[1];
             let image = self.planes.image_len() * self.planes.channels();
             let work = |index: usize, outputs: &mut [f32], scratch: &mut [f32]| {
                 for (i, output) in outputs.chunks_exact_mut(unit).enumerate() {
-                    let at = index * self.run + i;
-                    let (sample_group, piece) = (at / self.pieces, at % self.pieces);
+                    let at = index * self.task + i;
+                    let (sample_group, block) = (at / self.blocks, at % self.blocks);
                     let images = &inputs[source][sample_group * image..];
                     let a = &packed[sample_group % self.groups * packed_group..][..packed_group];
-                    let a = &a[piece * (packed_group / self.pieces)..][..packed_group / self.pieces];
-                    self.piece_of_work(images, a, output, scratch);
+                    let a = &a[block * (packed_group / self.blocks)..][..packed_group / self.blocks];
+                    self.block_of_outputs(images, a, output, scratch);
                 }
             };
-            let outputs = out.par_chunks_mut(self.run * unit).enumerate();
+            let outputs = out.par_chunks_mut(self.task * unit).enumerate();
             let scratches = scratch.par_chunks_exact_mut(self.scratch);
             outputs.zip(scratches).for_each(|((i, outputs), scratch)| work(i, outputs, scratch));
         })
     }
 
-    /// One piece of output channels of one sample and group.
-    fn piece_of_work(&self, images: &[f32], a: &[f32], output: &mut [f32], scratch: &mut [f32]) {
-        let phases = self.target.phases[0] * self.target.phases[1];
-        let rows = self.piece * phases;
-        let strip_len = if self.direct { 0 } else { rows * self.columns };
-        let (strip, copy) = scratch.split_at_mut(strip_len);
+    /// One block of output channels of one sample and group.
+    fn block_of_outputs(&self, images: &[f32], a: &[f32], output: &mut [f32], scratch: &mut [f32]) {
+        let phases = self.output.phases[0] * self.output.phases[1];
+        let rows = self.block * phases;
+        let product_len = if self.direct { 0 } else { rows * self.columns };
+        let (products, copy) = scratch.split_at_mut(product_len);
         let b = if self.copied {
             let map = self.planes.image_len();
             self.planes.fill(|c, _| &images[c * map..][..map], copy);
@@ -235,35 +242,35 @@ impl Shifted {
         if self.direct {
             shift_product(product(output, self.columns));
         } else {
-            shift_product(product(strip, self.columns));
-            self.target.write(strip, self.columns, self.planes.pitch(), output);
+            shift_product(product(products, self.columns));
+            self.output.write(products, self.columns, self.planes.pitch(), output);
         }
     }
 }
 
-impl Target {
+impl OutputImage {
     /// Takes the columns of the product that are outputs, and interleaves the phases.
-    fn write(&self, strip: &[f32], columns: usize, pitch: usize, output: &mut [f32]) {
+    fn write(&self, products: &[f32], columns: usize, pitch: usize, output: &mut [f32]) {
         let phases = self.phases[0] * self.phases[1];
         let [height, width] = self.image;
         let images = output.chunks_exact_mut(height * width);
-        for (image, strip) in images.zip(strip.chunks_exact(phases * columns)) {
+        for (image, products) in images.zip(products.chunks_exact(phases * columns)) {
             for ((phase_row, phase_column), from) in
-                pairs(self.phases[0], self.phases[1]).zip(strip.chunks_exact(columns))
+                pairs(self.phases[0], self.phases[1]).zip(products.chunks_exact(columns))
             {
-                for place in 0..self.places[0] {
-                    let row = (place * self.phases[0] + phase_row).wrapping_sub(self.skip[0]);
+                for index in 0..self.positions[0] {
+                    let row = (index * self.phases[0] + phase_row).wrapping_sub(self.skip[0]);
                     if row >= height {
                         continue;
                     }
                     let to = &mut image[row * width..];
-                    let from = &from[place * pitch..];
+                    let from = &from[index * pitch..];
                     if phases == 1 {
                         rows::copy(to, from, width);
                         continue;
                     }
-                    let (to, from) = (&mut to[..width], &from[..self.places[1]]);
-                    // The first place of an early phase may lie before the image.
+                    let (to, from) = (&mut to[..width], &from[..self.positions[1]]);
+                    // The first index of an early phase may lie before the image.
                     let early = usize::from(phase_column < self.skip[1]);
                     let first = early * self.phases[1] + phase_column - self.skip[1];
                     let to = to.iter_mut().skip(first).step_by(self.phases[1]);

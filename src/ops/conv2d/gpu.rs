@@ -1,6 +1,7 @@
 //! Dispatch of `shaders/conv2d.wgsl`.
 
 use super::Dims;
+use super::gpu_window::{self, WeightGrad};
 use super::product::{Kind, Product, sizes};
 use crate::ops::kernel::{Binding, GpuKernel, Launch, Shader, grid, shader};
 
@@ -10,6 +11,8 @@ const SHADER: Shader = shader!("conv2d");
 const TILED_ROWS: usize = 4;
 /// Threads that keep a large adapter busy, 32 for each of 512 schedulers; where tiles make fewer, they are made smaller.
 const BUSY: usize = 16_384;
+/// The same for weight gradients, whose parts cost little: eight groups of 128 for each of 128 multiprocessors.
+const WEIGHT_BUSY: usize = 131_072;
 /// Products of fewer multiplications are over in tens of microseconds on hardware, which a launch costs as well. They
 /// get the tiles with the fewest loads, which is what costs on a software adapter.
 const SMALL: usize = 1 << 24;
@@ -28,6 +31,8 @@ const MEMORY: usize = 4096;
 const PATCH: usize = 96;
 /// Terms of the sum in a part of the weight gradient, at least, so that parts outweigh their addition.
 const PART_TERMS: usize = 256;
+/// Weights that a workgroup of weight_grad_sum adds; the shader's.
+const SUMMED: usize = 32;
 
 type Constants = Vec<(&'static str, usize)>;
 
@@ -157,12 +162,14 @@ fn single(tiled: &'static str, direct: &'static str, d: &Dims, product: Product)
 
 /// y of inputs (x, w).
 pub fn forward(d: &Dims) -> GpuKernel {
-    single("forward", "forward_direct", d, Product::new(Kind::Forward, d))
+    let other = || single("forward", "forward_direct", d, Product::new(Kind::Forward, d));
+    gpu_window::convolve(Kind::Forward, d).unwrap_or_else(other)
 }
 
 /// dx of inputs (w, dy).
 pub fn input_grad(d: &Dims) -> GpuKernel {
-    single("input_grad", "input_grad_direct", d, Product::new(Kind::InputGrad, d))
+    let other = || single("input_grad", "input_grad_direct", d, Product::new(Kind::InputGrad, d));
+    gpu_window::convolve(Kind::InputGrad, d).unwrap_or_else(other)
 }
 
 /// dw of inputs (x, dy). The sum is long and the result small, so the sum is split into parts until the adapter is
@@ -170,27 +177,34 @@ pub fn input_grad(d: &Dims) -> GpuKernel {
 pub fn weight_grad(d: &Dims) -> GpuKernel {
     let product = Product::new(Kind::WeightGrad, d);
     let weights = product.elements();
-    let bind = |last: Binding| vec![Binding::Input(0), Binding::Input(1), last];
+    if let Some(window) = WeightGrad::new(d) {
+        return summed(d, window.parts, weights, |output| window.launch(output));
+    }
     let tile = Tile::of_weights(product);
     let patch = Patch::choose(d, tile).filter(|_| product.rows >= TILED_ROWS);
     let Some(patch) = patch else {
-        return launch("weight_grad_direct", d, vec![], bind(Binding::Output), weights).into();
+        return launch("weight_grad_direct", d, vec![], Binding::all(2, None), weights).into();
     };
     let tiles = tile.count(product).max(1);
-    let wanted = BUSY.div_ceil(tiles * tile.width).min(product.terms.div_ceil(PART_TERMS));
+    let wanted = WEIGHT_BUSY.div_ceil(tiles * tile.width).min(product.terms.div_ceil(PART_TERMS));
     let part_stages = patch.stages(d).div_ceil(wanted.max(1)).max(1);
     let parts = patch.stages(d).div_ceil(part_stages);
-    let split = vec![("PARTS", parts), ("PART_STAGES", part_stages)];
     let Patch { p, q, planes, plane } = patch;
+    let split = vec![("PARTS", parts), ("PART_STAGES", part_stages)];
     let sizes = vec![("PATCH_P", p), ("PATCH_Q", q), ("PLANES", planes), ("PLANE", plane)];
-    let constants = [of_tile(tile), sizes, split.clone()].concat();
+    let constants = [of_tile(tile), sizes, split].concat();
+    let bind = |output| vec![Binding::Input(0), Binding::Input(1), output];
+    summed(d, parts, weights, |output| launch("weight_grad", d, constants, bind(output), parts * tiles))
+}
+
+/// A launch that writes parts of the weight gradient, and what adds them.
+fn summed(d: &Dims, parts: usize, weights: usize, launch_of: impl FnOnce(Binding) -> Launch) -> GpuKernel {
     if parts == 1 {
-        return launch("weight_grad", d, constants, bind(Binding::Output), tiles).into();
+        return launch_of(Binding::Output).into();
     }
     let workspace = Binding::Workspace(0..parts * weights);
-    let launches = vec![
-        launch("weight_grad", d, constants, bind(workspace.clone()), parts * tiles),
-        launch("weight_grad_sum", d, split, vec![workspace, Binding::Output], weights.div_ceil(256)),
-    ];
-    GpuKernel { workspace: parts * weights, launches, ..GpuKernel::default() }
+    let first = launch_of(workspace.clone());
+    let bindings = vec![workspace, Binding::Output];
+    let sum = launch("weight_grad_sum", d, vec![("PARTS", parts)], bindings, weights.div_ceil(SUMMED));
+    GpuKernel { workspace: parts * weights, launches: vec![first, sum], ..GpuKernel::default() }
 }

@@ -4,6 +4,7 @@ mod cpu;
 mod cpu_weight_grad;
 mod gpu;
 pub(crate) mod gpu_mixed;
+mod gpu_window;
 mod planes;
 pub(crate) mod product;
 mod reference;
@@ -21,6 +22,7 @@ use product::Kind;
 /// g the group of k, x zero outside, and `H' = (H + 2·pad₀ − R)/stride₀ + 1`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Conv2d {
+    /// Along H and W.
     pub stride: [usize; 2],
     /// Zeros on both sides of H and of W.
     pub pad: [usize; 2],

@@ -1,12 +1,12 @@
 //! Padded planes: an image laid out so that every tap of a convolution reads it as one contiguous shift.
 //!
-//! With stride 1, the product of a tap and a whole output plane reads the padded image at a constant distance from
-//! the output's element, if output rows are as far apart as padded rows; what lands between them is dropped. With
-//! a larger stride the padded image is first split by phase: plane φ of an axis holds the positions u with
-//! u mod stride = φ, and a tap r reads plane r mod stride, r / stride rows further.
+//! With stride 1, the product of a tap and a whole output plane reads the padded image at a constant distance
+//! from the output's element, if output rows are as far apart as padded rows; what lands between them is
+//! dropped. With a larger stride the padded image is first split by phase: plane φ of an axis holds the
+//! positions u with u mod stride = φ, and a tap r reads plane r mod stride, r / stride rows further.
 //!
-//! Where the stride is 1, the padding behind a row is the padding before the next, so that planes are as small as
-//! possible: 3 taps around 44 columns take 45 places a row.
+//! Where the stride is 1, the padding behind a row is the padding before the next, so that planes are as
+//! small as possible: 3 taps around 44 columns take 45 elements per row.
 
 use super::rows;
 
@@ -17,7 +17,7 @@ struct Axis {
     phases: usize,
     /// Padding before the image; negative where the image's first elements are never read.
     before: isize,
-    /// Places of a plane.
+    /// The length of a plane along this axis.
     len: usize,
 }
 
@@ -37,16 +37,16 @@ impl Axis {
         self.phases == 1 && self.before == 0 && self.len == self.size
     }
 
-    /// The image's position at a place of a plane, if it is within the image.
-    fn position(&self, phase: usize, place: usize) -> Option<usize> {
-        usize::try_from((place * self.phases + phase) as isize - self.before).ok().filter(|&p| p < self.size)
+    /// Which row or column of the image stands at an index of a plane, if any.
+    fn source(&self, phase: usize, index: usize) -> Option<usize> {
+        usize::try_from((index * self.phases + phase) as isize - self.before).ok().filter(|&p| p < self.size)
     }
 
-    /// The places of a plane that lie in the image.
-    fn places(&self, phase: usize) -> std::ops::Range<usize> {
+    /// The indices of a plane at which the image stands.
+    fn inside(&self, phase: usize) -> std::ops::Range<usize> {
         let first = |bound: isize| {
-            let places = (bound + self.before - phase as isize).max(0) as usize;
-            places.div_ceil(self.phases).min(self.len)
+            let before = (bound + self.before - phase as isize).max(0) as usize;
+            before.div_ceil(self.phases).min(self.len)
         };
         first(0)..first(self.size as isize)
     }
@@ -54,7 +54,7 @@ impl Axis {
 
 /// The planes of `channels` images of one size, in the order channel, phase, sample.
 #[derive(Clone, Copy, Debug)]
-pub struct Planes {
+pub struct PaddedPlanes {
     channels: usize,
     samples: usize,
     rows: Axis,
@@ -75,7 +75,7 @@ pub struct PlaneSpec {
     pub outputs: [usize; 2],
 }
 
-impl Planes {
+impl PaddedPlanes {
     pub fn new(spec: &PlaneSpec) -> Self {
         let axis = |i: usize| {
             Axis::new(spec.image[i], spec.phases[i], spec.before[i], spec.taps[i], spec.outputs[i])
@@ -124,7 +124,8 @@ impl Planes {
         plane + row / rows.phases * columns.len + column / columns.phases
     }
 
-    /// Lays out the images of channel c of sample i, `images(c, i)`; what of `to` lies behind the planes becomes zero.
+    /// Lays out the images of channel c of sample i, `images(c, i)`; what of `to` lies behind the planes
+    /// becomes zero.
     pub fn fill<'a>(&self, images: impl Fn(usize, usize) -> &'a [f32], to: &mut [f32]) {
         let (planes, slack) = to.split_at_mut(self.len());
         slack.fill(0.0);
@@ -139,27 +140,27 @@ impl Planes {
     }
 
     fn fill_plane(&self, image: &[f32], phases: (usize, usize), plane: &mut [f32]) {
-        let (lines, columns) = (&self.rows, &self.columns);
-        let inside = columns.places(phases.1);
-        let first = columns.position(phases.1, inside.start);
+        let (rows, columns) = (&self.rows, &self.columns);
+        let inside = columns.inside(phases.1);
+        let first = columns.source(phases.1, inside.start);
         let gap = columns.len - inside.end;
-        for place in 0..lines.len {
-            let line = &mut plane[place * columns.len..];
-            let (Some(row), Some(first)) = (lines.position(phases.0, place), first) else {
-                line[..columns.len].fill(0.0);
+        for index in 0..rows.len {
+            let to = &mut plane[index * columns.len..];
+            let (Some(row), Some(first)) = (rows.source(phases.0, index), first) else {
+                to[..columns.len].fill(0.0);
                 continue;
             };
             let row = &image[row * columns.size + first..];
-            rows::zero(line, inside.start);
-            let to = &mut line[inside.start..];
+            rows::zero(to, inside.start);
+            let middle = &mut to[inside.start..];
             if columns.phases == 1 {
-                rows::copy(to, row, inside.len());
+                rows::copy(middle, row, inside.len());
             } else {
                 let row = &row[..columns.size - first];
                 let from = row.iter().step_by(columns.phases);
-                to[..inside.len()].iter_mut().zip(from).for_each(|(to, &from)| *to = from);
+                middle[..inside.len()].iter_mut().zip(from).for_each(|(to, &from)| *to = from);
             }
-            rows::zero(&mut line[inside.end..], gap);
+            rows::zero(&mut to[inside.end..], gap);
         }
     }
 }

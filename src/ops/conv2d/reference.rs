@@ -3,7 +3,8 @@
 use super::Dims;
 use crate::ops::kernel::Real;
 
-/// Calls `f(x index, w index, y index)` for every product of the definition, in the order n, k, p, q, c, r, s.
+/// Calls `f(x index, w index, y index)` for every product of the definition, in the order n, k, p, q, c, r,
+/// s.
 fn products(d: &Dims, mut f: impl FnMut(usize, usize, usize)) {
     for n in 0..d.n {
         for k in 0..d.k {

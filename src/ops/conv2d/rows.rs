@@ -1,5 +1,6 @@
-//! Copies of short rows. Feature maps become as narrow as 5 columns, where a call of memcpy takes longer than its
-//! work; copies of a fixed length do not. They may write past the end of a row, so rows must be written in order.
+//! Copies of short rows. Feature maps become as narrow as 5 columns, where a call of memcpy takes longer than
+//! its work; copies of a fixed length do not. They may write past the end of a row, so rows must be written
+//! in order.
 
 /// Copies the first `len` elements; of those behind them in `to`, up to 15 may change.
 #[inline(always)]

@@ -2,12 +2,12 @@
 
 use rayon::prelude::*;
 
-use super::{Form, Sizes};
+use super::{Form, MatmulDims};
 use crate::gemm::{Product, Tiles, pack_rows, shift_product};
 use crate::ops::kernel::CpuKernel;
 
 /// The product as a kernel.
-pub fn product(form: Form, Sizes { m, n, k }: Sizes) -> CpuKernel {
+pub fn product(form: Form, MatmulDims { m, n, k }: MatmulDims) -> CpuKernel {
     if m * n * k == 0 {
         return CpuKernel::zeros();
     }

@@ -1,6 +1,6 @@
 //! Dispatch of `shaders/dense.wgsl`.
 
-use super::{Form, Sizes};
+use super::{Form, MatmulDims};
 use crate::ops::kernel::{Binding, GpuKernel, Launch, Shader, constants, grid, shader};
 
 const SHADER: Shader = shader!("dense");
@@ -9,7 +9,7 @@ const SHADER: Shader = shader!("dense");
 const BUSY: usize = 256;
 
 /// The product as a kernel. Tiles are 64×64 where there are enough of them, else 32×32, else 16×16.
-pub fn product(form: Form, Sizes { m, n, k }: Sizes) -> GpuKernel {
+pub fn product(form: Form, MatmulDims { m, n, k }: MatmulDims) -> GpuKernel {
     let entry = match form {
         Form::Plain => "plain",
         Form::TransposeB => "transpose_b",

@@ -1,13 +1,14 @@
 //! Matrix products in mixed precision: convolutions of images of one element by kernels of one.
 
-use super::{Form, Sizes};
+use super::{Form, MatmulDims};
 use crate::ops::conv2d::product::Kind;
 use crate::ops::conv2d::{Dims, gpu_mixed};
 use crate::ops::kernel::{Binding, GpuKernel, Mixed};
 
 /// The product as a kernel; none where f32 does as well.
-pub fn product(form: Form, Sizes { m, n, k }: Sizes, mixed: Mixed) -> Option<GpuKernel> {
-    // A dense layer x·wᵀ is the convolution forward, its gradients dy·w and dyᵀ·x are those of the convolution.
+pub fn product(form: Form, MatmulDims { m, n, k }: MatmulDims, mixed: Mixed) -> Option<GpuKernel> {
+    // A dense layer x·wᵀ is the convolution forward, its gradients dy·w and dyᵀ·x are those of the
+    // convolution.
     let (kind, samples, inputs, outputs, swapped) = match form {
         Form::TransposeB => (Kind::Forward, m, k, n, false),
         Form::Plain => (Kind::InputGrad, m, n, k, true),

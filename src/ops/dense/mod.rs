@@ -23,12 +23,13 @@ pub enum Form {
 /// The product [m, n] of two matrices.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Matmul {
+    /// Which operand is stored transposed.
     pub form: Form,
 }
 
 /// The sizes of a matrix product [m, k]·[k, n].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Sizes {
+pub struct MatmulDims {
     pub m: usize,
     pub n: usize,
     pub k: usize,
@@ -39,7 +40,7 @@ impl Matmul {
     ///
     /// # Errors
     /// In words, where they do not fit.
-    pub fn sizes(&self, a: &Shape, b: &Shape) -> Result<Sizes, String> {
+    pub fn sizes(&self, a: &Shape, b: &Shape) -> Result<MatmulDims, String> {
         let [a0, a1] = a.dims("the first matrix")?;
         let [b0, b1] = b.dims("the second matrix")?;
         let (m, ka, kb, n) = match self.form {
@@ -50,12 +51,12 @@ impl Matmul {
         if ka != kb {
             return Err(format!("the inner sizes differ: {ka} and {kb}"));
         }
-        Ok(Sizes { m, n, k: ka })
+        Ok(MatmulDims { m, n, k: ka })
     }
 }
 
 impl Operation for Matmul {
-    type Sizes = Sizes;
+    type Sizes = MatmulDims;
 
     fn name(&self) -> &'static str {
         "matmul"
@@ -70,10 +71,10 @@ impl Operation for Matmul {
         .into()
     }
 
-    /// Split by rows of A; where A is transposed, those are the terms of the sum.
-    fn prepare(&self, inputs: &[&Shape]) -> Result<Prepared<Sizes>, String> {
+    /// Sliced by rows of A; where A is transposed, those are the terms of the sum.
+    fn prepare(&self, inputs: &[&Shape]) -> Result<Prepared<MatmulDims>, String> {
         let [a, b] = arity(inputs)?;
-        let sizes @ Sizes { m, n, k } = self.sizes(a, b)?;
+        let sizes @ MatmulDims { m, n, k } = self.sizes(a, b)?;
         let prepared = Prepared::new(Shape::from([m, n]), sizes).flops(2 * m * n * k);
         Ok(match self.form {
             Form::Plain | Form::TransposeB => prepared.rows(&[0]),
@@ -96,7 +97,7 @@ impl Operation for Matmul {
         ])
     }
 
-    fn reference<T: Real>(&self, &Sizes { m, n, k }: &Sizes, inputs: &[&[T]], output: &mut [T]) {
+    fn reference<T: Real>(&self, &MatmulDims { m, n, k }: &MatmulDims, inputs: &[&[T]], output: &mut [T]) {
         let (a, b) = (inputs[0], inputs[1]);
         for i in 0..m {
             for j in 0..n {
@@ -111,15 +112,15 @@ impl Operation for Matmul {
         }
     }
 
-    fn cpu(&self, sizes: &Sizes, _: Option<usize>) -> CpuKernel {
+    fn cpu(&self, sizes: &MatmulDims, _: Option<usize>) -> CpuKernel {
         cpu::product(self.form, *sizes)
     }
 
-    fn gpu(&self, sizes: &Sizes, _: Option<usize>) -> GpuKernel {
+    fn gpu(&self, sizes: &MatmulDims, _: Option<usize>) -> GpuKernel {
         gpu::product(self.form, *sizes)
     }
 
-    fn gpu_mixed(&self, sizes: &Sizes, mixed: Mixed) -> Option<GpuKernel> {
+    fn gpu_mixed(&self, sizes: &MatmulDims, mixed: Mixed) -> Option<GpuKernel> {
         gpu_mixed::product(self.form, *sizes, mixed)
     }
 }

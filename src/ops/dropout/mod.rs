@@ -1,5 +1,5 @@
-//! Dropout with counter-based random numbers: the mask is a function of seed, step, layer and element, so that every
-//! device draws the same one and the backward pass draws it again.
+//! Dropout with counter-based random numbers: the mask is a function of seed, step, layer and element, so
+//! that every device draws the same one and the backward pass draws it again.
 
 use super::kernel::{CpuKernel, GpuKernel, Real, Shader, shader};
 use super::map::{GpuMap, entries, map};
@@ -9,7 +9,8 @@ use crate::graph::{GraphError, NodeId, Shape};
 
 const SHADER: Shader = shader!("dropout");
 
-/// (x, counter \[2\]) → `x/(1 − rate)` where kept, else 0. The counter holds seed and step, whole numbers below 2²⁴.
+/// (x, RNG state \[2\]) → `x/(1 − rate)` where kept, else 0. The state holds seed and step, whole numbers
+/// below 2²⁴.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Dropout {
     /// The probability of dropping, at least 0 and below 1.
@@ -65,12 +66,12 @@ impl Operation for Dropout {
     }
 
     fn prepare(&self, inputs: &[&Shape]) -> Result<Prepared<usize>, String> {
-        let [x, counter] = arity(inputs)?;
+        let [x, state] = arity(inputs)?;
         if !(0.0..1.0).contains(&self.rate) {
             return Err(format!("the rate must be at least 0 and below 1, not {}", self.rate));
         }
-        if **counter != [2] {
-            return Err(format!("the counter must be [2] (seed, step), not {counter}"));
+        if **state != [2] {
+            return Err(format!("the RNG state must be [2] (seed, step), not {state}"));
         }
         Ok(Prepared::like(x).in_place(0).rows(&[0]))
     }
@@ -78,13 +79,13 @@ impl Operation for Dropout {
     /// The same mask and factor on dy.
     fn gradient(&self, backward: &mut Backward<'_>) -> Result<Vec<Option<NodeId>>, GraphError> {
         let inputs = [backward.upstream(), backward.input(1)];
-        let counter = backward.refuse(1, "random numbers have no derivative")?;
-        Ok(vec![backward.add_for(0, (*self).into(), &inputs)?, counter])
+        let state = backward.refuse(1, "random numbers have no derivative")?;
+        Ok(vec![backward.add_for(0, (*self).into(), &inputs)?, state])
     }
 
     fn reference<T: Real>(&self, _: &usize, inputs: &[&[T]], output: &mut [T]) {
-        let counter = inputs[1];
-        let key = self.key(counter[0].wide() as u32, counter[1].wide() as u32);
+        let state = inputs[1];
+        let key = self.key(state[0].wide() as u32, state[1].wide() as u32);
         let factor = T::of(1.0 / (1.0 - f64::from(self.rate)));
         for (i, (y, &x)) in output.iter_mut().zip(inputs[0]).enumerate() {
             *y = if self.keeps(key, self.first.wrapping_add(i as u32)) { x * factor } else { T::zero() };

@@ -5,8 +5,8 @@ const HALF_ROOT: u32 = 0x3f35_04f3;
 
 /// ln x within 2 units in the last place for every f32, subnormal numbers included; −∞ at 0, NaN below.
 ///
-/// x = 2ᵉ·(1 + f) with 1 + f in [√½, √2), ln x = e·ln 2 + ln(1 + f), and for the latter the minimax polynomial of
-/// Cephes (Moshier 1989, `logf`). ln 2 is split so that e·LN2_HIGH is exact.
+/// x = 2ᵉ·(1 + f) with 1 + f in [√½, √2), ln x = e·ln 2 + ln(1 + f), and for the latter the minimax
+/// polynomial of Cephes (Moshier 1989, `logf`). ln 2 is split so that e·LN2_HIGH is exact.
 #[inline(always)]
 pub fn ln(x: f32) -> f32 {
     const LN2_HIGH: f32 = 0.693_359_4;

@@ -17,6 +17,7 @@ const SHADER: Shader = shader!("log");
 /// `y = ln(x + floor)`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Ln {
+    /// Keeps the logarithm of 0 finite.
     pub floor: f32,
 }
 
@@ -32,8 +33,8 @@ pub struct Decibel {
     pub range: f32,
 }
 
-/// (x, dy) → gradient to x. The sample's (first) maximum receives what all values above the floor give up by being
-/// measured against it.
+/// (x, dy) → gradient to x. The sample's (first) maximum receives what all values above the floor give up by
+/// being measured against it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct DecibelGrad(pub Decibel);
 

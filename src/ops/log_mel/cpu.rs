@@ -26,8 +26,8 @@ impl Visit for Features<'_> {
     fn visit<S: Simd>(&mut self, simd: S, spectra: &Spectra, points: &mut [Point<S>], block: Block) {
         let last = spectra.bins() - 1;
         let power = &mut S::as_mut_simd_f32s(self.power).0[..=last];
-        for (k, &(turn, at)) in spectra.pairs.iter().enumerate() {
-            let [low, high] = Spectra::pair(simd, points, turn, at);
+        for (k, &(twiddle, at)) in spectra.pairs.iter().enumerate() {
+            let [low, high] = Spectra::pair(simd, points, twiddle, at);
             power[k] = Complex(simd).power(low);
             power[last - k] = Complex(simd).power(high);
         }

@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use super::{CrossEntropy, Rows};
+use super::{CrossEntropy, LogitDims};
 use crate::ops::kernel::CpuKernel;
 
 /// Elements that one task takes.
@@ -59,7 +59,7 @@ fn target(op: &CrossEntropy, label: f32, weight: f32, k: usize) -> f32 {
     weight * ((1.0 - op.smoothing) * label + op.smoothing / k as f32)
 }
 
-pub fn cross_entropy(op: CrossEntropy, Rows { n, k }: Rows) -> CpuKernel {
+pub fn cross_entropy(op: CrossEntropy, LogitDims { n, k }: LogitDims) -> CpuKernel {
     // A loss a row, then their sum in the order of the rows.
     CpuKernel::with_workspace(n, move |inputs, loss, losses| {
         let (logits, labels, weights) = (inputs[0], inputs[1], inputs[2]);
@@ -73,7 +73,7 @@ pub fn cross_entropy(op: CrossEntropy, Rows { n, k }: Rows) -> CpuKernel {
     })
 }
 
-pub fn cross_entropy_grad(op: CrossEntropy, Rows { n, k }: Rows) -> CpuKernel {
+pub fn cross_entropy_grad(op: CrossEntropy, LogitDims { n, k }: LogitDims) -> CpuKernel {
     CpuKernel::new(move |inputs, dx| {
         let (weights, factor) = (inputs[2], inputs[3][0] / n as f32);
         let len = rows_per_task(k) * k;

@@ -1,11 +1,11 @@
-use super::{CrossEntropy, Rows};
+use super::{CrossEntropy, LogitDims};
 use crate::ops::kernel::{Binding, GpuKernel, Launch, Shader, grid, shader};
 
 const SHADER: Shader = shader!("loss");
 
 fn launch(
     entry: &'static str,
-    Rows { n, k }: Rows,
+    LogitDims { n, k }: LogitDims,
     smoothing: f32,
     bindings: Vec<Binding>,
     groups: usize,
@@ -15,12 +15,12 @@ fn launch(
 }
 
 /// One workgroup a row.
-pub fn by_row(entry: &'static str, inputs: usize, rows: Rows, smoothing: f32) -> GpuKernel {
+pub fn by_row(entry: &'static str, inputs: usize, rows: LogitDims, smoothing: f32) -> GpuKernel {
     launch(entry, rows, smoothing, Binding::all(inputs, None), rows.n).into()
 }
 
 /// A loss a row, then their mean.
-pub fn cross_entropy(op: CrossEntropy, rows: Rows) -> GpuKernel {
+pub fn cross_entropy(op: CrossEntropy, rows: LogitDims) -> GpuKernel {
     let losses = Binding::Workspace(0..rows.n);
     let inputs = vec![Binding::Input(0), Binding::Input(1), Binding::Input(2), losses.clone()];
     let each = launch("cross_entropy_rows", rows, op.smoothing, inputs, rows.n);

@@ -34,20 +34,20 @@ pub struct CrossEntropyGrad(pub CrossEntropy);
 
 /// The sizes of logits [N, K].
 #[derive(Clone, Copy, Debug)]
-pub struct Rows {
+pub struct LogitDims {
     pub n: usize,
     pub k: usize,
 }
 
-impl Rows {
+impl LogitDims {
     fn of(x: &Shape, what: &str) -> Result<Self, String> {
         x.dims(what).map(|[n, k]| Self { n, k })
     }
 }
 
 impl CrossEntropy {
-    fn check(&self, logits: &Shape, labels: &Shape, weights: &Shape) -> Result<Rows, String> {
-        let rows = Rows::of(logits, "the logits [N, K]")?;
+    fn check(&self, logits: &Shape, labels: &Shape, weights: &Shape) -> Result<LogitDims, String> {
+        let rows = LogitDims::of(logits, "the logits [N, K]")?;
         let k = rows.k;
         same(logits, labels, "logits and labels")?;
         if **weights != [k] {
@@ -61,15 +61,15 @@ impl CrossEntropy {
 }
 
 impl Operation for Softmax {
-    type Sizes = Rows;
+    type Sizes = LogitDims;
 
     fn name(&self) -> &'static str {
         "softmax"
     }
 
-    fn prepare(&self, inputs: &[&Shape]) -> Result<Prepared<Rows>, String> {
+    fn prepare(&self, inputs: &[&Shape]) -> Result<Prepared<LogitDims>, String> {
         let [x] = arity(inputs)?;
-        let rows = Rows::of(x, "the logits [N, K]")?;
+        let rows = LogitDims::of(x, "the logits [N, K]")?;
         Ok(Prepared::new(x.clone(), rows).flops(4 * x.elements()).rows(&[0]))
     }
 
@@ -78,48 +78,48 @@ impl Operation for Softmax {
         Ok(vec![backward.add_for(0, SoftmaxGrad.into(), &inputs)?])
     }
 
-    fn reference<T: Real>(&self, rows: &Rows, inputs: &[&[T]], output: &mut [T]) {
+    fn reference<T: Real>(&self, rows: &LogitDims, inputs: &[&[T]], output: &mut [T]) {
         reference::softmax(inputs[0], output, rows.k);
     }
 
-    fn cpu(&self, rows: &Rows, _: Option<usize>) -> CpuKernel {
+    fn cpu(&self, rows: &LogitDims, _: Option<usize>) -> CpuKernel {
         cpu::softmax(rows.k)
     }
 
-    fn gpu(&self, rows: &Rows, _: Option<usize>) -> GpuKernel {
+    fn gpu(&self, rows: &LogitDims, _: Option<usize>) -> GpuKernel {
         gpu::by_row("softmax", 1, *rows, 0.0)
     }
 }
 
 impl Operation for SoftmaxGrad {
-    type Sizes = Rows;
+    type Sizes = LogitDims;
 
     fn name(&self) -> &'static str {
         "softmax_grad"
     }
 
-    fn prepare(&self, inputs: &[&Shape]) -> Result<Prepared<Rows>, String> {
+    fn prepare(&self, inputs: &[&Shape]) -> Result<Prepared<LogitDims>, String> {
         let [y, dy] = arity(inputs)?;
-        let rows = Rows::of(y, "the probabilities [N, K]")?;
+        let rows = LogitDims::of(y, "the probabilities [N, K]")?;
         same(y, dy, "y and dy")?;
         Ok(Prepared::new(y.clone(), rows).flops(4 * y.elements()).rows(&[0, 1]))
     }
 
-    fn reference<T: Real>(&self, rows: &Rows, inputs: &[&[T]], output: &mut [T]) {
+    fn reference<T: Real>(&self, rows: &LogitDims, inputs: &[&[T]], output: &mut [T]) {
         reference::softmax_grad(inputs[0], inputs[1], output, rows.k);
     }
 
-    fn cpu(&self, rows: &Rows, _: Option<usize>) -> CpuKernel {
+    fn cpu(&self, rows: &LogitDims, _: Option<usize>) -> CpuKernel {
         cpu::softmax_grad(rows.k)
     }
 
-    fn gpu(&self, rows: &Rows, _: Option<usize>) -> GpuKernel {
+    fn gpu(&self, rows: &LogitDims, _: Option<usize>) -> GpuKernel {
         gpu::by_row("softmax_grad", 2, *rows, 0.0)
     }
 }
 
 impl Operation for CrossEntropy {
-    type Sizes = Rows;
+    type Sizes = LogitDims;
 
     fn name(&self) -> &'static str {
         "cross_entropy"
@@ -129,7 +129,7 @@ impl Operation for CrossEntropy {
         format!("smoothing {}", self.smoothing)
     }
 
-    fn prepare(&self, inputs: &[&Shape]) -> Result<Prepared<Rows>, String> {
+    fn prepare(&self, inputs: &[&Shape]) -> Result<Prepared<LogitDims>, String> {
         let [logits, labels, weights] = arity(inputs)?;
         let rows = self.check(logits, labels, weights)?;
         Ok(Prepared::new(Shape::from([1]), rows).flops(6 * logits.elements()))
@@ -144,21 +144,21 @@ impl Operation for CrossEntropy {
         ])
     }
 
-    fn reference<T: Real>(&self, rows: &Rows, inputs: &[&[T]], output: &mut [T]) {
+    fn reference<T: Real>(&self, rows: &LogitDims, inputs: &[&[T]], output: &mut [T]) {
         reference::cross_entropy(self, *rows, inputs, output);
     }
 
-    fn cpu(&self, rows: &Rows, _: Option<usize>) -> CpuKernel {
+    fn cpu(&self, rows: &LogitDims, _: Option<usize>) -> CpuKernel {
         cpu::cross_entropy(*self, *rows)
     }
 
-    fn gpu(&self, rows: &Rows, _: Option<usize>) -> GpuKernel {
+    fn gpu(&self, rows: &LogitDims, _: Option<usize>) -> GpuKernel {
         gpu::cross_entropy(*self, *rows)
     }
 }
 
 impl Operation for CrossEntropyGrad {
-    type Sizes = Rows;
+    type Sizes = LogitDims;
 
     fn name(&self) -> &'static str {
         "cross_entropy_grad"
@@ -168,7 +168,7 @@ impl Operation for CrossEntropyGrad {
         self.0.settings()
     }
 
-    fn prepare(&self, inputs: &[&Shape]) -> Result<Prepared<Rows>, String> {
+    fn prepare(&self, inputs: &[&Shape]) -> Result<Prepared<LogitDims>, String> {
         let [logits, labels, weights, dloss] = arity(inputs)?;
         let rows = self.0.check(logits, labels, weights)?;
         if **dloss != [1] {
@@ -177,15 +177,15 @@ impl Operation for CrossEntropyGrad {
         Ok(Prepared::new(logits.clone(), rows).flops(6 * logits.elements()))
     }
 
-    fn reference<T: Real>(&self, rows: &Rows, inputs: &[&[T]], output: &mut [T]) {
+    fn reference<T: Real>(&self, rows: &LogitDims, inputs: &[&[T]], output: &mut [T]) {
         reference::cross_entropy_grad(&self.0, *rows, inputs, output);
     }
 
-    fn cpu(&self, rows: &Rows, _: Option<usize>) -> CpuKernel {
+    fn cpu(&self, rows: &LogitDims, _: Option<usize>) -> CpuKernel {
         cpu::cross_entropy_grad(self.0, *rows)
     }
 
-    fn gpu(&self, rows: &Rows, _: Option<usize>) -> GpuKernel {
+    fn gpu(&self, rows: &LogitDims, _: Option<usize>) -> GpuKernel {
         gpu::by_row("cross_entropy_grad", 4, *rows, self.0.smoothing)
     }
 }

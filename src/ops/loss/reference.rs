@@ -1,6 +1,6 @@
 //! Softmax and cross-entropy by their definitions, row by row.
 
-use super::{CrossEntropy, Rows};
+use super::{CrossEntropy, LogitDims};
 use crate::ops::kernel::Real;
 
 /// `x − ln Σ e^x`, with the largest x taken out first so that nothing overflows.
@@ -35,7 +35,12 @@ fn targets<T: Real>(op: &CrossEntropy, labels: &[T], weights: &[T]) -> Vec<T> {
     labels.iter().zip(weights).map(|(&l, &w)| w * ((T::one() - smoothing) * l + even)).collect()
 }
 
-pub fn cross_entropy<T: Real>(op: &CrossEntropy, Rows { n, k }: Rows, inputs: &[&[T]], loss: &mut [T]) {
+pub fn cross_entropy<T: Real>(
+    op: &CrossEntropy,
+    LogitDims { n, k }: LogitDims,
+    inputs: &[&[T]],
+    loss: &mut [T],
+) {
     let mut sum = T::zero();
     for (x, labels) in inputs[0].chunks_exact(k).zip(inputs[1].chunks_exact(k)) {
         let targets = targets(op, labels, inputs[2]);
@@ -44,7 +49,12 @@ pub fn cross_entropy<T: Real>(op: &CrossEntropy, Rows { n, k }: Rows, inputs: &[
     loss[0] = sum / T::of(n as f64);
 }
 
-pub fn cross_entropy_grad<T: Real>(op: &CrossEntropy, Rows { n, k }: Rows, inputs: &[&[T]], dx: &mut [T]) {
+pub fn cross_entropy_grad<T: Real>(
+    op: &CrossEntropy,
+    LogitDims { n, k }: LogitDims,
+    inputs: &[&[T]],
+    dx: &mut [T],
+) {
     let factor = inputs[3][0] / T::of(n as f64);
     let rows = inputs[0].chunks_exact(k).zip(inputs[1].chunks_exact(k));
     for ((x, labels), dx) in rows.zip(dx.chunks_exact_mut(k)) {

@@ -1,4 +1,5 @@
-//! Masks over the rows and columns of images: SpecAugment's stripes of frequencies and times (Park et al. 2019).
+//! Masks over the rows and columns of images: SpecAugment's stripes of frequencies and times (Park et al.
+//! 2019).
 //!
 //! Nothing is random here: the stripes are inputs, drawn by the host.
 

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 pub struct MelSpec {
     /// Hz.
     pub sample_rate: u32,
+    /// Length of the Fourier transform, F = n_fft/2 + 1.
     pub n_fft: usize,
     /// H, the number of filters.
     pub mels: usize,

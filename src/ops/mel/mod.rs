@@ -18,7 +18,9 @@ use crate::graph::{GraphError, NodeId, Shape};
 /// Transposed it maps [N, C, H, T] → [N, C, F, T] by `Σ_h m[h, f]·x[h, t]`, which is its own gradient rule.
 #[derive(Clone, Debug)]
 pub struct Mel {
+    /// The filters.
     pub bank: Arc<FilterBank>,
+    /// Whether their transpose is applied.
     pub transposed: bool,
 }
 

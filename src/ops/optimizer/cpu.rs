@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use super::{Adam, Common, Sgd};
+use super::{Adam, Sgd, UpdateSettings};
 use crate::ops::kernel::CpuKernel;
 use crate::ops::reduce;
 use crate::simd;
@@ -30,7 +30,7 @@ pub fn global_norm(p: usize) -> CpuKernel {
 
 /// Weight decay of parameter `i`.
 #[inline(always)]
-fn decay(common: &Common, i: usize) -> f32 {
+fn decay(common: &UpdateSettings, i: usize) -> f32 {
     if i < common.decayed { common.weight_decay } else { 0.0 }
 }
 
@@ -68,15 +68,15 @@ pub fn sgd(op: Sgd, in_place: Option<usize>) -> CpuKernel {
 
 pub fn adam(op: Adam, in_place: Option<usize>) -> CpuKernel {
     CpuKernel::new(move |inputs, state| {
-        let (gradients, norm, schedule) = (inputs[1], inputs[2], inputs[3]);
+        let (gradients, norm, scalars) = (inputs[1], inputs[2], inputs[3]);
         if in_place.is_none() {
             state.copy_from_slice(inputs[0]);
         }
         if norm[1] != 0.0 {
             return;
         }
-        let (rate, correction1, correction2) = (schedule[0], schedule[1], schedule[2]);
-        let clip = op.common.clip(norm[0], schedule[3]);
+        let (rate, correction1, correction2) = (scalars[0], scalars[1], scalars[2]);
+        let clip = op.common.clip(norm[0], scalars[3]);
         let (theta, moments) = state.split_at_mut(gradients.len());
         let (first, second) = moments.split_at_mut(gradients.len());
         let moments = first.par_chunks_mut(TASK).zip(second.par_chunks_mut(TASK));

@@ -1,4 +1,4 @@
-use super::{Adam, Common, Sgd};
+use super::{Adam, Sgd, UpdateSettings};
 use crate::ops::kernel::{Binding, Constants, GpuKernel, Launch, constants, grid};
 use crate::ops::map::{Entries, GpuMap, Lanes, entries, lanes};
 
@@ -22,7 +22,13 @@ pub fn global_norm(p: usize) -> GpuKernel {
     GpuKernel { workspace: 2 * chunks, launches: vec![squares, norm], ..GpuKernel::default() }
 }
 
-fn update(entries: Entries, common: Common, own: Constants, p: usize, in_place: Option<usize>) -> GpuKernel {
+fn update(
+    entries: Entries,
+    common: UpdateSettings,
+    own: Constants,
+    p: usize,
+    in_place: Option<usize>,
+) -> GpuKernel {
     let clips = common.max_norm.is_finite();
     let decayed = common.decayed.min(p);
     let mut constants = vec![

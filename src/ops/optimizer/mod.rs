@@ -1,7 +1,7 @@
 //! The global gradient norm, and optimizers that update all parameters in one operation.
 //!
-//! An optimizer's state is one tensor whose first row holds the parameters and whose further rows hold the moments,
-//! so that parameters are views of its first row and an update is one pass in place.
+//! An optimizer's state is one tensor whose first row holds the parameters and whose further rows hold the
+//! moments, so that parameters are views of its first row and an update is one pass in place.
 
 mod cpu;
 mod gpu;
@@ -18,44 +18,54 @@ pub struct GlobalNorm;
 
 /// What all optimizers share.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Common {
+pub struct UpdateSettings {
     /// Gradients whose global norm is larger are scaled down to it; infinite for no clipping.
     pub max_norm: f32,
+    /// As the formulas of the optimizers have it.
     pub weight_decay: f32,
-    /// Weight decay applies to the first `decayed` parameters (weights), not to the rest (scale, shift, bias).
+    /// Weight decay applies to the first `decayed` parameters (weights), not to the rest (scale, shift,
+    /// bias).
     pub decayed: usize,
 }
 
 /// Stochastic gradient descent with momentum.
 ///
-/// (state [2, P]: parameters θ and velocity v; gradients \[P\]; norm \[2\]; schedule \[4\]: learning rate, –, –, unscale) →
-/// new state: `g' = clip(g) + weight_decay·θ`, `v' = momentum·v + g'`, `θ' = θ − rate·v'`.
-/// Gradients and their norm are first multiplied by `unscale`: 1, or what undoes a scaled loss.
-/// Where a gradient is not finite, the state stays as it is.
+/// (state [2, P]: parameters θ and velocity v; gradients \[P\]; norm \[2\]; scalars \[4\]: learning rate, –,
+/// –, unscale) → new state: `g' = clip(g) + weight_decay·θ`, `v' = momentum·v + g'`, `θ' = θ − rate·v'`.
+/// Gradients and their norm are first multiplied by `unscale`: 1, or what undoes a scaled loss. Where a
+/// gradient is not finite, the state stays as it is.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Sgd {
+    /// As the formula has it.
     pub momentum: f32,
-    pub common: Common,
+    /// What all optimizers share.
+    pub common: UpdateSettings,
 }
 
 /// Adam (Kingma and Ba 2015), or with `decoupled` weight decay AdamW (Loshchilov and Hutter 2019).
 ///
-/// (state [3, P]: parameters θ, first moment m, second moment s; gradients \[P\]; norm \[2\];
-/// schedule \[4\]: learning rate, 1 − β₁ᵗ, 1 − β₂ᵗ, unscale as of [`Sgd`]) → new state: `m' = β₁·m + (1 − β₁)·g'`,
-/// `s' = β₂·s + (1 − β₂)·g'²`, `θ' = θ − rate·(m'/(1 − β₁ᵗ))/(√(s'/(1 − β₂ᵗ)) + ε)`. Decoupled, θ is first
-/// multiplied by `1 − rate·weight_decay`; else `g' = clip(g) + weight_decay·θ`.
-/// Where a gradient is not finite, the state stays as it is.
+/// (state [3, P]: parameters θ, first moment m, second moment s; gradients \[P\]; norm \[2\]; scalars \[4\]:
+/// learning rate, 1 − β₁ᵗ, 1 − β₂ᵗ, unscale as of [`Sgd`]) → new state: `m' = β₁·m + (1 − β₁)·g'`,
+/// `s' = β₂·s + (1 − β₂)·g'²`, `θ' = θ − rate·(m'/(1 − β₁ᵗ))/(√(s'/(1 − β₂ᵗ)) + ε)`. Decoupled, θ is first multiplied by
+/// `1 − rate·weight_decay`; else `g' = clip(g) + weight_decay·θ`. Where a gradient is not finite, the state
+/// stays as it is.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Adam {
+    /// β₁, the decay of the first moment.
     pub beta1: f32,
+    /// β₂, the decay of the second moment.
     pub beta2: f32,
+    /// ε.
     pub epsilon: f32,
+    /// Whether weight decay is decoupled from the gradient (AdamW).
     pub decoupled: bool,
-    pub common: Common,
+    /// What all optimizers share.
+    pub common: UpdateSettings,
 }
 
-impl Common {
-    /// The factor of the gradients, from their norm (as PyTorch's `clip_grad_norm_`) and what both are to be multiplied by.
+impl UpdateSettings {
+    /// The factor of the gradients, from their norm (as PyTorch's `clip_grad_norm_`) and what both are to be
+    /// multiplied by.
     pub fn clip<T: Real>(&self, norm: T, unscale: T) -> T {
         if self.max_norm.is_finite() {
             (T::of(f64::from(self.max_norm)) / (norm * unscale + T::of(1e-6))).min(T::one()) * unscale
@@ -67,13 +77,13 @@ impl Common {
 
 /// What updates a state [rows, P], with `flops` for each parameter; only P counts.
 fn prepare_update(inputs: &[&Shape], rows: usize, flops: usize) -> Result<Prepared<usize>, String> {
-    let [state, gradients, norm, schedule] = arity(inputs)?;
+    let [state, gradients, norm, scalars] = arity(inputs)?;
     let [p] = gradients.dims("the gradients [P]")?;
     if **state != [rows, p] {
         return Err(format!("the state of {p} parameters must be [{rows}, {p}], not {state}"));
     }
-    if **norm != [2] || **schedule != [4] {
-        return Err(format!("norm [2] and schedule [4] are wanted, not {norm} and {schedule}"));
+    if **norm != [2] || **scalars != [4] {
+        return Err(format!("norm [2] and scalars [4] are wanted, not {norm} and {scalars}"));
     }
     Ok(Prepared::new(state.clone(), p).flops(flops * p).in_place(0))
 }

@@ -1,12 +1,12 @@
 //! The update rules by their definitions, parameter by parameter.
 
-use super::{Adam, Common, Sgd};
+use super::{Adam, Sgd, UpdateSettings};
 use crate::ops::kernel::Real;
 
-/// Clipped gradient `i`, with weight decay added where `coupled`; `None` where the update is refused because a
-/// gradient is not finite.
+/// Clipped gradient `i`, with weight decay added where `coupled`; `None` where the update is refused because
+/// a gradient is not finite.
 fn gradients<'a, T: Real>(
-    common: &'a Common,
+    common: &'a UpdateSettings,
     inputs: &'a [&'a [T]],
     coupled: bool,
 ) -> Option<impl Fn(usize) -> T + 'a> {
@@ -32,8 +32,8 @@ pub fn sgd<T: Real>(op: &Sgd, inputs: &[&[T]], new: &mut [T]) {
 }
 
 pub fn adam<T: Real>(op: &Adam, inputs: &[&[T]], new: &mut [T]) {
-    let (state, schedule) = (inputs[0], inputs[3]);
-    let [rate, correction1, correction2] = [schedule[0], schedule[1], schedule[2]];
+    let (state, scalars) = (inputs[0], inputs[3]);
+    let [rate, correction1, correction2] = [scalars[0], scalars[1], scalars[2]];
     let p = state.len() / 3;
     let (beta1, beta2) = (T::of(f64::from(op.beta1)), T::of(f64::from(op.beta2)));
     let decay = T::of(f64::from(op.common.weight_decay));

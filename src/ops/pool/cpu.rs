@@ -1,13 +1,14 @@
-//! Pooling plane by plane. Windows of 2×2 side by side, which halve both sides, are done a row at a time in vectors.
+//! Pooling plane by plane. Windows of 2×2 side by side, which halve both sides, are done a row at a time in
+//! vectors.
 
 use rayon::prelude::*;
 
-use super::{Planes, Window};
+use super::{PoolDims, Window};
 use crate::ops::kernel::CpuKernel;
 use crate::ops::reduce;
 use crate::simd;
 
-impl Planes {
+impl PoolDims {
     fn halves(&self) -> bool {
         self.window == Window::tiles([2, 2])
     }
@@ -19,7 +20,7 @@ impl Planes {
 
     /// The rows of window (p, q) of plane x, each `size[1]` long.
     fn rows<'a>(&self, x: &'a [f32], p: usize, q: usize) -> impl Iterator<Item = &'a [f32]> + use<'a> {
-        let Planes { window: Window { size, stride }, w, .. } = *self;
+        let PoolDims { window: Window { size, stride }, w, .. } = *self;
         (0..size[0]).map(move |r| &x[(p * stride[0] + r) * w + q * stride[1]..][..size[1]])
     }
 
@@ -73,7 +74,8 @@ impl Planes {
         self.halve(x, y, |a, b| larger(larger(a[0], a[1]), larger(b[0], b[1])));
     }
 
-    /// Which of four is the largest decides an address and not a branch, which would be foreseen wrongly half of the time.
+    /// Which of four is the largest decides an address and not a branch, which would be foreseen wrongly half
+    /// of the time.
     #[inline(always)]
     fn halve_max_grad(&self, x: &[f32], dy: &[f32], dx: &mut [f32]) {
         dx.fill(0.0);
@@ -125,13 +127,13 @@ impl Planes {
     }
 }
 
-/// A kernel that calls `f` with every plane of all inputs, so many elements each, and of the output, `to` elements, on all
-/// threads. `f` must be `#[inline(always)]`, as [`simd::vectorised`] says.
+/// A kernel that calls `f` with every plane of all inputs, so many elements each, and of the output, `to`
+/// elements, on all threads. `f` must be `#[inline(always)]`, as [`simd::vectorised`] says.
 fn by_plane<const I: usize>(
-    planes: Planes,
+    planes: PoolDims,
     from: [usize; I],
     to: usize,
-    f: impl Fn(&Planes, [&[f32]; I], &mut [f32]) + Send + Sync + 'static,
+    f: impl Fn(&PoolDims, [&[f32]; I], &mut [f32]) + Send + Sync + 'static,
 ) -> CpuKernel {
     let task = planes.planes_per_task();
     CpuKernel::new(move |inputs, y| {
@@ -150,7 +152,7 @@ fn by_plane<const I: usize>(
     })
 }
 
-pub fn max(planes: Planes) -> CpuKernel {
+pub fn max(planes: PoolDims) -> CpuKernel {
     by_plane(
         planes,
         [planes.full()],
@@ -160,7 +162,7 @@ pub fn max(planes: Planes) -> CpuKernel {
     )
 }
 
-pub fn max_grad(planes: Planes) -> CpuKernel {
+pub fn max_grad(planes: PoolDims) -> CpuKernel {
     by_plane(
         planes,
         [planes.full(), planes.pooled()],
@@ -176,7 +178,7 @@ pub fn max_grad(planes: Planes) -> CpuKernel {
     )
 }
 
-pub fn average(planes: Planes) -> CpuKernel {
+pub fn average(planes: PoolDims) -> CpuKernel {
     by_plane(
         planes,
         [planes.full()],
@@ -186,7 +188,7 @@ pub fn average(planes: Planes) -> CpuKernel {
     )
 }
 
-pub fn average_grad(planes: Planes) -> CpuKernel {
+pub fn average_grad(planes: PoolDims) -> CpuKernel {
     by_plane(
         planes,
         [planes.pooled()],

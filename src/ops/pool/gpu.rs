@@ -1,4 +1,4 @@
-use super::{Planes, Window};
+use super::{PoolDims, Window};
 use crate::ops::kernel::{Binding, GpuKernel, Launch, Shader, constants, grid, shader};
 
 const SHADER: Shader = shader!("pool");
@@ -6,9 +6,10 @@ const SHADER: Shader = shader!("pool");
 /// The largest window that one thread searches and writes.
 const WINDOW: usize = 16;
 
-/// The gradient of the maximum: one thread a window where small windows lie side by side, else one an element.
-pub fn max_pool_grad(planes: &Planes) -> GpuKernel {
-    let Planes { window: Window { size, stride }, count, h, w, .. } = *planes;
+/// The gradient of the maximum: one thread a window where small windows lie side by side, else one an
+/// element.
+pub fn max_pool_grad(planes: &PoolDims) -> GpuKernel {
+    let PoolDims { window: Window { size, stride }, count, h, w, .. } = *planes;
     if size == stride && size[0] * size[1] <= WINDOW {
         let windows = count * h.div_ceil(size[0]) * w.div_ceil(size[1]);
         return kernel("max_pool_grad_side_by_side", planes, 2, windows);
@@ -17,8 +18,8 @@ pub fn max_pool_grad(planes: &Planes) -> GpuKernel {
 }
 
 /// A dispatch of so many threads.
-pub fn kernel(entry: &'static str, planes: &Planes, inputs: usize, threads: usize) -> GpuKernel {
-    let Planes { window: Window { size, stride }, count, h, w, p, q } = *planes;
+pub fn kernel(entry: &'static str, planes: &PoolDims, inputs: usize, threads: usize) -> GpuKernel {
+    let PoolDims { window: Window { size, stride }, count, h, w, p, q } = *planes;
     let constants = constants([
         ("PLANES", count),
         ("H", h),

@@ -12,7 +12,9 @@ use crate::graph::{GraphError, NodeId, Shape};
 /// A pooling window and its steps.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Window {
+    /// Height and width.
     pub size: [usize; 2],
+    /// Steps along H and W.
     pub stride: [usize; 2],
 }
 
@@ -20,8 +22,8 @@ pub struct Window {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct MaxPool(pub Window);
 
-/// (x, dy) → gradient to x: every window's dy goes to its first maximum in row-major order, found again from x
-/// rather than kept.
+/// (x, dy) → gradient to x: every window's dy goes to its first maximum in row-major order, found again from
+/// x rather than kept.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct MaxPoolGrad(pub Window);
 
@@ -46,7 +48,7 @@ impl Window {
     ///
     /// # Errors
     /// In words, where the window does not fit.
-    pub fn planes(&self, x: &Shape) -> Result<Planes, String> {
+    pub fn dims(&self, x: &Shape) -> Result<PoolDims, String> {
         let [n, c, h, w] = x.dims("x [N, C, H, W]")?;
         if self.size.contains(&0) || self.stride.contains(&0) {
             return Err("window and stride must be at least 1".into());
@@ -57,7 +59,7 @@ impl Window {
                 .map(|rest| rest / self.stride[axis] + 1)
                 .ok_or_else(|| format!("a window of {} does not fit {length}", self.size[axis]))
         };
-        Ok(Planes { window: *self, count: n * c, h, w, p: side(h, 0)?, q: side(w, 1)? })
+        Ok(PoolDims { window: *self, count: n * c, h, w, p: side(h, 0)?, q: side(w, 1)? })
     }
 
     fn settings(&self) -> String {
@@ -69,7 +71,7 @@ impl Window {
 
 /// The sizes of pooling plane by plane.
 #[derive(Clone, Copy, Debug)]
-pub struct Planes {
+pub struct PoolDims {
     pub window: Window,
     /// N·C.
     pub count: usize,
@@ -81,7 +83,7 @@ pub struct Planes {
     pub q: usize,
 }
 
-impl Planes {
+impl PoolDims {
     /// Elements of a plane before pooling.
     pub fn full(&self) -> usize {
         self.h * self.w
@@ -126,7 +128,7 @@ pub fn global_average_pool(graph: &mut Graph, x: NodeId) -> Result<NodeId, Graph
 }
 
 impl Operation for MaxPool {
-    type Sizes = Planes;
+    type Sizes = PoolDims;
 
     fn name(&self) -> &'static str {
         "max_pool"
@@ -136,9 +138,9 @@ impl Operation for MaxPool {
         self.0.settings()
     }
 
-    fn prepare(&self, inputs: &[&Shape]) -> Result<Prepared<Planes>, String> {
+    fn prepare(&self, inputs: &[&Shape]) -> Result<Prepared<PoolDims>, String> {
         let [x] = arity(inputs)?;
-        Ok(self.0.planes(x)?.forward(x))
+        Ok(self.0.dims(x)?.forward(x))
     }
 
     fn gradient(&self, backward: &mut Backward<'_>) -> Result<Vec<Option<NodeId>>, GraphError> {
@@ -146,21 +148,21 @@ impl Operation for MaxPool {
         Ok(vec![backward.add_for(0, MaxPoolGrad(self.0).into(), &inputs)?])
     }
 
-    fn reference<T: Real>(&self, planes: &Planes, inputs: &[&[T]], output: &mut [T]) {
+    fn reference<T: Real>(&self, planes: &PoolDims, inputs: &[&[T]], output: &mut [T]) {
         reference::max(planes, inputs[0], output);
     }
 
-    fn cpu(&self, planes: &Planes, _: Option<usize>) -> CpuKernel {
+    fn cpu(&self, planes: &PoolDims, _: Option<usize>) -> CpuKernel {
         cpu::max(*planes)
     }
 
-    fn gpu(&self, planes: &Planes, _: Option<usize>) -> GpuKernel {
+    fn gpu(&self, planes: &PoolDims, _: Option<usize>) -> GpuKernel {
         gpu::kernel("max_pool", planes, 1, planes.count * planes.pooled())
     }
 }
 
 impl Operation for MaxPoolGrad {
-    type Sizes = Planes;
+    type Sizes = PoolDims;
 
     fn name(&self) -> &'static str {
         "max_pool_grad"
@@ -170,26 +172,26 @@ impl Operation for MaxPoolGrad {
         self.0.settings()
     }
 
-    fn prepare(&self, inputs: &[&Shape]) -> Result<Prepared<Planes>, String> {
+    fn prepare(&self, inputs: &[&Shape]) -> Result<Prepared<PoolDims>, String> {
         let [x, dy] = arity(inputs)?;
-        Ok(self.0.planes(x)?.backward(x.clone(), dy)?.rows(&[0, 1]))
+        Ok(self.0.dims(x)?.backward(x.clone(), dy)?.rows(&[0, 1]))
     }
 
-    fn reference<T: Real>(&self, planes: &Planes, inputs: &[&[T]], output: &mut [T]) {
+    fn reference<T: Real>(&self, planes: &PoolDims, inputs: &[&[T]], output: &mut [T]) {
         reference::max_grad(planes, inputs[0], inputs[1], output);
     }
 
-    fn cpu(&self, planes: &Planes, _: Option<usize>) -> CpuKernel {
+    fn cpu(&self, planes: &PoolDims, _: Option<usize>) -> CpuKernel {
         cpu::max_grad(*planes)
     }
 
-    fn gpu(&self, planes: &Planes, _: Option<usize>) -> GpuKernel {
+    fn gpu(&self, planes: &PoolDims, _: Option<usize>) -> GpuKernel {
         gpu::max_pool_grad(planes)
     }
 }
 
 impl Operation for AveragePool {
-    type Sizes = Planes;
+    type Sizes = PoolDims;
 
     fn name(&self) -> &'static str {
         "average_pool"
@@ -199,9 +201,9 @@ impl Operation for AveragePool {
         self.0.settings()
     }
 
-    fn prepare(&self, inputs: &[&Shape]) -> Result<Prepared<Planes>, String> {
+    fn prepare(&self, inputs: &[&Shape]) -> Result<Prepared<PoolDims>, String> {
         let [x] = arity(inputs)?;
-        Ok(self.0.planes(x)?.forward(x))
+        Ok(self.0.dims(x)?.forward(x))
     }
 
     fn gradient(&self, backward: &mut Backward<'_>) -> Result<Vec<Option<NodeId>>, GraphError> {
@@ -211,21 +213,21 @@ impl Operation for AveragePool {
         Ok(vec![backward.add_for(0, op.into(), &[dy])?])
     }
 
-    fn reference<T: Real>(&self, planes: &Planes, inputs: &[&[T]], output: &mut [T]) {
+    fn reference<T: Real>(&self, planes: &PoolDims, inputs: &[&[T]], output: &mut [T]) {
         reference::average(planes, inputs[0], output);
     }
 
-    fn cpu(&self, planes: &Planes, _: Option<usize>) -> CpuKernel {
+    fn cpu(&self, planes: &PoolDims, _: Option<usize>) -> CpuKernel {
         cpu::average(*planes)
     }
 
-    fn gpu(&self, planes: &Planes, _: Option<usize>) -> GpuKernel {
+    fn gpu(&self, planes: &PoolDims, _: Option<usize>) -> GpuKernel {
         gpu::kernel("average_pool", planes, 1, planes.count * planes.pooled())
     }
 }
 
 impl Operation for AveragePoolGrad {
-    type Sizes = Planes;
+    type Sizes = PoolDims;
 
     fn name(&self) -> &'static str {
         "average_pool_grad"
@@ -235,22 +237,22 @@ impl Operation for AveragePoolGrad {
         self.window.settings()
     }
 
-    fn prepare(&self, inputs: &[&Shape]) -> Result<Prepared<Planes>, String> {
+    fn prepare(&self, inputs: &[&Shape]) -> Result<Prepared<PoolDims>, String> {
         let [dy] = arity(inputs)?;
         let [n, c, _, _] = dy.dims("dy [N, C, H', W']")?;
         let x = Shape::from([n, c, self.input[0], self.input[1]]);
-        Ok(self.window.planes(&x)?.backward(x, dy)?.rows(&[0]))
+        Ok(self.window.dims(&x)?.backward(x, dy)?.rows(&[0]))
     }
 
-    fn reference<T: Real>(&self, planes: &Planes, inputs: &[&[T]], output: &mut [T]) {
+    fn reference<T: Real>(&self, planes: &PoolDims, inputs: &[&[T]], output: &mut [T]) {
         reference::average_grad(planes, inputs[0], output);
     }
 
-    fn cpu(&self, planes: &Planes, _: Option<usize>) -> CpuKernel {
+    fn cpu(&self, planes: &PoolDims, _: Option<usize>) -> CpuKernel {
         cpu::average_grad(*planes)
     }
 
-    fn gpu(&self, planes: &Planes, _: Option<usize>) -> GpuKernel {
+    fn gpu(&self, planes: &PoolDims, _: Option<usize>) -> GpuKernel {
         gpu::kernel("average_pool_grad", planes, 1, planes.count * planes.full())
     }
 }

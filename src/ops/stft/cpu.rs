@@ -1,10 +1,11 @@
 //! The spectrogram and its gradient on the CPU.
 //!
-//! Gradient: ∂/∂x[i] of Σ_k dy[k]·|X[k]|² over the bins 0..=m is Re Σ_k 2·dy[k]·X[k]·e^(2πi·k·i/n). As a sum over all
-//! n bins of a spectrum with G[n−k] = conj(G[k]), each bin strictly between 0 and m appears twice and so takes half:
-//! G[k] = dy[k]·X[k], but G[k] = 2·dy[k]·X[k] for k = 0 and m. The sum over all bins splits for even and odd i into
-//! inverse transforms of length m of A = G[k] + conj(G[m−k]) and B = (G[k] − conj(G[m−k]))·W⁻ᵏ, together one of
-//! A + iB. With u = G[k], v = conj(G[m−k]) and q = i·W⁻ᵏ·(u − v) that is u + v + q at k, and conj(u + v − q) at m − k.
+//! Gradient: ∂/∂x[i] of Σ_k dy[k]·|X[k]|² over the bins 0..=m is Re Σ_k 2·dy[k]·X[k]·e^(2πi·k·i/n). As a sum
+//! over all n bins of a spectrum with G[n−k] = conj(G[k]), each bin strictly between 0 and m appears twice
+//! and so takes half: G[k] = dy[k]·X[k], but G[k] = 2·dy[k]·X[k] for k = 0 and m. The sum over all bins
+//! splits for even and odd i into inverse transforms of length m of A = G[k] + conj(G[m−k]) and B = (G[k] −
+//! conj(G[m−k]))·W⁻ᵏ, together one of A + iB. With u = G[k], v = conj(G[m−k]) and q = i·W⁻ᵏ·(u − v) that is
+//! u + v + q at k, and conj(u + v − q) at m − k.
 
 use pulp::Simd;
 use rayon::prelude::*;
@@ -29,8 +30,8 @@ impl Visit for Power<'_> {
     fn visit<S: Simd>(&mut self, simd: S, spectra: &Spectra, points: &mut [Point<S>], block: Block) {
         let frames = spectra.frames;
         let last = spectra.bins() - 1;
-        for (k, &(turn, at)) in spectra.pairs.iter().enumerate() {
-            let [low, high] = Spectra::pair(simd, points, turn, at);
+        for (k, &(twiddle, at)) in spectra.pairs.iter().enumerate() {
+            let [low, high] = Spectra::pair(simd, points, twiddle, at);
             let (low, high) = (Complex(simd).power(low), Complex(simd).power(high));
             store::<S>(&mut self.y[k * frames + block.first..], low, block.new.1);
             store::<S>(&mut self.y[(last - k) * frames + block.first..], high, block.new.1);
@@ -61,10 +62,10 @@ pub fn forward(spectra: Spectra, signals: usize) -> CpuKernel {
     })
 }
 
-/// From spectra and the gradient to the power [F, T] to a comb of gradients to the samples.
+/// From spectra and the gradient to the power [F, T] to polyphase components of the gradient to the samples.
 struct Gradient<'a> {
     dy: &'a [f32],
-    comb: &'a mut [f32],
+    phases: &'a mut [f32],
 }
 
 impl Visit for Gradient<'_> {
@@ -73,20 +74,21 @@ impl Visit for Gradient<'_> {
         let complex = Complex(simd);
         let frames = spectra.frames;
         let last = spectra.bins() - 1;
-        for (k, &(turn, at)) in spectra.pairs.iter().enumerate() {
-            let [low, high] = Spectra::pair(simd, points, turn, at);
+        for (k, &(twiddle, at)) in spectra.pairs.iter().enumerate() {
+            let [low, high] = Spectra::pair(simd, points, twiddle, at);
             let twice = simd.splat_f32s(if k == 0 { 2.0 } else { 1.0 });
             let of_low = fetch::<S>(simd, &self.dy[k * frames + block.first..], block.new);
             let of_high = fetch::<S>(simd, &self.dy[(last - k) * frames + block.first..], block.new);
             let u = complex.scaled(low, simd.mul_f32s(twice, of_low));
             let v = complex.scaled(high, simd.mul_f32s(twice, of_high));
-            let q = complex.turned_back(complex.sub(u, v), turn);
+            let q = complex.mul_conj(complex.sub(u, v), twiddle);
             let sum = complex.add(u, v);
             points[at[1]] = complex.conj(complex.sub_i(sum, q));
-            // Where both are one bin (k = 0, which has no mirror, and k = m/2), this is the value that counts.
+            // Where both are one bin (k = 0, which has no mirror, and k = m/2), this is the value that
+            // counts.
             points[at[0]] = complex.add_i(sum, q);
         }
-        spectra.add_back(simd, points, block, self.comb);
+        spectra.add_back(simd, points, block, self.phases);
     }
 }
 
@@ -103,21 +105,21 @@ fn fetch<S: Simd>(simd: S, from: &[f32], (start, end): (usize, usize)) -> S::f32
     }
 }
 
-/// Audio [N, C, L], dy [N, C, F, T] → dx [N, C, L], in parallel over signals; what falls on a sample is added in a
-/// fixed order.
+/// Audio [N, C, L], dy [N, C, F, T] → dx [N, C, L], in parallel over signals; what falls on a sample is added
+/// in a fixed order.
 pub fn gradient(spectra: Spectra, signals: usize) -> CpuKernel {
-    let (share, size) = (share(signals), spectra.comb.len() + spectra.workspace());
+    let (share, size) = (share(signals), spectra.polyphase.len() + spectra.workspace());
     let (samples, spectrogram) = (spectra.samples(), spectra.bins() * spectra.frames);
     CpuKernel::with_workspace(signals.div_ceil(share) * size, move |inputs, dx, workspace| {
         let parts = dx.par_chunks_mut(share * samples).zip(workspace.par_chunks_mut(size));
         let given = inputs[0].par_chunks(share * samples).zip(inputs[1].par_chunks(share * spectrogram));
         parts.zip(given).for_each(|((dx, workspace), (audio, dy))| {
-            let (comb, workspace) = workspace.split_at_mut(spectra.comb.len());
+            let (phases, workspace) = workspace.split_at_mut(spectra.polyphase.len());
             let signals = audio.chunks_exact(samples).zip(dy.chunks_exact(spectrogram));
             for ((audio, dy), dx) in signals.zip(dx.chunks_exact_mut(samples)) {
-                comb.fill(0.0);
-                spectra.visit(audio, workspace, &mut Gradient { dy, comb });
-                spectra.comb.collect(comb, dx, spectra.split(workspace).1);
+                phases.fill(0.0);
+                spectra.visit(audio, workspace, &mut Gradient { dy, phases });
+                spectra.polyphase.collect(phases, dx, spectra.scratch(workspace).1);
             }
         });
     })

@@ -1,10 +1,11 @@
-//! A complex Fourier transform of several signals at once, one in each SIMD lane.
+//! A complex fast Fourier transform of several signals at once, one in each SIMD lane.
 //!
-//! Decimation in frequency, in place, radix 4 with a last stage of radix 2 where the length asks for it (Cooley and
-//! Tukey 1965; Gentleman and Sande 1966). A radix-4 butterfly stores its middle outputs swapped, as two stages of
-//! radix 2 would, so that the spectrum lies in bit-reversed order whatever the radices; nothing is ever reordered,
-//! since who reads the spectrum can read it anywhere, and the inverse runs the stages backwards from that order.
-//! Lanes never mix: a signal's result does not depend on its neighbours, nor on how many there are.
+//! Decimation in frequency, in place, radix 4 with a last stage of radix 2 where the length asks for it
+//! (Cooley and Tukey 1965; Gentleman and Sande 1966). A radix-4 butterfly stores its middle outputs swapped,
+//! as two stages of radix 2 would, so that the spectrum lies in bit-reversed order whatever the radices;
+//! nothing is ever reordered, since who reads the spectrum can read it anywhere, and the inverse runs the
+//! stages backwards from that order. Lanes never mix: a signal's result does not depend on its neighbours,
+//! nor on how many there are.
 
 use std::f64::consts::TAU;
 
@@ -21,15 +22,16 @@ const CACHED: usize = 1 << 14;
 #[derive(Clone, Debug)]
 pub struct Fft {
     points: usize,
-    /// For every radix-4 stage from the largest block down, and j in 0..block/4: e^(−2πi·k·j/block) for k = 1, 2, 3.
-    stages: Vec<Vec<[Turn; 3]>>,
+    /// For every radix-4 stage from the largest block down, and j in 0..block/4: e^(−2πi·k·j/block) for k =
+    /// 1, 2, 3.
+    stages: Vec<Vec<[Twiddle; 3]>>,
 }
 
-/// A complex number of modulus 1: (cos, sin).
-pub type Turn = (f32, f32);
+/// A twiddle factor, a complex number of modulus 1: (cos, sin).
+pub type Twiddle = (f32, f32);
 
 /// e^(−2πi·k/n), rounded once.
-pub fn turn(k: usize, n: usize) -> Turn {
+pub fn twiddle(k: usize, n: usize) -> Twiddle {
     let (sin, cos) = (-TAU * (k % n) as f64 / n as f64).sin_cos();
     (cos as f32, sin as f32)
 }
@@ -78,8 +80,9 @@ impl<S: Simd> Complex<S> {
         [a[0], self.0.neg_f32s(a[1])]
     }
 
+    /// a·w
     #[inline(always)]
-    pub fn turned(self, [re, im]: Point<S>, (cos, sin): Turn) -> Point<S> {
+    pub fn mul(self, [re, im]: Point<S>, (cos, sin): Twiddle) -> Point<S> {
         let (cos, sin) = (self.0.splat_f32s(cos), self.0.splat_f32s(sin));
         [
             negate_mul_add(self.0, im, sin, self.0.mul_f32s(re, cos)),
@@ -87,9 +90,9 @@ impl<S: Simd> Complex<S> {
         ]
     }
 
-    /// By the conjugate of a turn.
+    /// a·conj(w)
     #[inline(always)]
-    pub fn turned_back(self, [re, im]: Point<S>, (cos, sin): Turn) -> Point<S> {
+    pub fn mul_conj(self, [re, im]: Point<S>, (cos, sin): Twiddle) -> Point<S> {
         let (cos, sin) = (self.0.splat_f32s(cos), self.0.splat_f32s(sin));
         [
             mul_add(self.0, im, sin, self.0.mul_f32s(re, cos)),
@@ -109,31 +112,31 @@ impl<S: Simd> Complex<S> {
 
     /// The transform of four points, in bit-reversed order.
     #[inline(always)]
-    fn four(self, [a, b, c, d]: [Point<S>; 4]) -> [Point<S>; 4] {
+    fn dft4(self, [a, b, c, d]: [Point<S>; 4]) -> [Point<S>; 4] {
         let (even, odd) = (self.add(a, c), self.add(b, d));
         let (left, right) = (self.sub(a, c), self.sub(b, d));
         [self.add(even, odd), self.sub(even, odd), self.sub_i(left, right), self.add_i(left, right)]
     }
 
-    /// The inverse of [`Self::four`] times 4.
+    /// The inverse of [`Self::dft4`] times 4.
     #[inline(always)]
-    fn four_back(self, [y0, y2, y1, y3]: [Point<S>; 4]) -> [Point<S>; 4] {
+    fn inverse_dft4(self, [y0, y2, y1, y3]: [Point<S>; 4]) -> [Point<S>; 4] {
         let (even, odd) = (self.add(y0, y2), self.sub(y0, y2));
         let (left, right) = (self.add(y1, y3), self.sub(y1, y3));
         [self.add(even, left), self.add_i(odd, right), self.sub(even, left), self.sub_i(odd, right)]
     }
 
     #[inline(always)]
-    fn butterfly(self, points: [Point<S>; 4], turns: &[Turn; 3]) -> [Point<S>; 4] {
-        let [a, b, c, d] = self.four(points);
-        [a, self.turned(b, turns[1]), self.turned(c, turns[0]), self.turned(d, turns[2])]
+    fn butterfly(self, points: [Point<S>; 4], twiddles: &[Twiddle; 3]) -> [Point<S>; 4] {
+        let [a, b, c, d] = self.dft4(points);
+        [a, self.mul(b, twiddles[1]), self.mul(c, twiddles[0]), self.mul(d, twiddles[2])]
     }
 
     #[inline(always)]
-    fn butterfly_back(self, [a, b, c, d]: [Point<S>; 4], turns: &[Turn; 3]) -> [Point<S>; 4] {
+    fn inverse_butterfly(self, [a, b, c, d]: [Point<S>; 4], twiddles: &[Twiddle; 3]) -> [Point<S>; 4] {
         let (b, c, d) =
-            (self.turned_back(b, turns[1]), self.turned_back(c, turns[0]), self.turned_back(d, turns[2]));
-        self.four_back([a, b, c, d])
+            (self.mul_conj(b, twiddles[1]), self.mul_conj(c, twiddles[0]), self.mul_conj(d, twiddles[2]));
+        self.inverse_dft4([a, b, c, d])
     }
 }
 
@@ -141,7 +144,7 @@ impl Fft {
     pub fn new(points: usize) -> Self {
         let blocks =
             std::iter::successors(Some(points), |block| Some(block / 4)).take_while(|&block| block >= 4);
-        let stage = |block: usize| (0..block / 4).map(|j| [1, 2, 3].map(|k| turn(k * j, block))).collect();
+        let stage = |block: usize| (0..block / 4).map(|j| [1, 2, 3].map(|k| twiddle(k * j, block))).collect();
         Self { points, stages: blocks.map(stage).collect() }
     }
 
@@ -150,8 +153,8 @@ impl Fft {
         k.reverse_bits() >> (usize::BITS - self.points.trailing_zeros())
     }
 
-    /// `Z[position(k)] = Σ_j z[j]·e^(−2πi·j·k/points)`, where `quarters(j)` gives z at j and one, two and three
-    /// quarters of the points behind it. What `data` held before does not matter.
+    /// `Z[position(k)] = Σ_j z[j]·e^(−2πi·j·k/points)`, where `quarters(j)` gives z at j and one, two and
+    /// three quarters of the points behind it. What `data` held before does not matter.
     #[inline(always)]
     pub fn forward<S: Simd>(
         &self,
@@ -161,11 +164,11 @@ impl Fft {
     ) {
         let complex = Complex(simd);
         let quarter = self.points / 4;
-        let [a, b, c, d] = split(data, quarter);
-        for (j, ((((a, b), c), d), turns)) in
+        let [a, b, c, d] = quarters_of(data, quarter);
+        for (j, ((((a, b), c), d), twiddles)) in
             a.iter_mut().zip(b).zip(c).zip(d).zip(&self.stages[0]).enumerate()
         {
-            [*a, *b, *c, *d] = complex.butterfly(quarters(j), turns);
+            [*a, *b, *c, *d] = complex.butterfly(quarters(j), twiddles);
         }
         let large = self.large::<S>().max(1);
         for stage in &self.stages[1..large] {
@@ -202,7 +205,8 @@ impl Fft {
         self.stages.iter().take_while(|stage| size(stage) > CACHED).count()
     }
 
-    /// The radix-2 stage of blocks of two, where the length is no power of four; it is its own inverse up to scale.
+    /// The radix-2 stage of blocks of two, where the length is no power of four; it is its own inverse up to
+    /// scale.
     #[inline(always)]
     fn last_stage<S: Simd>(&self, complex: Complex<S>, data: &mut [Point<S>]) {
         if self.points.trailing_zeros() % 2 == 1 {
@@ -215,7 +219,7 @@ impl Fft {
 
 /// The four quarters of a block.
 #[inline(always)]
-fn split<P>(block: &mut [P], quarter: usize) -> [&mut [P]; 4] {
+fn quarters_of<P>(block: &mut [P], quarter: usize) -> [&mut [P]; 4] {
     let (a, rest) = block.split_at_mut(quarter);
     let (b, rest) = rest.split_at_mut(quarter);
     let (c, d) = rest.split_at_mut(quarter);
@@ -223,33 +227,33 @@ fn split<P>(block: &mut [P], quarter: usize) -> [&mut [P]; 4] {
 }
 
 #[inline(always)]
-fn forward_stage<S: Simd>(complex: Complex<S>, data: &mut [Point<S>], stage: &[[Turn; 3]]) {
+fn forward_stage<S: Simd>(complex: Complex<S>, data: &mut [Point<S>], stage: &[[Twiddle; 3]]) {
     if stage.len() == 1 {
         for block in data.as_chunks_mut::<4>().0 {
-            *block = complex.four(*block);
+            *block = complex.dft4(*block);
         }
         return;
     }
     for block in data.chunks_exact_mut(4 * stage.len()) {
-        let [a, b, c, d] = split(block, stage.len());
-        for ((((a, b), c), d), turns) in a.iter_mut().zip(b).zip(c).zip(d).zip(stage) {
-            [*a, *b, *c, *d] = complex.butterfly([*a, *b, *c, *d], turns);
+        let [a, b, c, d] = quarters_of(block, stage.len());
+        for ((((a, b), c), d), twiddles) in a.iter_mut().zip(b).zip(c).zip(d).zip(stage) {
+            [*a, *b, *c, *d] = complex.butterfly([*a, *b, *c, *d], twiddles);
         }
     }
 }
 
 #[inline(always)]
-fn inverse_stage<S: Simd>(complex: Complex<S>, data: &mut [Point<S>], stage: &[[Turn; 3]]) {
+fn inverse_stage<S: Simd>(complex: Complex<S>, data: &mut [Point<S>], stage: &[[Twiddle; 3]]) {
     if stage.len() == 1 {
         for block in data.as_chunks_mut::<4>().0 {
-            *block = complex.four_back(*block);
+            *block = complex.inverse_dft4(*block);
         }
         return;
     }
     for block in data.chunks_exact_mut(4 * stage.len()) {
-        let [a, b, c, d] = split(block, stage.len());
-        for ((((a, b), c), d), turns) in a.iter_mut().zip(b).zip(c).zip(d).zip(stage) {
-            [*a, *b, *c, *d] = complex.butterfly_back([*a, *b, *c, *d], turns);
+        let [a, b, c, d] = quarters_of(block, stage.len());
+        for ((((a, b), c), d), twiddles) in a.iter_mut().zip(b).zip(c).zip(d).zip(stage) {
+            [*a, *b, *c, *d] = complex.inverse_butterfly([*a, *b, *c, *d], twiddles);
         }
     }
 }

@@ -1,4 +1,4 @@
-use super::fft::turn;
+use super::fft::twiddle;
 use super::{PowerStft, Signals};
 use crate::ops::kernel::{Binding, GpuKernel, Launch, Shader, Table, constants, grid, shader};
 
@@ -42,8 +42,8 @@ pub fn launch(stft: PowerStft, signals: Signals, entry: &'static str, bindings: 
 pub fn tables(stft: PowerStft) -> Vec<Table> {
     let n = stft.n_fft;
     let window = move || stft.window().iter().map(|w| (w / 2.0) as f32).collect();
-    let turns = move || (0..n).map(|k| turn(k, n)).flat_map(|(cos, sin)| [cos, sin]).collect();
-    vec![Table::new(n, window), Table::new(2 * n, turns)]
+    let twiddles = move || (0..n).map(|k| twiddle(k, n)).flat_map(|(cos, sin)| [cos, sin]).collect();
+    vec![Table::new(n, window), Table::new(2 * n, twiddles)]
 }
 
 pub fn forward(stft: PowerStft, signals: Signals) -> GpuKernel {

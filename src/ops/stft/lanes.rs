@@ -64,8 +64,9 @@ pub struct Block {
     pub new: (usize, usize),
 }
 
-/// Blocks of the widest vectors, and of the narrowest that hold the rest. Such a rest reaches back over frames that
-/// were done already and come out the same, so that lanes are empty only where there are fewer frames than lanes.
+/// Blocks of the widest vectors, and of the narrowest that hold the rest. Such a rest reaches back over
+/// frames that were done already and come out the same, so that lanes are empty only where there are fewer
+/// frames than lanes.
 pub fn blocks(frames: usize, widths: &[Lanes]) -> Vec<Block> {
     let sizes: Vec<usize> = widths.iter().map(|lanes| lanes.count()).collect();
     let mut blocks = Vec::new();

@@ -1,10 +1,12 @@
 //! Power spectrogram by the short-time Fourier transform, differentiable to the audio.
+//!
+//! A frame is an STFT frame in this folder: n_fft samples, one column of the spectrogram.
 
-mod comb;
 mod cpu;
 mod fft;
 pub(super) mod gpu;
 mod lanes;
+mod polyphase;
 mod reference;
 mod spectra;
 
@@ -29,7 +31,9 @@ use crate::graph::{GraphError, NodeId, Shape};
 pub struct PowerStft {
     /// A power of two from 64 to 4096.
     pub n_fft: usize,
+    /// Samples from one column to the next.
     pub hop: usize,
+    /// Whether column t is centred on sample t·hop.
     pub centred: bool,
 }
 
@@ -51,7 +55,7 @@ impl PowerStft {
         self.n_fft / 2 + 1
     }
 
-    /// T, the number of frames of `samples` samples.
+    /// T, the number of STFT frames of `samples` samples.
     pub fn frames(&self, samples: usize) -> usize {
         1 + (samples + 2 * self.padding() - self.n_fft) / self.hop
     }

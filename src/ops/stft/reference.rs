@@ -6,7 +6,7 @@ use super::{PowerStft, Signals};
 use crate::ops::kernel::Real;
 
 /// `(cos, sin)` of 2πk/n for k in 0..n.
-fn turns<T: Real>(n: usize) -> Vec<(T, T)> {
+fn twiddles<T: Real>(n: usize) -> Vec<(T, T)> {
     (0..n).map(|k| (TAU * k as f64 / n as f64).sin_cos()).map(|(sin, cos)| (T::of(cos), T::of(sin))).collect()
 }
 
@@ -16,7 +16,7 @@ fn spectrum<T: Real>(
     audio: &[T],
     start: usize,
     window: &[f64],
-    turns: &[(T, T)],
+    twiddles: &[(T, T)],
 ) -> Vec<(T, T)> {
     let n = stft.n_fft;
     let frame: Vec<T> =
@@ -25,7 +25,7 @@ fn spectrum<T: Real>(
         .map(|f| {
             let (mut re, mut im) = (T::zero(), T::zero());
             for (i, &x) in frame.iter().enumerate() {
-                let (cos, sin) = turns[f * i % n];
+                let (cos, sin) = twiddles[f * i % n];
                 re += x * cos;
                 im -= x * sin;
             }
@@ -37,10 +37,10 @@ fn spectrum<T: Real>(
 pub fn forward<T: Real>(stft: &PowerStft, signals: Signals, audio: &[T], out: &mut [T]) {
     let Signals { samples, frames, .. } = signals;
     let bins = stft.bins();
-    let (window, turns) = (stft.window(), turns(stft.n_fft));
+    let (window, twiddles) = (stft.window(), twiddles(stft.n_fft));
     for (signal, y) in audio.chunks_exact(samples).zip(out.chunks_exact_mut(bins * frames)) {
         for t in 0..frames {
-            let spectrum = spectrum(stft, signal, t * stft.hop, &window, &turns);
+            let spectrum = spectrum(stft, signal, t * stft.hop, &window, &twiddles);
             for (f, (re, im)) in spectrum.into_iter().enumerate() {
                 y[f * frames + t] = re * re + im * im;
             }
@@ -51,19 +51,19 @@ pub fn forward<T: Real>(stft: &PowerStft, signals: Signals, audio: &[T], out: &m
 pub fn gradient<T: Real>(stft: &PowerStft, signals: Signals, audio: &[T], dy: &[T], dx: &mut [T]) {
     let Signals { samples, frames, .. } = signals;
     let (n, bins) = (stft.n_fft, stft.bins());
-    let (window, turns) = (stft.window(), turns::<T>(n));
+    let (window, twiddles) = (stft.window(), twiddles::<T>(n));
     let two = T::of(2.0);
     dx.fill(T::zero());
     let signals = audio.chunks_exact(samples);
     let upstream = dy.chunks_exact(bins * frames);
     for ((signal, dy), dx) in signals.zip(upstream).zip(dx.chunks_exact_mut(samples)) {
         for t in 0..frames {
-            let spectrum = spectrum(stft, signal, t * stft.hop, &window, &turns);
+            let spectrum = spectrum(stft, signal, t * stft.hop, &window, &twiddles);
             for i in 0..n {
                 let mut sum = T::zero();
                 for (f, &(re, im)) in spectrum.iter().enumerate() {
                     // ∂(re² + im²)/∂frame[i] = 2·(re·cos − im·sin)
-                    let (cos, sin) = turns[f * i % n];
+                    let (cos, sin) = twiddles[f * i % n];
                     sum += two * dy[f * frames + t] * (re * cos - im * sin);
                 }
                 dx[stft.source(t * stft.hop + i, samples)] += T::of(window[i]) * sum;

@@ -1,33 +1,34 @@
 //! The spectra of a signal's frames, block by block: one frame in each SIMD lane.
 //!
-//! A frame of n real samples is transformed as m = n/2 complex ones, z[j] = x[2j] + i·x[2j+1]. With Z their spectrum,
-//! W = e^(−2πi/n), E = (Z[k] + Z̄[m−k])/2 and P = Wᵏ·(Z[k] − Z̄[m−k])/2i, the frame's spectrum is X[k] = E + P and
-//! X[m−k] = conj(E − P), where Z[m] = Z[0]. The halves are in the window's table, where they are exact.
+//! A frame of n real samples is transformed as m = n/2 complex ones, z[j] = x[2j] + i·x[2j+1]. With Z their
+//! spectrum, W = e^(−2πi/n), E = (Z[k] + Z̄[m−k])/2 and P = Wᵏ·(Z[k] − Z̄[m−k])/2i, the frame's spectrum is
+//! X[k] = E + P and X[m−k] = conj(E − P), where Z[m] = Z[0]. The halves are in the window's table, where they
+//! are exact.
 
 use pulp::{Simd, WithSimd};
 
 use super::PowerStft;
-use super::comb::Comb;
-use super::fft::{Complex, Fft, Point, Turn, turn};
+use super::fft::{Complex, Fft, Point, Twiddle, twiddle};
 use super::lanes::{Block, Lanes, blocks};
+use super::polyphase::Polyphase;
 use crate::simd::mul_add;
 
 /// Bytes of a cache line, at which the points begin.
 const LINE: usize = 64;
 
-/// A windowed sample: where the comb has it, and half the window's value.
-type Tooth = (u32, f32);
+/// A windowed sample: where the polyphase components have it, and half the window's value.
+type Tap = (u32, f32);
 
 /// Tables of one transform, and the sizes that it is prepared for.
 pub struct Spectra {
     stft: PowerStft,
     fft: Fft,
-    pub comb: Comb,
-    /// Half the window, and where in the comb: of samples 2j and 2j + 1 for point j, and those one, two and three
-    /// quarters of the points behind it.
-    teeth: Vec<[[Tooth; 2]; 4]>,
+    pub polyphase: Polyphase,
+    /// Half the window, and where in the components: of samples 2j and 2j + 1 for point j, and those one, two
+    /// and three quarters of the points behind it.
+    taps: Vec<[[Tap; 2]; 4]>,
     /// For k in 0..=m/2: Wᵏ, and where bins k and m − k of Z lie.
-    pub pairs: Vec<(Turn, [usize; 2])>,
+    pub pairs: Vec<(Twiddle, [usize; 2])>,
     pub frames: usize,
     blocks: Vec<Block>,
     /// f32 of the points of the widest block.
@@ -42,7 +43,7 @@ pub trait Visit {
 struct Transform<'a, V> {
     spectra: &'a Spectra,
     block: Block,
-    comb: &'a [f32],
+    phases: &'a [f32],
     points: &'a mut [f32],
     visitor: &'a mut V,
 }
@@ -52,16 +53,16 @@ impl<V: Visit> WithSimd for Transform<'_, V> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Self { spectra, block, comb, points, visitor } = self;
+        let Self { spectra, block, phases, points, visitor } = self;
         let points = &mut vectors_mut::<S>(points)[..spectra.stft.n_fft / 2];
-        let comb = &comb[block.first..];
+        let phases = &phases[block.first..];
         spectra.fft.forward(
             simd,
             points,
             #[inline(always)]
             |j| {
-                let [a, b, c, d] = &spectra.teeth[j];
-                [load(simd, comb, a), load(simd, comb, b), load(simd, comb, c), load(simd, comb, d)]
+                let [a, b, c, d] = &spectra.taps[j];
+                [load(simd, phases, a), load(simd, phases, b), load(simd, phases, c), load(simd, phases, d)]
             },
         );
         visitor.visit(simd, spectra, points, block);
@@ -70,11 +71,11 @@ impl<V: Visit> WithSimd for Transform<'_, V> {
 
 /// A windowed point of every frame.
 #[inline(always)]
-fn load<S: Simd>(simd: S, comb: &[f32], teeth: &[Tooth; 2]) -> Point<S> {
-    let [re, im] = teeth;
+fn load<S: Simd>(simd: S, phases: &[f32], taps: &[Tap; 2]) -> Point<S> {
+    let [re, im] = taps;
     [
-        simd.mul_f32s(simd.splat_f32s(re.1), S::as_simd_f32s(&comb[re.0 as usize..]).0[0]),
-        simd.mul_f32s(simd.splat_f32s(im.1), S::as_simd_f32s(&comb[im.0 as usize..]).0[0]),
+        simd.mul_f32s(simd.splat_f32s(re.1), S::as_simd_f32s(&phases[re.0 as usize..]).0[0]),
+        simd.mul_f32s(simd.splat_f32s(im.1), S::as_simd_f32s(&phases[im.0 as usize..]).0[0]),
     ]
 }
 
@@ -92,49 +93,52 @@ impl Spectra {
     pub fn with_lanes(stft: PowerStft, samples: usize, lanes: &[Lanes]) -> Self {
         let points = stft.n_fft / 2;
         let fft = Fft::new(points);
-        let pair = |k| (turn(k, stft.n_fft), [fft.position(k), fft.position((points - k) % points)]);
-        let comb = Comb::new(stft, samples);
+        let pair = |k| (twiddle(k, stft.n_fft), [fft.position(k), fft.position((points - k) % points)]);
+        let polyphase = Polyphase::new(stft, samples);
         let window = stft.window();
-        let tooth = |i: usize| (comb.position(i) as u32, (window[i] / 2.0) as f32);
-        let point = |j: usize| [tooth(2 * j), tooth(2 * j + 1)];
+        let tap = |i: usize| (polyphase.position(i) as u32, (window[i] / 2.0) as f32);
+        let point = |j: usize| [tap(2 * j), tap(2 * j + 1)];
         let quarters = |j: usize| [0, 1, 2, 3].map(|i| point(j + i * points / 4));
         let frames = stft.frames(samples);
         Self {
             stft,
-            teeth: (0..points / 4).map(quarters).collect(),
+            taps: (0..points / 4).map(quarters).collect(),
             pairs: (0..=points / 2).map(pair).collect(),
             frames,
             blocks: blocks(frames, lanes),
             points: stft.n_fft * lanes[0].count(),
-            comb,
+            polyphase,
             fft,
         }
     }
 
     /// How many f32 [`Self::visit`] needs of workspace.
     pub fn workspace(&self) -> usize {
-        self.comb.len().next_multiple_of(LINE / 4) + self.points.max(self.comb.workspace()) + LINE / 4
+        self.polyphase.len().next_multiple_of(LINE / 4)
+            + self.points.max(self.polyphase.workspace())
+            + LINE / 4
     }
 
-    /// The comb and the points of a workspace.
-    pub fn split<'a>(&self, workspace: &'a mut [f32]) -> (&'a mut [f32], &'a mut [f32]) {
+    /// The polyphase components and the points of a workspace.
+    pub fn scratch<'a>(&self, workspace: &'a mut [f32]) -> (&'a mut [f32], &'a mut [f32]) {
         let start = workspace.as_ptr().align_offset(LINE).min(LINE / 4);
-        let (comb, points) = workspace[start..].split_at_mut(self.comb.len().next_multiple_of(LINE / 4));
-        (&mut comb[..self.comb.len()], points)
+        let (phases, points) =
+            workspace[start..].split_at_mut(self.polyphase.len().next_multiple_of(LINE / 4));
+        (&mut phases[..self.polyphase.len()], points)
     }
 
     /// Shows the spectra of all frames to a visitor, in the order of frames.
     pub fn visit(&self, audio: &[f32], workspace: &mut [f32], visitor: &mut impl Visit) {
-        let (comb, points) = self.split(workspace);
-        self.comb.fill(audio, comb, points);
+        let (phases, points) = self.scratch(workspace);
+        self.polyphase.fill(audio, phases, points);
         for &block in &self.blocks {
-            block.lanes.run(Transform { spectra: self, block, comb, points, visitor });
+            block.lanes.run(Transform { spectra: self, block, phases, points, visitor });
         }
     }
 
     /// L, the number of a signal's samples.
     pub fn samples(&self) -> usize {
-        self.comb.samples()
+        self.polyphase.samples()
     }
 
     /// F, the number of frequency bins.
@@ -149,24 +153,24 @@ impl Spectra {
 
     /// X[k] and conj(X[m−k]) of a pair: E + P and E − P.
     #[inline(always)]
-    pub fn pair<S: Simd>(simd: S, points: &[Point<S>], turn: Turn, at: [usize; 2]) -> [Point<S>; 2] {
+    pub fn pair<S: Simd>(simd: S, points: &[Point<S>], twiddle: Twiddle, at: [usize; 2]) -> [Point<S>; 2] {
         let complex = Complex(simd);
         let (z, mirror) = (points[at[0]], points[at[1]]);
         let even = complex.add_conj(z, mirror);
-        let odd = complex.turned(complex.sub_conj(z, mirror), turn);
+        let odd = complex.mul(complex.sub_conj(z, mirror), twiddle);
         // Times −i: divided by i.
         [complex.sub_i(even, odd), complex.add_i(even, odd)]
     }
 
-    /// Inverts the transform and adds the windowed frames to a comb, sample by sample.
+    /// Inverts the transform and adds the windowed frames to polyphase components, sample by sample.
     #[inline(always)]
-    pub fn add_back<S: Simd>(&self, simd: S, points: &mut [Point<S>], block: Block, comb: &mut [f32]) {
+    pub fn add_back<S: Simd>(&self, simd: S, points: &mut [Point<S>], block: Block, phases: &mut [f32]) {
         self.fft.inverse(simd, points);
-        let comb = &mut comb[block.first..];
+        let phases = &mut phases[block.first..];
         for i in 0..4 {
-            for (teeth, point) in self.teeth.iter().zip(&points[i * self.teeth.len()..]) {
-                for (&(position, window), &value) in teeth[i].iter().zip(point) {
-                    let to = &mut S::as_mut_simd_f32s(&mut comb[position as usize..]).0[0];
+            for (taps, point) in self.taps.iter().zip(&points[i * self.taps.len()..]) {
+                for (&(position, window), &value) in taps[i].iter().zip(point) {
+                    let to = &mut S::as_mut_simd_f32s(&mut phases[position as usize..]).0[0];
                     // The table holds half the window.
                     *to = mul_add(simd, simd.splat_f32s(2.0 * window), value, *to);
                 }

@@ -35,9 +35,13 @@ use crate::recognize::FrameClassifier;
 pub struct FoldsSetup {
     /// What every network is trained with; the seeds are those of `seeds`, and the split is the folds'.
     pub config: RunConfig,
+    /// How the songs are divided.
     pub folds: Folds,
+    /// Seeds of the networks; every fold is trained with each.
     pub seeds: Vec<u64>,
+    /// The songs.
     pub library: Arc<Library>,
+    /// Where it computes.
     pub device: Arc<dyn Device>,
     /// The folder of all folds' runs; see [`Settings::claim`].
     pub folder: PathBuf,
@@ -51,15 +55,20 @@ pub struct FoldsSetup {
 pub enum FoldEvent<'a> {
     /// Its training begins, or goes on.
     Began,
+    /// Its training goes on.
     Training(TrainingEvent<'a>),
-    /// So many of so many songs of its fold are judged.
+    /// Songs of its fold are judged.
     Testing {
+        /// So many.
         done: usize,
+        /// Of so many.
         songs: usize,
     },
-    /// It was judged; now, or before.
+    /// It was judged.
     Tested {
+        /// What it came to.
         tested: &'a Tested,
+        /// Now, or before.
         now: bool,
     },
 }
@@ -69,8 +78,11 @@ pub enum FoldEvent<'a> {
 pub struct Which {
     /// Number, from 0, of `networks`.
     pub number: usize,
+    /// All networks.
     pub networks: usize,
+    /// Its seed.
     pub seed: u64,
+    /// The fold that judges it.
     pub fold: u32,
 }
 

@@ -14,37 +14,48 @@ use crate::score::{Aggregation, Confusion, Decision, Evaluation, FrameCounts, Ju
 /// The figures of one fold, or of one seed's folds together.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct PartFigures {
+    /// The seed.
     pub seed: u64,
     /// None where all folds of the seed are meant.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fold: Option<u32>,
+    /// Songs judged.
     pub songs: usize,
+    /// The share of right songs.
     pub song_accuracy: f64,
+    /// The share of right frames.
     pub frame_accuracy: f64,
+    /// The mean F1 of the genres that have songs.
     pub macro_f1: f64,
 }
 
 /// A rule's figures on the same frames, each with the temperature that it asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct RuleFigures {
+    /// The rule.
     pub aggregation: Aggregation,
+    /// The share of right songs.
     pub song_accuracy: f64,
+    /// The mean F1 of the genres that have songs.
     pub macro_f1: f64,
+    /// The temperature.
     pub temperature: f32,
-    /// Mean negative log-likelihood and expected calibration error of the songs.
+    /// Mean negative log-likelihood of the songs.
     pub nll: f64,
+    /// Expected calibration error of the songs.
     pub ece: f64,
 }
 
 /// Mean and spread of the seeds' song accuracies.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Spread {
+    /// Their mean.
     pub mean: f64,
     /// Sample standard deviation (n − 1); none of a single seed.
     pub sd: Option<f64>,
 }
 
-/// What a cross-validation came to: its folder's `evaluation.json`, and what `evaluate --folds` prints.
+/// What a cross-validation came to: its folder's `evaluation.json`, which is also what the command line prints.
 ///
 /// Every song was judged once a seed, by a network that was not trained on it. Figures are over all judgements; intervals
 /// count every song once, however many seeds there are.
@@ -52,21 +63,30 @@ pub struct Spread {
 pub struct Pooled {
     /// All judgements together, with the temperature that they ask for.
     pub out_of_fold: Evaluation,
+    /// How much the seed matters.
     pub song_accuracy_over_seeds: Spread,
+    /// Every rule from frames to songs, on the same frames.
     pub aggregations: Vec<RuleFigures>,
+    /// Every seed, all its folds together.
     pub seeds: Vec<PartFigures>,
+    /// Every fold of every seed.
     pub folds: Vec<PartFigures>,
     /// What the model that is then trained on all songs can cite.
     pub cross_validation: CrossValidation,
+    /// The genres in the order of the networks' outputs.
     pub genres: Vec<String>,
     /// A number, or `csv`.
     pub folds_by: Folds,
+    /// Epochs that every network was trained.
     pub epochs: usize,
     /// Seconds of training.
     pub seconds: f64,
+    /// The device in words.
     pub device: String,
+    /// The folder of the networks' runs.
     #[serde(serialize_with = "files::serialize_path")]
     pub run: PathBuf,
+    /// What every network was trained with, but for its seed and split.
     pub config: RunConfig,
     /// (seed, fold) of each of the judgements in `out_of_fold`.
     #[serde(skip)]

@@ -13,6 +13,7 @@ use crate::files;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Settings {
+    /// How the songs are divided.
     pub folds: Folds,
     /// A digest of the dataset: names, genres and contents of the songs.
     pub songs: String,
@@ -24,6 +25,7 @@ pub struct Settings {
 const NAME: &str = "folds.toml";
 
 impl Settings {
+    /// The settings of a cross-validation of these songs.
     pub fn new(folds: Folds, config: &RunConfig, library: &Library) -> Self {
         let all = Split { train: (0..library.songs.len()).collect(), validation: Vec::new() };
         let plain = TrainOptions::default();

@@ -14,12 +14,15 @@ const FORMAT: u32 = 1;
 /// What a finished fold came to: `tested.json` of its run's folder.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Tested {
+    /// The network's seed.
     pub seed: u64,
+    /// The fold that judged it.
     pub fold: u32,
     /// Seconds of training, in the session that ended it.
     pub seconds: f64,
     /// The songs of the fold, which the network was not trained on, not decided yet.
     pub songs: Vec<Judged>,
+    /// What was counted of their frames.
     pub frames: FrameCounts,
 }
 

@@ -6,7 +6,7 @@ use super::super::Dims;
 use super::transform;
 use super::{POINTS, ROWS, Tiling};
 
-/// A·dy of one vector of output channels of some samples, \[POINTS, samples · places, lanes\].
+/// A·dy of one vector of output channels of some samples, \[POINTS, samples · columns, lanes\].
 pub struct Gradient<'a> {
     pub d: &'a Dims,
     pub tiling: &'a Tiling,
@@ -42,10 +42,10 @@ impl WithSimd for Gradient<'_> {
                 transposed[run.len() * S::F32_LANES..].fill(0.0);
                 let rows: &[S::f32s] = S::as_simd_f32s(transposed).0;
                 let (rows, _) = rows.split_at(ROWS * width);
-                let place = i * tiling.len() + tile * pitch;
+                let first = i * tiling.len() + tile * pitch;
                 let mut points: [&mut [S::f32s]; POINTS] = transform::none();
                 for (point, to) in points.iter_mut().zip(to.chunks_exact_mut(point_len)) {
-                    *point = &mut to[place..][..pitch];
+                    *point = &mut to[first..][..pitch];
                 }
                 for column in 0..width {
                     let values = [

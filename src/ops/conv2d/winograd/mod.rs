@@ -1,17 +1,18 @@
-//! Winograd's minimal filtering down the rows: F(4, 3), four outputs of three taps by six multiplications instead of
-//! twelve (Winograd 1980; Lavin and Gray 2016 for two dimensions).
+//! Winograd's minimal filtering down the rows: F(4, 3), four outputs of three taps by six multiplications
+//! instead of twelve (Winograd 1980; Lavin and Gray 2016 for two dimensions).
 //!
-//! With tiles of six input rows d, three taps g and four output rows y, `y = Aᵀ·((G·g) ⊙ (Bᵀ·d))`, where each of the six
-//! products is summed over channels and over the taps of a row *before* the output transform. Rows are transformed and
-//! columns are not, because then every step works on contiguous rows, and each of the six products is the
-//! [`crate::gemm::shift_product`] of a convolution with a kernel of one row. Two dimensions would save another third of
-//! the multiplications, and lose it to shuffles at the widths of this network.
+//! With tiles of six input rows d, three taps g and four output rows y, `y = Aᵀ·((G·g) ⊙ (Bᵀ·d))`, where each
+//! of the six products is summed over channels and over the taps of a row *before* the output transform. Rows
+//! are transformed and columns are not, because then every step works on contiguous rows, and each of the six
+//! products is the [`crate::gemm::shift_product`] of a convolution with a kernel of one row. Two dimensions
+//! would save another third of the multiplications, and lose it to shuffles at the widths of this network.
 //!
-//! A transformed channel is, for each of the six points, rows of places, one for each row of tiles of each sample; a
-//! place is a column of the padded image, and the padding behind a row is the padding before the next.
+//! A transformed channel is, for each of the six points, rows of padded columns, one row for each row of
+//! tiles of each sample. The padding behind a row is the padding before the next.
 //!
-//! Points are 0, ±3/4, ±3/2 and ∞: the transforms of data have few digits, so they are exact in f32, and the result's error
-//! is 1.4 times that of the plain sum, where the usual ±1, ±2 make it twice as large, and 5 times at worst.
+//! Points are 0, ±3/4, ±3/2 and ∞: the transforms of data have few digits, so they are exact in f32, and the
+//! result's error is 1.4 times that of the plain sum, where the usual ±1, ±2 make it twice as large, and 5
+//! times at worst.
 
 mod gradient;
 mod product;
@@ -32,8 +33,8 @@ const POINTS: usize = ROWS + TAPS - 1;
 
 /// Columns of a register tile of the widest instruction set.
 const COLUMNS: usize = 48;
-/// Places of samples side by side, at least, if there are enough samples: two register tiles.
-const PLACES: usize = 2 * COLUMNS;
+/// Padded columns of samples side by side, at least, if there are enough samples: two register tiles.
+const SIDE_BY_SIDE: usize = 2 * COLUMNS;
 /// Register tiles of columns that are multiplied before their transform, at most: their products stay in the
 /// first-level cache.
 const TILES: usize = 4;
@@ -41,7 +42,7 @@ const TILES: usize = 4;
 const TERMS: usize = 24;
 /// The widest vector of f32.
 const LANES: usize = 16;
-/// Room behind the last place of a point.
+/// Room behind the last column of a point.
 const SLACK: usize = LANES;
 
 /// A convolution with three rows of taps and stride 1, as tiles of rows.
@@ -58,14 +59,15 @@ struct Tiling {
     taps: usize,
     /// Tiles, one below the other, of an image.
     tiles: usize,
-    /// Places of a row.
+    /// Padded columns of a row.
     pitch: usize,
     /// Samples side by side in a product.
-    together: usize,
+    batch: usize,
 }
 
 impl Tiling {
-    /// None where the plain sum is faster: by shapes alone, so that a result does not depend on the machine's threads.
+    /// None where the plain sum is faster: by shapes alone, so that a result does not depend on the machine's
+    /// threads.
     fn new(
         samples: usize,
         channels: [usize; 2],
@@ -76,13 +78,13 @@ impl Tiling {
         let tiles = images[1][0].div_ceil(ROWS);
         let read = images[1][1] + taps - 1;
         let pitch = (pad[1] + images[0][1]).max(read.saturating_sub(pad[1]));
-        let together = PLACES.div_ceil(tiles * pitch).min(samples);
+        let batch = SIDE_BY_SIDE.div_ceil(tiles * pitch).min(samples);
         // Columns of a plain product and of these, in whole register tiles, for as many outputs.
-        let plain = TAPS * together * (images[1][0] * pitch).next_multiple_of(COLUMNS);
-        let ours = POINTS * (together * tiles * pitch).next_multiple_of(COLUMNS);
+        let plain = TAPS * batch * (images[1][0] * pitch).next_multiple_of(COLUMNS);
+        let ours = POINTS * (batch * tiles * pitch).next_multiple_of(COLUMNS);
         let pays = 10 * ours <= 8 * plain && channels[0] * taps >= TERMS && channels[1] >= 8;
         let fits = taps < SLACK && pad[1] < taps;
-        (pays && fits).then_some(Self { samples, channels, images, pad, taps, tiles, pitch, together })
+        (pays && fits).then_some(Self { samples, channels, images, pad, taps, tiles, pitch, batch })
     }
 
     /// The forward convolution, of x.
@@ -102,18 +104,19 @@ impl Tiling {
         fits.then(tiling).flatten()
     }
 
-    /// Places of a sample.
+    /// Padded columns of all rows of tiles of a sample.
     fn len(&self) -> usize {
         self.tiles * self.pitch
     }
 
-    /// From one point of a transformed channel to the next: the places of all samples together, zeros, and room for
-    /// the rest of a vector.
+    /// From one point of a transformed channel to the next: the columns of all samples side by side, zeros,
+    /// and room for the rest of a vector.
     fn point(&self) -> usize {
-        (self.together * self.len() + self.taps).next_multiple_of(SLACK) + SLACK
+        (self.batch * self.len() + self.taps).next_multiple_of(SLACK) + SLACK
     }
 
-    /// Elements of the transformed image; as much as is multiplied at once can be read behind the last place.
+    /// Elements of the transformed image; as much as is multiplied at once can be read behind the last
+    /// column.
     fn transformed(&self) -> usize {
         self.channels[0] * POINTS * self.point() + TILES * COLUMNS + SLACK
     }

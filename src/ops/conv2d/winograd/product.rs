@@ -4,7 +4,7 @@ use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::super::Dims;
-use super::super::cpu::SLOTS_A_THREAD;
+use super::super::cpu::TASKS_PER_THREAD;
 use super::transform::{self, Input, Output};
 use super::{LANES, POINTS, ROWS, TAPS, TILES, Tiling};
 use crate::gemm::{Product, Tiles};
@@ -34,18 +34,18 @@ pub fn input_grad(d: &Dims) -> Option<CpuKernel> {
 struct Winograd {
     tiling: Tiling,
     zeros: Vec<f32>,
-    /// Where each term of a sum reads, from its point's first place on.
+    /// Where each term of a sum reads, from its point's first column on.
     offsets: Vec<u32>,
     /// Rows of a packed panel.
     height: usize,
     /// Rows of tiles that are multiplied at once, and columns of their product.
-    lines: usize,
+    tile_rows: usize,
     columns: usize,
-    /// Output channels in a piece of work, and the pieces.
-    piece: usize,
-    pieces: usize,
-    /// Pieces of work that share scratch memory.
-    run: usize,
+    /// Output channels of a block, and the blocks.
+    block: usize,
+    blocks: usize,
+    /// Blocks of a task, which share scratch memory.
+    task: usize,
 }
 
 impl Winograd {
@@ -55,36 +55,36 @@ impl Winograd {
         let terms = (0..from).flat_map(|c| (0..tiling.taps).map(move |s| c * POINTS * tiling.point() + s));
         let height = tiles.height(to);
         // As many rows as leave the least of the register tiles empty.
-        let most = (TILES * tiles.columns / tiling.pitch).clamp(1, tiling.together * tiling.tiles);
-        let padded = |lines: usize| (lines * tiling.pitch).next_multiple_of(tiles.columns);
-        let lines = (1..=most).min_by_key(|lines| padded(*lines) * 1000 / lines).unwrap_or(1);
-        let slots = SLOTS_A_THREAD * rayon::current_num_threads();
-        let batches = tiling.samples.div_ceil(tiling.together);
+        let most = (TILES * tiles.columns / tiling.pitch).clamp(1, tiling.batch * tiling.tiles);
+        let padded = |tile_rows: usize| (tile_rows * tiling.pitch).next_multiple_of(tiles.columns);
+        let tile_rows = (1..=most).min_by_key(|tile_rows| padded(*tile_rows) * 1000 / tile_rows).unwrap_or(1);
+        let tasks = TASKS_PER_THREAD * rayon::current_num_threads();
+        let batches = tiling.samples.div_ceil(tiling.batch);
         // Few samples are divided by output channels too, at borders of panels.
-        let mut piece = to;
-        while tiling.together == 1
-            && batches * (to / piece) < slots
-            && piece.is_multiple_of(2)
-            && (piece / 2).is_multiple_of(height)
+        let mut block = to;
+        while tiling.batch == 1
+            && batches * (to / block) < tasks
+            && block.is_multiple_of(2)
+            && (block / 2).is_multiple_of(height)
         {
-            piece /= 2;
+            block /= 2;
         }
-        let pieces = to / piece;
+        let blocks = to / block;
         Self {
             offsets: terms.map(|offset| offset as u32).collect(),
             zeros: vec![0.0; tiling.images[0][1].max(LANES)],
             height,
-            lines,
-            columns: padded(lines),
-            piece,
-            pieces,
-            run: (batches * pieces).div_ceil(slots),
+            tile_rows,
+            columns: padded(tile_rows),
+            block,
+            blocks,
+            task: (batches * blocks).div_ceil(tasks),
             tiling,
         }
     }
 
-    /// The kernel that reads images from input `source` and weights from input `weight`; `at(output channel, input
-    /// channel, row, column)` is the index of a weight.
+    /// The kernel that reads images from input `source` and weights from input `weight`; `at(output channel,
+    /// input channel, row, column)` is the index of a weight.
     fn kernel(
         self,
         source: usize,
@@ -96,7 +96,8 @@ impl Winograd {
         // Panel after panel, in each point after point, term after term, a row of each output channel.
         let panel = self.height * self.offsets.len();
         let packed_len = panels * POINTS * panel;
-        // The weights of the three rows of taps of each element as indices: finding them takes longer than packing.
+        // The weights of the three rows of taps of each element as indices: finding them takes longer than
+        // packing.
         let indices: Vec<[u32; TAPS]> = (0..panels * panel)
             .map(|i| {
                 let (k, t) = (i / panel * self.height + i % self.height, i % panel / self.height);
@@ -105,7 +106,7 @@ impl Winograd {
             })
             .collect();
         let scratch_len = self.scratch();
-        let workspace = packed_len + scratch_len * SLOTS_A_THREAD * rayon::current_num_threads();
+        let workspace = packed_len + scratch_len * TASKS_PER_THREAD * rayon::current_num_threads();
         CpuKernel::with_workspace(workspace, move |inputs, out, workspace| {
             let (packed, scratch) = workspace.split_at_mut(packed_len);
             let weights = inputs[weight];
@@ -119,15 +120,22 @@ impl Winograd {
                     }
                 },
             );
-            let unit = self.tiling.together * self.piece * self.map();
-            let outputs = out.par_chunks_mut(self.run * unit).enumerate();
-            outputs.zip(scratch.par_chunks_exact_mut(scratch_len)).for_each(|((slot, outputs), scratch)| {
+            let unit = self.tiling.batch * self.block * self.map();
+            let outputs = out.par_chunks_mut(self.task * unit).enumerate();
+            outputs.zip(scratch.par_chunks_exact_mut(scratch_len)).for_each(|((task, outputs), scratch)| {
                 for (i, output) in outputs.chunks_mut(unit).enumerate() {
-                    let index = slot * self.run + i;
-                    let first = index / self.pieces * self.tiling.together;
-                    let first_panel = index % self.pieces * self.piece / self.height;
+                    let index = task * self.task + i;
+                    let first = index / self.blocks * self.tiling.batch;
+                    let first_panel = index % self.blocks * self.block / self.height;
                     let packed = &packed[first_panel * POINTS * panel..];
-                    dispatch(Piece { of: &self, image: inputs[source], packed, first, output, scratch });
+                    dispatch(OutputBlock {
+                        of: &self,
+                        image: inputs[source],
+                        packed,
+                        first,
+                        output,
+                        scratch,
+                    });
                 }
             });
         })
@@ -150,10 +158,10 @@ impl Winograd {
 }
 
 /// The outputs of some samples, or of some output channels of one.
-struct Piece<'a> {
+struct OutputBlock<'a> {
     of: &'a Winograd,
     image: &'a [f32],
-    /// From the piece's first panel on.
+    /// From the block's first panel on.
     packed: &'a [f32],
     /// The first sample.
     first: usize,
@@ -161,7 +169,7 @@ struct Piece<'a> {
     scratch: &'a mut [f32],
 }
 
-impl WithSimd for Piece<'_> {
+impl WithSimd for OutputBlock<'_> {
     type Output = ();
 
     #[inline(always)]
@@ -170,15 +178,15 @@ impl WithSimd for Piece<'_> {
         let tiling = &of.tiling;
         let (transformed, rest) = scratch.split_at_mut(tiling.transformed());
         let (products, beyond) = rest.split_at_mut(of.products());
-        let count = output.len() / (of.piece * of.map());
+        let count = output.len() / (of.block * of.map());
         let samples = first..first + count;
         // Functions of their own: inlined into one, their loops would share registers and spill.
         simd.vectorize(Input { tiling, image, samples, zeros: &of.zeros, to: transformed });
-        let (panel, lines) = (of.height * of.offsets.len(), count * tiling.tiles);
-        for line in (0..lines).step_by(of.lines) {
-            let here = line..lines.min(line + of.lines);
-            for (packed, k) in packed.chunks_exact(POINTS * panel).zip((0..of.piece).step_by(of.height)) {
-                let rows = of.height.min(of.piece - k);
+        let (panel, tile_rows) = (of.height * of.offsets.len(), count * tiling.tiles);
+        for tile_row in (0..tile_rows).step_by(of.tile_rows) {
+            let here = tile_row..tile_rows.min(tile_row + of.tile_rows);
+            for (packed, k) in packed.chunks_exact(POINTS * panel).zip((0..of.block).step_by(of.height)) {
+                let rows = of.height.min(of.block - k);
                 let parts = packed.chunks_exact(panel).zip(products.chunks_exact_mut(of.height * of.columns));
                 for (point, (a, c)) in parts.enumerate() {
                     simd.vectorize(Product {
@@ -186,20 +194,20 @@ impl WithSimd for Piece<'_> {
                         height: of.height,
                         rows,
                         offsets: &of.offsets,
-                        b: &transformed[point * tiling.point() + line * tiling.pitch..],
+                        b: &transformed[point * tiling.point() + tile_row * tiling.pitch..],
                         columns: of.columns,
                         c,
                         pitch: of.columns,
                     });
                 }
                 for row in 0..rows {
-                    for line in here.clone() {
-                        let place = row * of.columns + (line - here.start) * tiling.pitch;
-                        let (sample, tile) = (line / tiling.tiles, line % tiling.tiles);
+                    for tile_row in here.clone() {
+                        let column = row * of.columns + (tile_row - here.start) * tiling.pitch;
+                        let (sample, tile) = (tile_row / tiling.tiles, tile_row % tiling.tiles);
                         let width = tiling.images[1][1];
-                        let image = &mut output[(sample * of.piece + k + row) * of.map()..][..of.map()];
+                        let image = &mut output[(sample * of.block + k + row) * of.map()..][..of.map()];
                         Output {
-                            products: &products[place..],
+                            products: &products[column..],
                             stride: of.height * of.columns,
                             image: &mut image[tile * ROWS * width..],
                             width,

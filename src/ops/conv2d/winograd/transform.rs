@@ -1,8 +1,8 @@
 //! The transforms of F(4, 3) with the points 0, ±a, ±b and ∞, a = 3/4 and b = 3/2.
 //!
 //! Rows of Bᵀ are the coefficients of Π(x − pⱼ) without one factor, rows of Aᵀ are powers of the points, and
-//! G[i, r] = pᵢʳ / Π_{j≠i}(pᵢ − pⱼ) (Toom and Cook's interpolation, see Blahut, *Fast Algorithms for Signal Processing*).
-//! Pairs ±p share their even and odd parts.
+//! G[i, r] = pᵢʳ / Π_{j≠i}(pᵢ − pⱼ) (Toom and Cook's interpolation, see Blahut, *Fast Algorithms for Signal
+//! Processing*). Pairs ±p share their even and odd parts.
 
 use std::ops::Range;
 
@@ -97,8 +97,8 @@ pub fn gradient<S: Simd>(simd: S, rows: [S::f32s; ROWS]) -> [S::f32s; POINTS] {
     ]
 }
 
-/// `to[j][i] = f(from[·][i])` for all i below the rows' common length, a vector or more: whole vectors, then one that
-/// reaches back over what was done already.
+/// `to[j][i] = f(from[·][i])` for all i below the rows' common length, a vector or more: whole vectors, then
+/// one that reaches back over what was done already.
 ///
 /// Closures are inlined by force: what is not inlined is compiled for the oldest processor.
 #[inline(always)]
@@ -174,7 +174,7 @@ pub fn none<'a, T, const N: usize>() -> [&'a mut [T]; N] {
 
 /// The first rows of N parts that are `stride` elements apart.
 #[inline(always)]
-fn split<const N: usize>(to: &mut [f32], stride: usize, len: usize) -> [&mut [f32]; N] {
+fn rows_apart<const N: usize>(to: &mut [f32], stride: usize, len: usize) -> [&mut [f32]; N] {
     let mut rows: [&mut [f32]; N] = none();
     for (row, part) in rows.iter_mut().zip(to.chunks_mut(stride)) {
         *row = &mut part[..len];
@@ -182,7 +182,7 @@ fn split<const N: usize>(to: &mut [f32], stride: usize, len: usize) -> [&mut [f3
     rows
 }
 
-/// Bᵀ·d of some samples, `together` or fewer: \[channel, point, `point()`\].
+/// Bᵀ·d of some samples, `batch` or fewer: \[channel, point, `point()`\].
 pub struct Input<'a> {
     pub tiling: &'a Tiling,
     pub image: &'a [f32],
@@ -201,7 +201,7 @@ impl WithSimd for Input<'_> {
         let &Tiling { channels: [channels, _], images: [[height, width], _], pitch, pad, .. } = tiling;
         let (map, point) = (height * width, tiling.point());
         let gap = pitch - pad[1] - width;
-        let places = samples.len() * tiling.len();
+        let columns = samples.len() * tiling.len();
         for (channel, to) in to.chunks_exact_mut(POINTS * point).enumerate().take(channels) {
             for (i, sample) in samples.clone().enumerate() {
                 // What a vector reads behind a row is the next row's; what it writes there is written again.
@@ -214,11 +214,11 @@ impl WithSimd for Input<'_> {
                             *from = &image[row * width..];
                         }
                     }
-                    let place = i * tiling.len() + tile * pitch;
+                    let start = i * tiling.len() + tile * pitch;
                     for to in to.chunks_exact_mut(point) {
-                        rows::zero(&mut to[place..], pad[1]);
+                        rows::zero(&mut to[start..], pad[1]);
                     }
-                    let first = place + pad[1];
+                    let first = start + pad[1];
                     if width < S::F32_LANES {
                         let mut d = [simd.splat_f32s(0.0); POINTS];
                         for row in 0..POINTS {
@@ -232,7 +232,7 @@ impl WithSimd for Input<'_> {
                         for from in &mut from {
                             *from = &from[..width];
                         }
-                        let to = split(&mut to[first..], point, width);
+                        let to = rows_apart(&mut to[first..], point, width);
                         map_rows(
                             simd,
                             from,
@@ -246,14 +246,14 @@ impl WithSimd for Input<'_> {
                     }
                 }
             }
-            to.chunks_exact_mut(point).for_each(|to| rows::zero(&mut to[places..], tiling.taps));
+            to.chunks_exact_mut(point).for_each(|to| rows::zero(&mut to[columns..], tiling.taps));
         }
     }
 }
 
 /// Aᵀ·m of one row of tiles.
 pub struct Output<'a> {
-    /// The row's first place in the first product; the products are `stride` apart.
+    /// The row's first column in the first product; the products are `stride` apart.
     pub products: &'a [f32],
     pub stride: usize,
     /// The image's rows from the tile's first on.
@@ -288,7 +288,7 @@ impl Output<'_> {
             return map_rows(
                 simd,
                 from,
-                split(image, width, width),
+                rows_apart(image, width, width),
                 #[inline(always)]
                 |m| output(simd, m),
             );
@@ -339,7 +339,8 @@ mod tests {
         }
     }
 
-    /// One column: the transforms together are the convolution, and the transposed ones its gradient to the taps.
+    /// One column: the transforms together are the convolution, and the transposed ones its gradient to the
+    /// taps.
     #[test]
     fn transforms_make_a_convolution() {
         let mut rng = Rng::new(5);

@@ -1,13 +1,14 @@
-//! The gradient to the weight: by transposition of the forward transforms, `dg = Gᵀ·Σ (A·dy) ⊙ (Bᵀ·d)`, summed over
-//! samples and positions before Gᵀ.
+//! The gradient to the weight: by transposition of the forward transforms, `dg = Gᵀ·Σ (A·dy) ⊙ (Bᵀ·d)`,
+//! summed over samples and positions before Gᵀ.
 //!
-//! x is transformed as for the forward convolution; dy is transposed so that output channels lie in vectors, which needs
-//! no horizontal sums. Samples are summed in a number of parts that only the shapes decide, the parts in order.
+//! x is transformed as for the forward convolution; dy is transposed so that output channels lie in vectors,
+//! which needs no horizontal sums. Samples are summed in a number of parts that only the shapes decide, the
+//! parts in order.
 
 use rayon::prelude::*;
 
 use super::super::Dims;
-use super::super::cpu::SLOTS_A_THREAD;
+use super::super::cpu::TASKS_PER_THREAD;
 use super::gradient::Gradient;
 use super::transform::{self, Input};
 use super::{LANES, POINTS, TAPS, Tiling};
@@ -23,10 +24,10 @@ const PARTS: usize = 16;
 /// Output channels, and positions of all samples, from which the transforms are worth their time.
 const OUTPUTS: usize = 16;
 const POSITIONS: usize = 640;
-/// Channels of x in a piece of work.
+/// Channels of x that are summed at once.
 const CHANNELS: usize = 8;
 
-struct WeightGrad {
+struct WinogradWeightGrad {
     d: Dims,
     tiling: Tiling,
     zeros: Vec<f32>,
@@ -45,38 +46,36 @@ pub fn weight_grad(d: &Dims) -> Option<CpuKernel> {
     let lanes = Tiles::get().lanes;
     let blocks = d.k.div_ceil(lanes);
     let each = POINTS * tiling.len() * (d.c + d.k);
-    tiling.together = (SUMMED / each).clamp(1, d.n);
+    tiling.batch = (SUMMED / each).clamp(1, d.n);
     let part_len = POINTS * SHIFTS * d.c * d.k;
     // A power of two, so that threads get as many.
-    let parts = (PARTS_LEN / part_len).clamp(1, PARTS).min(d.n.div_ceil(tiling.together));
+    let parts = (PARTS_LEN / part_len).clamp(1, PARTS).min(d.n.div_ceil(tiling.batch));
     let parts = 1 << parts.ilog2();
     let samples = d.n.div_ceil(parts);
-    tiling.together = samples.div_ceil(samples.div_ceil(tiling.together));
+    tiling.batch = samples.div_ceil(samples.div_ceil(tiling.batch));
     let parts = d.n.div_ceil(samples);
     Some(
-        WeightGrad { d: *d, zeros: vec![0.0; d.w.max(LANES)], tiling, lanes, blocks, samples, parts }
+        WinogradWeightGrad { d: *d, zeros: vec![0.0; d.w.max(LANES)], tiling, lanes, blocks, samples, parts }
             .kernel(),
     )
 }
 
-impl WeightGrad {
+impl WinogradWeightGrad {
     fn kernel(self) -> CpuKernel {
         let part = self.d.c * self.row();
-        let slots = SLOTS_A_THREAD * rayon::current_num_threads();
-        let run_len = self.parts.div_ceil(slots);
+        let tasks = TASKS_PER_THREAD * rayon::current_num_threads();
+        let task = self.parts.div_ceil(tasks);
         let image = self.tiling.transformed();
         let scratch_len = (image + self.blocks * self.block() + self.run()).next_multiple_of(LANES);
-        let workspace = self.parts * part + slots * scratch_len;
+        let workspace = self.parts * part + tasks * scratch_len;
         CpuKernel::with_workspace(workspace, move |inputs, out, workspace| {
             let (sums, scratch) = workspace.split_at_mut(self.parts * part);
             let scratches = scratch.par_chunks_exact_mut(scratch_len);
-            sums.par_chunks_mut(run_len * part).zip(scratches).enumerate().for_each(
-                |(i, (sums, scratch))| {
-                    for (j, sums) in sums.chunks_exact_mut(part).enumerate() {
-                        self.part(inputs, i * run_len + j, sums, scratch);
-                    }
-                },
-            );
+            sums.par_chunks_mut(task * part).zip(scratches).enumerate().for_each(|(i, (sums, scratch))| {
+                for (j, sums) in sums.chunks_exact_mut(part).enumerate() {
+                    self.part(inputs, i * task + j, sums, scratch);
+                }
+            });
             let taps = self.d.c * TAPS * SHIFTS;
             out.par_chunks_mut(self.lanes * taps).enumerate().for_each(|(block, out)| {
                 self.taps(sums, part, block, out);
@@ -89,9 +88,9 @@ impl WeightGrad {
         POINTS * SHIFTS * self.blocks * self.lanes
     }
 
-    /// The transformed gradient of one vector of output channels: \[POINTS, places, lanes\].
+    /// The transformed gradient of one vector of output channels: \[POINTS, columns, lanes\].
     fn block(&self) -> usize {
-        POINTS * self.tiling.together * self.tiling.len() * self.lanes
+        POINTS * self.tiling.batch * self.tiling.len() * self.lanes
     }
 
     /// The gradient of one vector of output channels for one row of tiles, transposed.
@@ -106,8 +105,8 @@ impl WeightGrad {
         let (gradient, run) = rest.split_at_mut(self.blocks * self.block());
         sums.fill(0.0);
         let samples = part * self.samples..((part + 1) * self.samples).min(self.d.n);
-        for first in samples.clone().step_by(tiling.together) {
-            let here = first..samples.end.min(first + tiling.together);
+        for first in samples.clone().step_by(tiling.batch) {
+            let here = first..samples.end.min(first + tiling.batch);
             dispatch(Input { tiling, image: x, samples: here.clone(), zeros: &self.zeros, to: image });
             for (block, to) in gradient.chunks_exact_mut(self.block()).enumerate() {
                 dispatch(Gradient {
@@ -121,10 +120,10 @@ impl WeightGrad {
                 });
             }
             let point_len = self.block() / POINTS;
-            for (piece, sums) in sums.chunks_mut(CHANNELS * self.row()).enumerate() {
+            for (chunk, sums) in sums.chunks_mut(CHANNELS * self.row()).enumerate() {
                 let rows = sums.len() / self.row();
                 for point in 0..POINTS {
-                    let start = |row| ((piece * CHANNELS + row) * POINTS + point) * tiling.point();
+                    let start = |row| ((chunk * CHANNELS + row) * POINTS + point) * tiling.point();
                     let starts: [u32; CHANNELS] = std::array::from_fn(|row| start(row) as u32);
                     shift_outer(Outer {
                         b: image,

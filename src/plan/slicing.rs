@@ -1,6 +1,6 @@
-//! Batches that do not fit. An operation on a tensor larger than the device can bind is replaced by the same operation
-//! on slices of the batch: slices of its inputs are views, and its results are packed into one tensor where they are
-//! rows of it, or joined one by one where each is a part of the whole.
+//! Batches that do not fit. An operation on a tensor larger than the device can bind is replaced by the same
+//! operation on slices of the batch: slices of its inputs are views, and its results are packed into one
+//! tensor where they are rows of it, or joined one by one where each is a part of the whole.
 
 use std::collections::HashMap;
 
@@ -8,12 +8,12 @@ use super::{Program, Request, Target};
 use crate::graph::{GraphError, GraphOp, Node, NodeId, Shape};
 use crate::ops::kernel::Kernel;
 use crate::ops::prepared::PreparedOp;
-use crate::ops::split::{Join, Split};
+use crate::ops::slicing::{Join, Slicing};
 use crate::ops::view::{Pack, View};
 use crate::ops::{Graph, Op};
 
-/// A graph whose operations the device can bind, as far as they can be split.
-pub struct Pieces {
+/// A graph whose operations the device can bind, as far as they can be sliced.
+pub struct Sliced {
     pub graph: Graph,
     pub request: Request,
     /// The kernels that were compiled to learn whether their workspace fits, none of them in place.
@@ -22,20 +22,20 @@ pub struct Pieces {
     before: HashMap<NodeId, NodeId>,
 }
 
-/// Splits what is too large for the target.
+/// Slices what is too large for the target.
 ///
 /// # Errors
 /// None that a valid graph can bring about.
-pub fn split(graph: &Graph, request: &Request, target: &dyn Target) -> Result<Pieces, GraphError> {
-    let mut pieces = Graph::new();
+pub fn slice(graph: &Graph, request: &Request, target: &dyn Target) -> Result<Sliced, GraphError> {
+    let mut sliced_graph = Graph::new();
     let mut nodes: Vec<NodeId> = Vec::with_capacity(graph.len());
     let mut kernels = HashMap::new();
     for (_, node) in graph.nodes() {
         let inputs: Vec<NodeId> = node.inputs.iter().map(|input| nodes[input.index()]).collect();
         nodes.push(match Cut::of(graph, node, target) {
-            Cut::Slices(slices) => slices.add(&mut pieces, node, &inputs)?,
+            Cut::Slices(slices) => slices.add(&mut sliced_graph, node, &inputs)?,
             Cut::Whole(kernel) => {
-                let id = pieces.add_named(&node.name, node.op.clone(), &inputs)?;
+                let id = sliced_graph.add_named(&node.name, node.op.clone(), &inputs)?;
                 kernels.extend(kernel.map(|kernel| (id, kernel)));
                 id
             }
@@ -48,11 +48,11 @@ pub fn split(graph: &Graph, request: &Request, target: &dyn Target) -> Result<Pi
         fuse: request.fuse,
     };
     let before = graph.nodes().map(|(id, _)| (now(&id), id)).collect();
-    Ok(Pieces { graph: pieces, request, kernels, before })
+    Ok(Sliced { graph: sliced_graph, request, kernels, before })
 }
 
-impl Pieces {
-    /// A program of the pieces, with all that the host sees of it named by the nodes of the graph before.
+impl Sliced {
+    /// A program of the slices, with all that the host sees of it named by the nodes of the graph before.
     pub fn restore(&self, program: Program) -> Program {
         Program {
             outputs: program.outputs.iter().map(|id| self.before[id]).collect(),
@@ -72,7 +72,7 @@ enum Cut {
 
 /// How one operation is cut.
 struct Slices {
-    split: Split,
+    slicing: Slicing,
     /// The length of the batch.
     batch: usize,
     /// Of every slice but the last, which may be shorter.
@@ -81,7 +81,7 @@ struct Slices {
 
 impl Cut {
     fn of(graph: &Graph, node: &Node<Op>, target: &dyn Target) -> Self {
-        let (Some(limits), Some(split)) = (target.limits(), node.prepared.split) else {
+        let (Some(limits), Some(slicing)) = (target.limits(), node.prepared.slicing) else {
             return Self::Whole(None);
         };
         let inputs: Vec<&Shape> = node.inputs.iter().map(|&input| graph.shape(input)).collect();
@@ -91,17 +91,17 @@ impl Cut {
         }
         match fitting(&node.prepared, &inputs, target) {
             Some(kernel) => Self::Whole(Some(kernel)),
-            None => Slices::of(node, &inputs, split, target).map_or(Self::Whole(None), Self::Slices),
+            None => Slices::of(node, &inputs, slicing, target).map_or(Self::Whole(None), Self::Slices),
         }
     }
 }
 
 impl Slices {
     /// How a node must be cut; None where no slice fits.
-    fn of(node: &Node<Op>, inputs: &[&Shape], split: Split, target: &dyn Target) -> Option<Self> {
-        let batch = *inputs.get(*split.sliced.first()?)?.first()?;
+    fn of(node: &Node<Op>, inputs: &[&Shape], slicing: Slicing, target: &dyn Target) -> Option<Self> {
+        let batch = *inputs.get(*slicing.sliced.first()?)?.first()?;
         let slice = |rows: usize| -> Vec<Shape> {
-            let cut = |(i, shape): (usize, &&Shape)| match split.sliced.contains(&i) {
+            let cut = |(i, shape): (usize, &&Shape)| match slicing.sliced.contains(&i) {
                 true => with_rows(shape, rows),
                 false => (*shape).clone(),
             };
@@ -122,9 +122,9 @@ impl Slices {
             return None;
         }
         // What does not begin where the device wants a tensor to begin is copied.
-        let output = matches!(split.join, Join::Rows).then_some(&node.shape);
+        let output = matches!(slicing.join, Join::Rows).then_some(&node.shape);
         let sliced =
-            inputs.iter().enumerate().filter(|(i, _)| split.sliced.contains(i)).map(|(_, &shape)| shape);
+            inputs.iter().enumerate().filter(|(i, _)| slicing.sliced.contains(i)).map(|(_, &shape)| shape);
         let sliced: Vec<usize> = sliced.chain(output).map(|shape| shape.elements() / batch).collect();
         let copied = |rows: usize| -> usize {
             sliced.iter().filter(|&&row| !(rows * row).is_multiple_of(target.alignment())).sum()
@@ -132,7 +132,7 @@ impl Slices {
         // Copy as little as possible, then few slices, then even ones.
         let rows = (most / 2 + 1..=most).min_by_key(|&rows| (copied(rows), batch.div_ceil(rows), rows))?;
         let last = batch - (batch - 1) / rows * rows;
-        (fits(rows) && fits(last)).then_some(Self { split, batch, rows })
+        (fits(rows) && fits(last)).then_some(Self { slicing, batch, rows })
     }
 
     /// Appends the slices of a node, and what joins them.
@@ -144,7 +144,7 @@ impl Slices {
             let end = self.batch.min(start + self.rows);
             let named = |name: &str| format!("{name}[{start}..{end}]");
             let mut operands = inputs.to_vec();
-            for &i in self.split.sliced {
+            for &i in self.slicing.sliced {
                 let Some(operand) = operands.get_mut(i) else { continue };
                 let shape = with_rows(graph.shape(*operand), end - start);
                 let view = View { offset: shape.elements() / (end - start) * start, shape };
@@ -152,14 +152,14 @@ impl Slices {
                 *operand = graph.add_named(&name, view.into(), &[*operand])?;
             }
             let name = named(&node.name);
-            match self.split.join {
+            match self.slicing.join {
                 Join::Rows => {
                     offsets.push(row * start);
                     parts.push(graph.add_named(&name, node.op.slice(row * start), &operands)?);
                 }
                 Join::Sum | Join::Merge(_) => {
                     let part = graph.add_named(&name, node.op.clone(), &operands)?;
-                    let join = match self.split.join {
+                    let join = match self.slicing.join {
                         Join::Merge(merge) => merge([start, end - start]),
                         _ => Op::addition(),
                     };
@@ -171,7 +171,7 @@ impl Slices {
                 }
             }
         }
-        match self.split.join {
+        match self.slicing.join {
             Join::Rows => {
                 let pack = Pack { offsets, len: node.shape.elements() };
                 let name = format!("{}:pack", node.name);

@@ -1,8 +1,10 @@
-//! A signal in rows of samples a hop apart, so that what neighbouring frames hold at one position lies side by side.
+//! The polyphase components of a signal: rows of samples a hop apart, so that what neighbouring STFT frames
+//! hold at one position lies side by side.
 //!
-//! Row r holds the padded signal's samples r, r + hop, r + 2·hop ... Sample i of frame t is sample t·hop + i of the
-//! padded signal: with i = q·hop + r it stands in row r at column t + q. A vector of it from several frames in a row is
-//! one load, whatever hop and length are, and each sample was moved once, however many frames it is in.
+//! Row r holds the padded signal's samples r, r + hop, r + 2·hop ... Sample i of frame t is sample t·hop + i
+//! of the padded signal: with i = q·hop + r it stands in row r at column t + q. A vector of it from several
+//! frames in a row is one load, whatever hop and length are, and each sample was moved once, however many
+//! frames it is in.
 
 use super::PowerStft;
 use crate::simd::{self, vectorised};
@@ -11,7 +13,7 @@ use crate::simd::{self, vectorised};
 const TILE: usize = 16;
 
 #[derive(Debug)]
-pub struct Comb {
+pub struct Polyphase {
     stft: PowerStft,
     arch: pulp::Arch,
     samples: usize,
@@ -20,7 +22,7 @@ pub struct Comb {
     pitch: usize,
 }
 
-impl Comb {
+impl Polyphase {
     pub fn new(stft: PowerStft, samples: usize) -> Self {
         let columns = stft.frames(samples).max(TILE) + (stft.n_fft - 1) / stft.hop;
         Self {
@@ -64,7 +66,7 @@ impl Comb {
     }
 
     /// Fills the rows.
-    pub fn fill(&self, audio: &[f32], comb: &mut [f32], workspace: &mut [f32]) {
+    pub fn fill(&self, audio: &[f32], phases: &mut [f32], workspace: &mut [f32]) {
         for first in (0..self.pitch).step_by(TILE) {
             for (i, column) in workspace.chunks_exact_mut(self.rows).take(TILE).enumerate() {
                 if self.inside(first + i).is_none() {
@@ -81,16 +83,16 @@ impl Comb {
             vectorised(
                 self.arch,
                 #[inline(always)]
-                || self.lay(columns, &mut comb[first..]),
+                || self.lay(columns, &mut phases[first..]),
             );
         }
     }
 
-    /// Lays columns side by side, from the beginning of each row of `comb` on.
+    /// Lays columns side by side, from the beginning of each row of `phases` on.
     #[inline(always)]
-    fn lay(&self, columns: [&[f32]; TILE], comb: &mut [f32]) {
+    fn lay(&self, columns: [&[f32]; TILE], phases: &mut [f32]) {
         let whole = self.rows / TILE;
-        for (c, rows) in comb.chunks_mut(TILE * self.pitch).take(whole).enumerate() {
+        for (c, rows) in phases.chunks_mut(TILE * self.pitch).take(whole).enumerate() {
             let mut tile = [[0.0; TILE]; TILE];
             for (to, column) in tile.iter_mut().zip(columns) {
                 *to = column.as_chunks::<TILE>().0[c];
@@ -102,16 +104,16 @@ impl Comb {
             }
         }
         for r in whole * TILE..self.rows {
-            for (to, column) in comb[r * self.pitch..][..TILE].iter_mut().zip(columns) {
+            for (to, column) in phases[r * self.pitch..][..TILE].iter_mut().zip(columns) {
                 *to = column[r];
             }
         }
     }
 
-    /// Copies columns from the beginning of each row of `comb` on.
+    /// Copies columns from the beginning of each row of `phases` on.
     #[inline(always)]
-    fn pick(&self, comb: &[f32], columns: &mut [f32]) {
-        for (r, row) in comb.chunks(self.pitch).enumerate() {
+    fn pick(&self, phases: &[f32], columns: &mut [f32]) {
+        for (r, row) in phases.chunks(self.pitch).enumerate() {
             for (column, &value) in columns.chunks_exact_mut(self.rows).zip(&row[..TILE]) {
                 column[r] = value;
             }
@@ -119,13 +121,13 @@ impl Comb {
     }
 
     /// Adds up what falls on each sample, column by column: the transpose of [`Self::fill`].
-    pub fn collect(&self, comb: &[f32], dx: &mut [f32], workspace: &mut [f32]) {
+    pub fn collect(&self, phases: &[f32], dx: &mut [f32], workspace: &mut [f32]) {
         dx.fill(0.0);
         for first in (0..self.pitch).step_by(TILE) {
             vectorised(
                 self.arch,
                 #[inline(always)]
-                || self.pick(&comb[first..], workspace),
+                || self.pick(&phases[first..], workspace),
             );
             for (i, column) in workspace.chunks_exact(self.rows).take(TILE).enumerate() {
                 if let Some(range) = self.inside(first + i) {
@@ -142,8 +144,8 @@ impl Comb {
 mod tests {
     use super::*;
 
-    /// Every sample of every frame stands where it should, and goes back to where it came from; what stands nowhere
-    /// is zero.
+    /// Every sample of every frame stands where it should, and goes back to where it came from; what stands
+    /// nowhere is zero.
     #[test]
     fn samples_of_frames() {
         for n_fft in [64, 128] {
@@ -151,23 +153,23 @@ mod tests {
                 for (centred, extra) in [(true, 0), (true, 7), (true, 1733), (false, 0), (false, 301)] {
                     let stft = PowerStft { n_fft, hop, centred };
                     let samples = if centred { n_fft / 2 + 1 } else { n_fft } + extra;
-                    let comb = Comb::new(stft, samples);
+                    let polyphase = Polyphase::new(stft, samples);
                     let audio: Vec<f32> = (1..=samples).map(|i| i as f32).collect();
                     let (mut rows, mut workspace) =
-                        (vec![f32::NAN; comb.len()], vec![f32::NAN; comb.workspace()]);
-                    comb.fill(&audio, &mut rows, &mut workspace);
+                        (vec![f32::NAN; polyphase.len()], vec![f32::NAN; polyphase.workspace()]);
+                    polyphase.fill(&audio, &mut rows, &mut workspace);
                     assert!(rows.iter().all(|value| value.is_finite()));
-                    let (mut back, mut expected) = (vec![0.0; comb.len()], vec![0.0; samples]);
+                    let (mut back, mut expected) = (vec![0.0; polyphase.len()], vec![0.0; samples]);
                     for i in 0..n_fft {
                         for t in 0..stft.frames(samples) {
-                            let (at, source) = (comb.position(i) + t, stft.source(t * hop + i, samples));
+                            let (at, source) = (polyphase.position(i) + t, stft.source(t * hop + i, samples));
                             assert_eq!(rows[at], audio[source], "{stft:?}: sample {i} of frame {t}");
                             back[at] += (1 + i % 3) as f32;
                             expected[source] += (1 + i % 3) as f32;
                         }
                     }
                     let mut dx = vec![f32::NAN; samples];
-                    comb.collect(&back, &mut dx, &mut workspace);
+                    polyphase.collect(&back, &mut dx, &mut workspace);
                     assert_eq!(dx, expected, "{stft:?}");
                 }
             }
