@@ -25,17 +25,19 @@ fn recognition_stops_when_the_reader_has_left() {
     let trained = trained();
     let folder = tempdir().unwrap();
     fs::create_dir(folder.path().join("many")).unwrap();
-    for i in 0..400 {
-        fs::copy(trained.path().join("music/tone/song 1.wav"), folder.path().join(format!("many/{i}.wav")))
-            .unwrap();
+    for i in 0..200 {
+        let song = folder.path().join(format!("many/{i}.wav"));
+        fs::copy(trained.path().join("music/tone/song 1.wav"), song).unwrap();
     }
-    // What would be skipped with a message, were the last song reached.
-    fs::write(folder.path().join("many/z.wav"), "no song").unwrap();
+    // What would be skipped with a message, were the last song reached. Before it there are more results than a pipe
+    // holds, so that the command waits for its reader however slow that is.
+    fs::write(folder.path().join("z.wav"), "no song").unwrap();
+    let songs = format!("{}z.wav", "many ".repeat(10));
     let model = trained.path().join("runs/music-1/best.safetensors");
     for format in ["table", "csv", "json"] {
         for flags in ["", "--timeline"] {
             let arguments =
-                format!("predict --device cpu {flags} --format {format} many --model {}", model.display());
+                format!("predict --device cpu {flags} --format {format} {songs} --model {}", model.display());
             let (child, _) = read_only(folder.path(), &arguments, 5);
             let (code, err) = ended(child);
             assert_eq!(code, Some(141), "{format}: {err}");
