@@ -1,23 +1,28 @@
-// Convolutions of 3×3 taps with stride 1, and their gradients, by windows that slide over an image in workgroup memory; and the
-// weight gradient of one tap, which goes over the same tiles.
+// Convolutions of 3×3 taps with stride 1, and their gradients, by windows that slide over an image in workgroup
+// memory; and the weight gradient of one tap, which goes over the same tiles.
 //
 //   convolve     y[n, o, p, q]  = Σ_{i, r, s} w[o, i, r, s] · x[n, i, p + r − PAD_H, q + s − PAD_W]
-//                forward with FLIP = 0; to the input with FLIP = 1: x is dy, y is dx, and the taps of w[i, o, 2 − r, 2 − s]
 //   weight_grad  dw[o, i, r, s] = Σ_{n, p, q} dy[n, o, p, q] · x[n, i, p + r − PAD_H, q + s − PAD_W]
 //
-// Shapes: x [N, IN_C, IN_H, IN_W]; y, dy [N, OUT_C, OUT_H, OUT_W]; w, dw [OUT_C, IN_C, 3, 3] (w [IN_C, OUT_C, 3, 3] where flipped).
+// convolve is the forward pass with FLIP = 0, and the gradient to the input with FLIP = 1: x is dy then, y is dx, and
+// the taps are those of w[i, o, 2 − r, 2 − s].
 //
-// convolve: a workgroup computes BLOCKS blocks of ROWS output channels (4, 8 or 16) at TILE_P×TILE_Q positions of SAMPLES samples,
-//   a thread one block at four positions below each other: six elements of a column of the image serve 12·ROWS multiply-adds.
-//   A stage holds CHANNELS input channels: 4·CHANNELS·(SAMPLES·PLANE + 9·ROWS·BLOCKS) bytes.
-//   Dispatch: grid(ceil(OUT_C / (ROWS·BLOCKS)) · ceil(N / SAMPLES) · ceil(OUT_H / TILE_P) · ceil(OUT_W / TILE_Q)).
-// weight_grad: a workgroup has the weights from 16 input channels to 16 output channels, a thread those from one to eight: 72 sums
-//   in registers. It slides along rows of dy: three new elements of the image and eight of dy serve 72 multiply-adds. SLICES slices of
-//   32 threads take every SLICES-th row of a stage, TILE_P×TILE_Q positions of a sample; their sums are added at the end.
-//   A stage: 4·max(16·PLANE, 2304) + 64·TILE_P·TILE_Q bytes.
-// weight_grad_point: the same for one tap, HALO = 0: eight sums a thread. Slices take every SLICES-th position.
-//   Dispatch of both: grid(PARTS · ceil(OUT_C / 16) · ceil(IN_C / 16)); parts are ranges of PART_STAGES stages, which `weight_grad_sum` of
-//   conv2d.wgsl adds.
+// Shapes: x [N, IN_C, IN_H, IN_W]; y, dy [N, OUT_C, OUT_H, OUT_W]; w, dw [OUT_C, IN_C, 3, 3], flipped
+// [IN_C, OUT_C, 3, 3].
+//
+// convolve: a workgroup computes BLOCKS blocks of ROWS output channels (4, 8 or 16) at TILE_P×TILE_Q positions of
+//   SAMPLES samples; a thread computes one block at four positions below each other. Six elements of a column of the
+//   image serve 12·ROWS multiply-adds. A stage holds CHANNELS input channels in
+//   4·CHANNELS·(SAMPLES·PLANE + 9·ROWS·BLOCKS) bytes. Dispatch:
+//   grid(ceil(OUT_C / (ROWS·BLOCKS)) · ceil(N / SAMPLES) · ceil(OUT_H / TILE_P) · ceil(OUT_W / TILE_Q)).
+// weight_grad: a workgroup has the weights from 16 input channels to 16 output channels, a thread those from one to
+//   eight: 72 sums in registers. It slides along rows of dy: three new elements of the image and eight of dy serve 72
+//   multiply-adds. SLICES slices of 32 threads take every SLICES-th row of a stage, TILE_P×TILE_Q positions of a
+//   sample; their sums are added at the end. A stage takes 4·max(16·PLANE, 2304) + 64·TILE_P·TILE_Q bytes.
+// weight_grad_point: the same for one tap, with HALO = 0 and eight sums per thread. Slices take every SLICES-th
+//   position.
+//   Dispatch of both: grid(PARTS · ceil(OUT_C / 16) · ceil(IN_C / 16)). Parts are ranges of PART_STAGES stages, which
+//   `weight_grad_sum` of conv2d.wgsl adds.
 //
 // Determinism: every sum has one order, by stages, by slices and by parts; no atomics.
 

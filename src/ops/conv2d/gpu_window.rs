@@ -1,4 +1,5 @@
-//! Dispatch of `shaders/conv2d_window.wgsl`: 3×3 taps with stride 1, by windows in workgroup memory; weight gradients of one tap.
+//! Dispatch of `shaders/conv2d_window.wgsl`: 3×3 taps with stride 1, by windows in workgroup memory; weight
+//! gradients of one tap.
 
 use super::Dims;
 use super::product::Kind;
