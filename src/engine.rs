@@ -3,6 +3,14 @@
 //! A [`Graph`] holds operations on f32 tensors. Nodes are added in topological order, and shapes are checked as they
 //! are. [`Graph::gradients`] appends the nodes of the backward pass. [`compile`] plans a graph for one [`Device`] and loads
 //! it there; the [`Executable`] that it gives is written to, run and read as often as is wanted.
+//!
+//! [`Executable::write`] sets inputs and variables. [`Executable::run`] starts a run, and [`Executable::outputs`] waits for
+//! the earliest run whose outputs were not taken yet: take them once per run. [`Executable::read`] gives the value that an
+//! input, a variable or an output has now. Constants are inputs.
+//!
+//! To train, push pairs (variable, new value) to [`Request::updates`]: the new values are ordinary nodes of the variables'
+//! shapes, and take their places at the end of every run. `examples/linear_regression.rs` does so. The optimizers `Sgd` and
+//! `Adam` want all parameters packed in one state; for a few parameters plain arithmetic is simpler.
 
 use std::sync::Arc;
 
@@ -11,7 +19,8 @@ pub use crate::graph::{GraphError, NodeId, Shape};
 pub use crate::ops::{Graph, Op};
 pub use crate::plan::Request;
 
-/// The operations.
+/// The operations. Arithmetic broadcasts between tensors of equally many axes: an axis of length 1 is repeated. No axes are
+/// added.
 pub mod ops {
     pub use crate::ops::activation::LeakyRelu;
     pub use crate::ops::batch_norm::{BatchNorm, BatchStats, RunningStats};
@@ -63,7 +72,7 @@ pub fn compile(
 }
 
 impl Request {
-    /// Asks for these nodes and updates nothing.
+    /// Asks for these nodes and updates nothing; push (variable, new value) to `updates` for a step of training.
     pub fn outputs(nodes: &[NodeId]) -> Self {
         Self { outputs: nodes.to_vec(), updates: Vec::new(), fuse: true }
     }

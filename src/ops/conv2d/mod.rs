@@ -1,4 +1,7 @@
 //! Two-dimensional convolution (cross-correlation) in groups, and its two gradients.
+//!
+//! Forward and gradient to the input: `cpu`, `gpu`; gradient to the weight: `cpu_weight_grad`, `gpu`. All three for 3×3
+//! taps with stride 1: `winograd` (CPU) and `gpu_window`. All three in mixed precision: `gpu_mixed`.
 
 mod cpu;
 mod cpu_weight_grad;
