@@ -113,7 +113,7 @@
 //!
 //! Opus is decoded by the crate `ruopus`, whose FFT is the crate `spectrograms`. This package puts a small one of its own
 //! in its place by `[patch.crates-io]`. Cargo applies that to the package that is built and not to those that depend on it:
-//! with `opus` they get the one from crates.io, which does the same and brings ten crates more, unless their own manifest
+//! with `opus` they get the one from crates.io, which is to do the same (not tried here) and brings ten crates more, unless their own manifest
 //! patches it with a copy of `vendor/spectrograms`.
 #![cfg_attr(not(feature = "internals"), warn(missing_docs))]
 // Documentation also serves readers of the source: with --document-private-items, links to internal items lead there.
