@@ -5,13 +5,14 @@
 //   adam            m' = BETA1·m + (1 − BETA1)·g';  s' = BETA2·s + (1 − BETA2)·g'²;
 //                   θ' = θ − rate·(m'/correction1) / (√(s'/correction2) + EPSILON);
 //                   DECOUPLED: g' = clip(g) and θ is first multiplied by 1 − rate·decay; else g' = clip(g) + decay·θ
+//   rate            multiplied by BASE_RATE for parameters that are not fresh
 //   clip(g)         g·unscale·min(MAX_NORM/(norm·unscale + 10⁻⁶), 1), or g·unscale where not CLIPS
 //   Where the norm counts gradients that are not finite, the state stays as it is.
 //
 // Shapes: gradients [LEN]; norm [2]; scalars [4]: rate, correction1 = 1 − β₁ᵗ, correction2 = 1 − β₂ᵗ, unscale;
 // state [2, LEN] (θ, v) or [3, LEN] (θ, m, s); partials [CHUNKS, 2].
 // Workgroup: 256 threads. squares: one workgroup a chunk of CHUNK gradients, grid(CHUNKS); norm: one workgroup;
-// updates: one parameter a thread, grid(ceil(LEN / 256)), or four where LEN and DECAYED are multiples of 4,
+// updates: one parameter a thread, grid(ceil(LEN / 256)), or four where LEN, DECAYED and FRESH_… are multiples of 4,
 // grid(ceil(LEN / 1024)).
 // Workgroup memory: two numbers a thread and 32 more (2.1 KiB).
 // Determinism: a thread sums every 256th element in order, and these are added in order; the chunks' sums likewise.
@@ -107,6 +108,10 @@ override CLIPS: bool = false;
 override MAX_NORM: f32 = 0.0;
 override WEIGHT_DECAY: f32 = 0.0;
 override DECAYED: u32 = 0;        // the first DECAYED parameters decay
+override BASE_RATE: f32 = 1.0;    // the rate's factor where parameters are not fresh
+override FRESH: u32 = 0;          // fresh are FRESH..FRESH_END and FRESH_REST..LEN
+override FRESH_END: u32 = 0;
+override FRESH_REST: u32 = 0;
 override MOMENTUM: f32 = 0.0;
 override BETA1: f32 = 0.0;
 override BETA2: f32 = 0.0;
@@ -121,6 +126,11 @@ fn decay(i: u32) -> f32 {
     return select(0.0, WEIGHT_DECAY, i < DECAYED / LANES);
 }
 
+fn pace(i: u32) -> f32 {
+    let fresh = (i >= FRESH / LANES && i < FRESH_END / LANES) || i >= FRESH_REST / LANES;
+    return select(BASE_RATE, 1.0, fresh);
+}
+
 // What a step makes of a parameter and its momentum.
 struct Sgd {
     theta: Value,
@@ -129,7 +139,7 @@ struct Sgd {
 
 fn sgd_step(i: u32, old: Sgd, g: Value, norm: f32, scalars: vec4f) -> Sgd {
     let v = MOMENTUM * old.v + (clip(g, norm, scalars.w) + decay(i) * old.theta);
-    return Sgd(old.theta - scalars.x * v, v);
+    return Sgd(old.theta - pace(i) * scalars.x * v, v);
 }
 
 // What a step makes of a parameter and its moments.
@@ -141,7 +151,7 @@ struct Adam {
 
 fn adam_step(i: u32, old: Adam, gradient: Value, norm: f32, scalars: vec4f) -> Adam {
     var g = clip(gradient, norm, scalars.w);
-    let rate = scalars.x;
+    let rate = pace(i) * scalars.x;
     var theta = old.theta;
     if DECOUPLED {
         theta *= 1.0 - rate * decay(i);

@@ -201,13 +201,13 @@ pub use score::{Aggregation, Calibration, Decision, Epoch, Evaluation};
 
 // Models.
 pub use model::{
-    Convolution, CrossValidation, Features, FileError, Model, ModelCard, ModelConfig, ModelError,
-    OptimizerKind, Provenance, Tensor, Weights,
+    Ancestor, Architecture, Branch, Convolution, CrossValidation, Features, FileError, Labels, Model, ModelCard,
+    ModelConfig, ModelError, Musicnn, OptimizerKind, Provenance, Source, Tensor, Weights,
 };
 
 // Training.
 pub use train::{
-    Balance, Checkpoint, Claim, Ending, History, Keep, Metrics, Plateau, Preset, Profile, RunConfig,
+    Balance, Base, Checkpoint, Claim, Embeddings, Ending, History, Keep, Metrics, Plateau, Preset, Profile, RunConfig,
     RunFolder, ScheduleKind, TrainError, TrainOptions, Training, TrainingEvent, TrainingOutcome,
 };
 

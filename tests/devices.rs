@@ -64,7 +64,7 @@ fn network() -> Result<Network, GraphError> {
     let gradients = g.gradients(loss, one, &[first, second])?;
     let flat = g.add(Pack { offsets: vec![0, SECOND], len: P }.into(), &gradients)?;
     let norm = g.add(GlobalNorm.into(), &[flat])?;
-    let common = UpdateSettings { max_norm: 1.0, weight_decay: 0.01, decayed: K };
+    let common = UpdateSettings { max_norm: 1.0, ..UpdateSettings::new(0.01, K) };
     let adam = Adam { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, decoupled: true, common };
     let new = g.add(adam.into(), &[state, flat, norm, schedule])?;
     let request = Request { outputs: vec![loss, norm], updates: vec![(state, new)], fuse: true };

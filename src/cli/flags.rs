@@ -1,6 +1,6 @@
 //! Flags that change a configuration.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
@@ -90,6 +90,38 @@ pub struct NetworkFlags {
     /// Share of the dense layers' outputs dropped in training [default: 0.2]
     #[arg(long, value_name = "SHARE")]
     dropout: Option<f32>,
+}
+
+/// Flags of what a network begins with.
+#[derive(Args, Debug, Default, PartialEq)]
+#[command(next_help_heading = "Beginning", allow_negative_numbers = true)]
+pub struct BaseFlags {
+    /// Begin with this model: its preprocessing, architecture and weights, and a new last layer for the genres; or none, to
+    /// train from nothing [default: none]
+    #[arg(long, value_name = "MODEL|none", conflicts_with_all = ["config", "preset"])]
+    from: Option<PathBuf>,
+    /// Fit the new last layer and leave the rest as it is: takes seconds once the songs were heard
+    #[arg(long, requires = "from", conflicts_with_all = ["epochs", "base_rate"])]
+    freeze: bool,
+    /// The learning rate of what was there, as a share of that of the new layer [default: 0.1]
+    #[arg(long, requires = "from", value_name = "SHARE")]
+    base_rate: Option<f32>,
+}
+
+impl BaseFlags {
+    /// Begins with the model that is named, if any.
+    pub fn begin(&self, config: &mut RunConfig) -> Result<(), CliError> {
+        let named = self.from.as_deref().filter(|from| *from != Path::new("none"));
+        let Some(from) = named else { return Ok(()) };
+        config.begin_with(from)?;
+        if let (Some(base), Some(rate)) = (&mut config.base, self.base_rate) {
+            base.rate = rate;
+        }
+        if self.freeze {
+            config.training.epochs = 0;
+        }
+        Ok(())
+    }
 }
 
 fn at_least_two(text: &str) -> Result<usize, String> {
@@ -330,11 +362,13 @@ impl AugmentationFlags {
 /// A configuration from a file or a preset, if any, and flags, which win.
 pub fn configure(
     file: Option<&PathBuf>,
+    base: &BaseFlags,
     network: &NetworkFlags,
     training: impl FnOnce(&mut TrainOptions),
 ) -> Result<RunConfig, CliError> {
     let read = file.map(|path| RunConfig::read(path)).transpose()?;
     let mut config = read.unwrap_or_else(|| network.preset.unwrap_or_default().config());
+    base.begin(&mut config)?;
     network.apply(&mut config.model)?;
     training(&mut config.training);
     config.check().map_err(|error| CliError::Usage(told(&error.into())))?;

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use clap::{Args, ValueEnum};
 
-use super::flags::{CacheFlags, NetworkFlags, TrainingFlags, ValidationFlags, configure};
+use super::flags::{BaseFlags, CacheFlags, NetworkFlags, TrainingFlags, ValidationFlags, configure};
 use super::progress::Progress;
 use super::run_report::Trained;
 use super::{CliError, DeviceFlag, End, RUNS, counted, open_for, print, quoted, say, warn_of_trouble};
@@ -58,6 +58,8 @@ pub struct Train {
     #[command(flatten)]
     cache: CacheFlags,
     #[command(flatten)]
+    base: BaseFlags,
+    #[command(flatten)]
     validation: ValidationFlags,
     #[command(flatten)]
     training: TrainingFlags,
@@ -88,9 +90,11 @@ impl Train {
         let run = RunFolder(claim.folder().to_owned());
         let (stop, begun) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
         catch_interrupt(&stop, &begun, Some(&claim))?;
-        let library = Arc::new(load(&data, &config, self.cache.open().as_ref())?);
+        let cache = self.cache.open();
+        let library = Arc::new(load(&data, &config, cache.as_ref())?);
         let mut training = Training::new(config.clone(), library.clone(), device.clone(), run.clone())?;
         training.claim = Some(claim.clone());
+        training.embeddings_folder = cache.as_ref().map(Cache::embeddings);
         announce(&training);
         begun.store(true, Ordering::Relaxed);
         let (resumed, epochs) = (resume.is_some(), config.training.epochs);
@@ -175,7 +179,7 @@ impl Train {
     }
 
     fn fresh(&self) -> Result<(RunConfig, Option<Claim>, Option<Checkpoint>), CliError> {
-        let config = configure(self.config.as_ref(), &self.network, |training| self.settings(training))?;
+        let config = configure(self.config.as_ref(), &self.base, &self.network, |training| self.settings(training))?;
         let config = on_dataset(config, self.dataset.as_ref());
         let claim = self.run.as_deref().map(Claim::new).transpose()?;
         claim.as_ref().map_or(Ok(()), |claim| RunFolder(claim.folder().to_owned()).vacant())?;
@@ -196,7 +200,7 @@ impl Train {
         // Flags that would change what the run computes are refused, not silently overruled.
         self.network.apply(&mut config.model)?;
         self.settings(&mut config.training);
-        if config != checkpoint.config || self.network.has_preset() {
+        if config != checkpoint.config || self.network.has_preset() || self.base != BaseFlags::default() {
             return Err(CliError::Usage(format!(
                 "{}: a resumed run keeps the settings that it was begun with; leave out the flags that change them, \
                  or start a new run",
@@ -409,6 +413,11 @@ impl TrainingObserver {
                 let megabytes = memory as f64 / 1e6;
                 say(&format!("network: {parameters} parameters, {megabytes:.0} MB for a training step"));
                 self.bar = Some(Progress::new("training"));
+            }
+            TrainingEvent::Hearing { done, songs } => {
+                if let Some(bar) = &self.bar {
+                    bar.at(done, songs, "hearing the songs with what was learnt before");
+                }
             }
             TrainingEvent::Step { epoch, batch, so_far: Some((loss, accuracy)), rate, frames_per_second } => {
                 let message = format!(

@@ -89,6 +89,11 @@ impl Cache {
         &self.folder.path
     }
 
+    /// The folder in it for what trained networks hear in songs.
+    pub fn embeddings(&self) -> PathBuf {
+        self.folder.path.join("embeddings")
+    }
+
     /// Why entries could not be written, if any could not; such songs are held in memory.
     pub fn trouble(&self) -> Option<&str> {
         self.folder.trouble.get().map(String::as_str)

@@ -237,6 +237,13 @@ impl<'a> Walk<'a> {
 }
 
 impl Dataset {
+    /// These songs, in this order, of the same genres.
+    pub fn part(&self, songs: &[usize]) -> Self {
+        let songs = songs.iter().map(|&song| self.songs[song].clone()).collect();
+        let (root, genres) = (self.root.clone(), self.genres.clone());
+        Self { root, genres, songs, other_files: 0, problems: Vec::new(), warnings: Vec::new() }
+    }
+
     /// Adds the songs under `folder`, whose name relative to the root is `name`.
     fn collect(&mut self, folder: &Path, name: &str, genre: usize, walk: &mut Walk<'_>) {
         let entries = match walk.enter(folder) {

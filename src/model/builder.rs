@@ -48,6 +48,8 @@ pub(super) struct Builder {
     pub(super) counter: Option<NodeId>,
     pub(super) masks: Option<[NodeId; 2]>,
     pub(super) dropouts: u32,
+    /// What batch norms add to a variance.
+    pub(super) epsilon: f32,
 }
 
 /// An input of a shape.
@@ -56,7 +58,12 @@ pub(super) fn input(shape: impl Into<Shape>) -> Op {
 }
 
 impl Builder {
-    pub(super) fn new(purpose: Purpose, layout: ParameterLayout, rows: usize) -> Result<Self, GraphError> {
+    pub(super) fn new(
+        purpose: Purpose,
+        layout: ParameterLayout,
+        rows: usize,
+        epsilon: f32,
+    ) -> Result<Self, GraphError> {
         let mut graph = Graph::new();
         let shape = Shape::from([rows, layout.len.max(1)]);
         let state = graph.add_named("state", Variable { shape }.into(), &[])?;
@@ -72,6 +79,7 @@ impl Builder {
             counter: None,
             masks: None,
             dropouts: 0,
+            epsilon,
         })
     }
 
@@ -113,13 +121,14 @@ impl Builder {
         name: &str,
         x: NodeId,
         filters: usize,
-        kernel: usize,
+        kernel: [usize; 2],
         conv: Conv2d,
         slope: f32,
     ) -> Result<NodeId, ModelError> {
         let channels = self.graph.shape(x)[1] / conv.groups;
-        let fan_in = channels * kernel * kernel;
-        let shape = Shape::from([filters, channels, kernel, kernel]);
+        let [r, s] = kernel;
+        let fan_in = channels * r * s;
+        let shape = Shape::from([filters, channels, r, s]);
         let weight = self.parameter(&format!("{name}.weight"), shape, Initial::He { fan_in, slope })?;
         Ok(self.graph.add_named(name, conv.into(), &[x, weight])?)
     }
@@ -150,7 +159,7 @@ impl Builder {
         } else {
             running
         };
-        let op = BatchNorm { training, slope: None };
+        let op = BatchNorm { training, slope: None, epsilon: self.epsilon };
         Ok(self.graph.add_named("norm", op.into(), &[x, stats, affine])?)
     }
 

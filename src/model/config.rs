@@ -2,6 +2,8 @@ use serde::{Deserialize, Serialize};
 
 use super::ModelError;
 use crate::audio::{AudioSpec, Framing, Normalise};
+use crate::ops::batch_norm::EPSILON;
+use crate::ops::mel::MelScale;
 
 /// The time-frequency representation that the network begins with.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -10,6 +12,8 @@ pub enum Features {
     /// ln(mel power + 1e-5).
     #[default]
     LogMel,
+    /// log10(1 + 10⁴·mel power), as musicnn takes it.
+    CompressedMel,
     /// Mel power on Kapre's decibel scale, at most 80 dB below its maximum.
     MelDecibel,
     /// The power spectrogram as it is, Kapre's default.
@@ -27,6 +31,69 @@ pub enum Convolution {
     Standard,
     /// A depthwise convolution, then a pointwise one.
     Separable,
+}
+
+/// What lies between the features and the last layer.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Architecture {
+    /// Residual blocks of square convolutions, and dense layers.
+    #[default]
+    Residual,
+    /// Tall and wide convolutions over the spectrogram, layers over time, dense layers (Pons and Serra 2019).
+    Musicnn(Musicnn),
+}
+
+/// The sizes of [`Architecture::Musicnn`]; the default has the published ones, for 96 mel filters.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Musicnn {
+    /// Convolutions over so many mel filters.
+    pub timbral: Vec<Branch>,
+    /// Columns that these see.
+    pub timbral_width: usize,
+    /// Convolutions over so many columns of one mel filter.
+    pub temporal: Vec<Branch>,
+    /// Filters of the layers over time.
+    pub middle: Vec<usize>,
+    /// Columns that these see.
+    pub middle_width: usize,
+}
+
+/// A convolution of the front end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Branch {
+    /// Its output channels.
+    pub filters: usize,
+    /// The longer side of its kernel.
+    pub length: usize,
+}
+
+impl Default for Musicnn {
+    fn default() -> Self {
+        let branches = |filters, lengths: &[usize]| {
+            lengths.iter().map(|&length| Branch { filters, length }).collect::<Vec<_>>()
+        };
+        Self {
+            timbral: branches(204, &[38, 67]),
+            timbral_width: 7,
+            temporal: branches(51, &[128, 64, 32]),
+            middle: vec![64; 3],
+            middle_width: 7,
+        }
+    }
+}
+
+/// What a network's outputs say.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Labels {
+    /// Which one of the genres it is: softmax, cross-entropy.
+    #[default]
+    Genres,
+    /// Which of the tags fit, each by itself: sigmoid, binary cross-entropy.
+    Tags,
 }
 
 /// Everything that decides what a network computes: preprocessing and architecture.
@@ -60,6 +127,21 @@ pub struct ModelConfig {
     pub low: f64,
     /// Hz; where the mel filters end.
     pub high: f64,
+    /// Where between these the mel filters lie.
+    #[serde(skip_serializing_if = "is_default")]
+    pub mel_scale: MelScale,
+    /// Whether the first and the last transform lie half outside the frame, which is extended by reflection.
+    #[serde(skip_serializing_if = "Clone::clone")]
+    pub centred: bool,
+    /// What lies between the features and the last layer.
+    #[serde(skip_serializing_if = "is_default")]
+    pub architecture: Architecture,
+    /// What the outputs say.
+    #[serde(skip_serializing_if = "is_default")]
+    pub labels: Labels,
+    /// What batch norms add to a variance.
+    #[serde(skip_serializing_if = "is_usual")]
+    pub epsilon: f32,
     /// Whether a 5×5 convolution of stride 2 comes before the blocks.
     pub stem: bool,
     /// Output channels of every residual block; the stem has as many as the first.
@@ -70,6 +152,8 @@ pub struct ModelConfig {
     pub kernel: usize,
     /// Side of the max pooling after every block; 1 for none. Skipped where a side would vanish.
     pub pool: usize,
+    /// Whether what is left over at the pooling's far edges is pooled too, so that all of a frame counts.
+    pub pool_rest: bool,
     /// How a block convolves.
     pub convolution: Convolution,
     /// Whether a block activates both of its branches and adds them, instead of adding and then activating.
@@ -97,11 +181,17 @@ impl Default for ModelConfig {
             mels: 128,
             low: 30.0,
             high: 16_000.0,
+            mel_scale: MelScale::Htk,
+            centred: true,
+            architecture: Architecture::Residual,
+            labels: Labels::Genres,
+            epsilon: EPSILON as f32,
             stem: true,
             filters: vec![16, 32, 64, 128],
             convolutions: 2,
             kernel: 3,
             pool: 2,
+            pool_rest: true,
             convolution: Convolution::Standard,
             addition_last: false,
             dense: vec![256],
@@ -112,6 +202,14 @@ impl Default for ModelConfig {
 }
 
 impl ModelConfig {
+    /// Completes settings that an earlier version wrote into a model or checkpoint: the pooling of its networks left out the
+    /// rest, and it had no setting for it.
+    pub(crate) fn complete(written: Option<&mut serde_json::Value>) {
+        if let Some(serde_json::Value::Object(settings)) = written {
+            settings.entry("pool_rest").or_insert(false.into());
+        }
+    }
+
     /// Samples a frame and channel.
     pub fn frame_length(&self) -> usize {
         (self.frame_seconds * f64::from(self.sample_rate)).round() as usize
@@ -187,11 +285,34 @@ impl ModelConfig {
             "it must be at least 1 sample",
         )?;
         require(
-            self.frame_length() > self.n_fft / 2,
+            self.frame_length() > self.n_fft / if self.centred { 2 } else { 1 },
             "frame_seconds",
             format!("{} s", self.frame_seconds),
-            "it must be longer than half of n_fft samples; use longer frames or a smaller n_fft",
+            "it must be longer than n_fft samples, or half of them if they are centred; use longer frames or a smaller n_fft",
         )?;
+        require(
+            self.epsilon.is_finite() && self.epsilon > 0.0,
+            "epsilon",
+            self.epsilon.to_string(),
+            "it must be positive",
+        )?;
+        if let Architecture::Musicnn(sizes) = &self.architecture {
+            let branches = || sizes.timbral.iter().chain(&sizes.temporal);
+            let lengths = branches().map(|branch| branch.length).chain([sizes.timbral_width, sizes.middle_width]);
+            let filters = branches().map(|branch| branch.filters).chain(sizes.middle.iter().copied());
+            require(
+                branches().count() + sizes.middle.len() <= 32
+                    && !sizes.timbral.is_empty()
+                    && !sizes.temporal.is_empty()
+                    && self.uses_mels()
+                    && sizes.timbral.iter().all(|branch| branch.length <= self.mels)
+                    && lengths.chain(filters).all(|size| (1..=4096).contains(&size)),
+                "architecture",
+                format!("{sizes:?}"),
+                "musicnn takes mel features, at least one timbral branch (no longer than there are mel filters) and one \
+                 temporal branch, at most 32 convolutions, and sizes of 1 to 4096",
+            )?;
+        }
         require((1..=1024).contains(&self.mels), "mels", self.mels.to_string(), "1 to 1024 are possible")?;
         let nyquist = f64::from(self.sample_rate) / 2.0;
         require(
@@ -254,6 +375,14 @@ impl ModelConfig {
 
     /// Whether the features go through mel filters.
     pub fn uses_mels(&self) -> bool {
-        matches!(self.features, Features::LogMel | Features::MelDecibel)
+        matches!(self.features, Features::LogMel | Features::CompressedMel | Features::MelDecibel)
     }
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
+fn is_usual(epsilon: &f32) -> bool {
+    *epsilon == EPSILON as f32
 }

@@ -6,7 +6,6 @@ use super::network::Network;
 use super::parameters::ParameterLayout;
 use crate::graph::NodeId;
 use crate::ops::Graph;
-use crate::ops::loss::Softmax;
 use crate::plan::Request;
 
 /// The graph of inference, differentiated to the features (Simonyan et al. 2013, "Deep Inside Convolutional Networks",
@@ -38,8 +37,8 @@ impl Network {
     /// [`ModelError`] where the settings do not fit each other.
     pub fn explanation(&self, batch: usize) -> Result<ExplanationGraph, ModelError> {
         let (mut body, parts) = self.build(batch, 1, Purpose::Inference)?;
+        let probabilities = self.probabilities(&mut body.graph, parts.logits)?;
         let graph = &mut body.graph;
-        let probabilities = graph.add_named("probabilities", Softmax.into(), &[parts.logits])?;
         let selector = graph.add_named("selector", input([batch, self.genres]), &[])?;
         // The selector is the gradient of the sum to the logits.
         let gradients = graph.gradients(parts.logits, selector, &[parts.features])?;

@@ -6,8 +6,8 @@ use super::tensors::{self, FileError};
 use super::{ModelConfig, Network, Weights};
 use crate::score::Decision;
 
-/// The version of what stands in a model file's metadata.
-pub const FORMAT: u32 = 1;
+/// The version of what stands in a model file's metadata. Files of version 1 are read too.
+pub const FORMAT: u32 = 2;
 
 /// The metadata's key.
 const KEY: &str = "genre-recognizer";
@@ -29,6 +29,34 @@ pub struct Provenance {
     pub song_accuracy: Option<f64>,
     /// Share of validation frames whose genre was recognised.
     pub frame_accuracy: Option<f64>,
+    /// What it began with; none where it was trained from nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base: Option<Box<Ancestor>>,
+    /// Where it was trained by others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<Source>,
+}
+
+/// A model that another began with.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Ancestor {
+    /// Its digest, [`Model::digest`].
+    pub digest: String,
+    /// How many labels it told apart.
+    pub labels: usize,
+    /// What it was trained on, and what it began with.
+    pub provenance: Provenance,
+}
+
+/// Whose work a model is that was not trained by this program.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Source {
+    /// What it is a part of, and who made it.
+    pub name: String,
+    /// The licence's name.
+    pub licence: String,
+    /// What the licence wants to go along: copyright and permission.
+    pub notice: String,
 }
 
 /// Everything that recognition needs besides the weights.
@@ -88,6 +116,18 @@ impl Model {
         Network::new(self.card.config.clone(), self.card.genres.len())
     }
 
+    /// What tells this model from others: a digest of what its network computes and of its weights, in hexadecimal.
+    pub fn digest(&self) -> String {
+        let config = serde_json::to_value(&self.card.config).unwrap_or_default();
+        tensors::digest(&self.weights, &config)
+    }
+
+    /// What a model says of this one that begins with it.
+    pub fn as_ancestor(&self) -> Ancestor {
+        let (labels, provenance) = (self.card.genres.len(), self.card.provenance.clone());
+        Ancestor { digest: self.digest(), labels, provenance }
+    }
+
     /// Writes the model atomically.
     ///
     /// # Errors
@@ -106,12 +146,14 @@ impl Model {
             format: u32,
         }
         let damaged = |reason: String| FileError::damaged(path, "model", &reason);
-        let (weights, card) = tensors::read(path, "model", KEY)?;
+        let (weights, mut card) = tensors::read(path, "model", KEY)?;
+        ModelConfig::complete(card.get_mut("config"));
         let Version { format } = Version::deserialize(&card).map_err(|e| damaged(e.to_string()))?;
-        if format != FORMAT {
+        if !(1..=FORMAT).contains(&format) {
             return Err(FileError::Format { path: path.into(), found: format, wanted: FORMAT });
         }
-        let card: ModelCard = serde_json::from_value(card).map_err(|e| damaged(e.to_string()))?;
+        let mut card: ModelCard = serde_json::from_value(card).map_err(|e| damaged(e.to_string()))?;
+        card.format = FORMAT;
         card.decision.check().map_err(|e| damaged(e.to_string()))?;
         let model = Self { card, weights };
         let network = model.network().map_err(|e| damaged(e.to_string()))?;

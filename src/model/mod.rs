@@ -11,10 +11,11 @@ mod parameters;
 pub mod tensors;
 mod weights;
 
+pub use architecture::{HEAD_BIAS, HEAD_WEIGHT};
 pub use builder::Running;
-pub use config::{Convolution, Features, ModelConfig};
+pub use config::{Architecture, Branch, Convolution, Features, Labels, ModelConfig, Musicnn};
 pub use explanation::ExplanationGraph;
-pub use file::{CrossValidation, FORMAT, Model, ModelCard, Provenance};
+pub use file::{Ancestor, CrossValidation, FORMAT, Model, ModelCard, Provenance, Source};
 pub use network::{InferenceGraph, Layer, Network, TrainingConfig, TrainingGraph};
 pub use optimizer::{OptimizerConfig, OptimizerKind};
 pub use parameters::{Initial, Parameter, ParameterLayout};

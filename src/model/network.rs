@@ -1,13 +1,14 @@
 //! The network, written once: training and inference build it with the same code.
 
-use super::architecture::{Architecture, Parts, stft};
+use super::architecture::{self, Parts, stft};
 use super::builder::{Builder, Purpose, Running, input};
-use super::config::ModelConfig;
+use super::config::{Labels, ModelConfig};
 use super::optimizer::OptimizerConfig;
 use super::parameters::ParameterLayout;
 use super::{ModelError, Weights};
 use crate::graph::{GraphError, GraphOp, NodeId, Shape};
-use crate::ops::loss::{CrossEntropy, Softmax};
+use crate::ops::elementwise::Unary;
+use crate::ops::loss::{BinaryCrossEntropy, CrossEntropy, Softmax};
 use crate::ops::optimizer::GlobalNorm;
 use crate::ops::view::Pack;
 use crate::ops::{Graph, Op};
@@ -76,6 +77,8 @@ pub struct InferenceGraph {
     pub audio: NodeId,
     /// Variable [1, P].
     pub state: NodeId,
+    /// Output [N, E]: what the last layer sees of a frame.
+    pub embedding: NodeId,
     /// Output [N, genres].
     pub probabilities: NodeId,
 }
@@ -124,8 +127,11 @@ impl Network {
         let graph = &mut body.graph;
         let labels = graph.add_named("labels", input([training.batch, self.genres]), &[])?;
         let class_weights = graph.add_named("class_weights", input([self.genres]), &[])?;
-        let entropy = CrossEntropy { smoothing: training.smoothing };
-        let loss = graph.add_named("loss", entropy.into(), &[parts.logits, labels, class_weights])?;
+        let entropy = match self.config.labels {
+            Labels::Genres => CrossEntropy { smoothing: training.smoothing }.into(),
+            Labels::Tags => BinaryCrossEntropy.into(),
+        };
+        let loss = graph.add_named("loss", entropy, &[parts.logits, labels, class_weights])?;
         let seed = graph.add_named("loss_gradient", input([1]), &[])?;
         let gradients = graph.gradients(loss, seed, &body.views)?;
         let packed = pack(graph, &body.layout, &gradients)?;
@@ -161,15 +167,25 @@ impl Network {
     /// [`ModelError`] where the settings do not fit each other.
     pub fn inference(&self, batch: usize) -> Result<InferenceGraph, ModelError> {
         let (mut body, parts) = self.build(batch, 1, Purpose::Inference)?;
-        let probabilities = body.graph.add_named("probabilities", Softmax.into(), &[parts.logits])?;
+        let probabilities = self.probabilities(&mut body.graph, parts.logits)?;
         Ok(InferenceGraph {
             graph: body.graph,
             layout: body.layout,
             running: body.running,
             audio: parts.audio,
             state: body.state,
+            embedding: parts.embedding,
             probabilities,
         })
+    }
+
+    /// Adds what turns logits into probabilities: of each genre against the others, or of each tag by itself.
+    pub(super) fn probabilities(&self, graph: &mut Graph, logits: NodeId) -> Result<NodeId, GraphError> {
+        let op = match self.config.labels {
+            Labels::Genres => Softmax.into(),
+            Labels::Tags => Unary::Sigmoid.into(),
+        };
+        graph.add_named("probabilities", op, &[logits])
     }
 
     /// The table of the layers: shapes and operations are those of one frame.
@@ -217,12 +233,12 @@ impl Network {
         rows: usize,
         purpose: Purpose,
     ) -> Result<(Builder, Parts), ModelError> {
-        let architecture = Architecture { config: &self.config, genres: self.genres };
-        let mut survey = Builder::new(purpose, ParameterLayout::default(), 1)?;
-        architecture.body(&mut survey, batch)?;
+        let Self { config, genres } = self;
+        let mut survey = Builder::new(purpose, ParameterLayout::default(), 1, config.epsilon)?;
+        architecture::build(config, *genres, &mut survey, batch)?;
         let layout = ParameterLayout::new(survey.found);
-        let mut body = Builder::new(purpose, layout, rows)?;
-        let parts = architecture.body(&mut body, batch)?;
+        let mut body = Builder::new(purpose, layout, rows, config.epsilon)?;
+        let parts = architecture::build(config, *genres, &mut body, batch)?;
         Ok((body, parts))
     }
 }

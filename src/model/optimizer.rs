@@ -1,5 +1,6 @@
 use serde::{Deserialize, Serialize};
 
+use super::architecture::{HEAD_BIAS, HEAD_WEIGHT};
 use super::parameters::ParameterLayout;
 use crate::ops::Op;
 use crate::ops::optimizer::{Adam, Sgd, UpdateSettings};
@@ -28,6 +29,8 @@ pub struct OptimizerConfig {
     pub momentum: f32,
     /// Whether scales, shifts and biases decay too.
     pub decay_all: bool,
+    /// What the learning rate is multiplied by, but for the last layer.
+    pub base_rate: f32,
 }
 
 impl Default for OptimizerConfig {
@@ -38,6 +41,7 @@ impl Default for OptimizerConfig {
             max_norm: f32::INFINITY,
             momentum: 0.9,
             decay_all: false,
+            base_rate: 1.0,
         }
     }
 }
@@ -55,7 +59,11 @@ impl OptimizerConfig {
     /// The operation that updates the parameters of a layout.
     pub(super) fn op(&self, layout: &ParameterLayout) -> Op {
         let decayed = if self.decay_all { layout.len } else { layout.decayed };
-        let common = UpdateSettings { max_norm: self.max_norm, weight_decay: self.weight_decay, decayed };
+        let Self { max_norm, weight_decay, base_rate, .. } = *self;
+        // The last layer's parameters are the last of their kind.
+        let first = |name| layout.parameters.iter().find(|p| p.name == name).map_or(0, |p| p.offset);
+        let fresh = [first(HEAD_WEIGHT), layout.decayed, first(HEAD_BIAS)];
+        let common = UpdateSettings { max_norm, weight_decay, decayed, base_rate, fresh };
         match self.kind {
             OptimizerKind::Sgd => Sgd { momentum: self.momentum, common }.into(),
             kind => Adam {

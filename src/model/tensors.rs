@@ -137,7 +137,7 @@ pub fn read(path: &Path, kind: &'static str, key: &str) -> Result<(Weights, Valu
 }
 
 /// A digest of a header (its keys sorted, as [`Value`] has them) and of names, shapes and values of tensors.
-fn digest(tensors: &Weights, header: &Value) -> String {
+pub(super) fn digest(tensors: &Weights, header: &Value) -> String {
     let mut hash = Xxh3Default::new();
     let text = |hash: &mut Xxh3Default, text: &str| {
         hash.update(&(text.len() as u64).to_le_bytes());

@@ -1,5 +1,5 @@
 use super::RecognizeError;
-use super::classifier::write_weights;
+use super::program::write_weights;
 use super::gathering::Gathering;
 use crate::audio::Song;
 use crate::device::{Device, Executable};

@@ -1,9 +1,11 @@
 //! Songs → frame probabilities → the song's genre.
 
 mod classifier;
+mod embedder;
 mod error;
 mod explain;
 mod gathering;
+mod program;
 mod recognizer;
 mod silence;
 #[cfg(feature = "cli")]
@@ -11,7 +13,8 @@ mod spectrogram;
 mod verdict;
 
 pub use crate::score::argmax;
-pub use classifier::{Frame, FrameClassifier};
+pub use classifier::{Classify, Frame, FrameClassifier};
+pub use embedder::{Embedded, Embedder};
 pub use error::RecognizeError;
 pub use explain::{ExplainedFrame, Explainer};
 pub use recognizer::Recognizer;

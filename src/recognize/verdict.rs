@@ -1,7 +1,7 @@
 use serde::Serialize;
 
 use super::Frame;
-use crate::score::{Decision, argmax};
+use crate::score::{Aggregation, Decision, argmax};
 
 /// A genre with its probability.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -43,7 +43,8 @@ impl Verdict {
             probability: probabilities[g],
         };
         let mut scores = decision.aggregation.scores(frames.iter().map(|frame| &frame.probabilities[..]));
-        scores.resize(genres.len(), 0.0);
+        let silent = if decision.aggregation == Aggregation::Independent { f64::NEG_INFINITY } else { 0.0 };
+        scores.resize(genres.len(), silent);
         let song = decision.probabilities(&scores);
         let mut order: Vec<usize> = (0..genres.len()).collect();
         // By score: probabilities can be equal where scores are not.
@@ -73,7 +74,6 @@ fn timed(frame: &Frame, genres: &[String], sample_rate: u32) -> TimedGuess {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::score::Aggregation;
 
     #[test]
     fn orders_genres_and_knows_when_it_does_not_know() {

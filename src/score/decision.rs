@@ -18,10 +18,12 @@ pub enum Aggregation {
     /// ln of the share of frames whose most probable genre it is, with Laplace's one vote more for every genre:
     /// (votes + 1) / (n + G).
     Vote,
+    /// ln of the mean of p, of labels that do not exclude each other: the song's probabilities are these means.
+    Independent,
 }
 
 impl Aggregation {
-    /// All of them.
+    /// All of those that choose one genre.
     pub const ALL: [Self; 3] = [Self::MeanLogProbability, Self::MeanProbability, Self::Vote];
 
     /// The name that it has in files.
@@ -30,6 +32,7 @@ impl Aggregation {
             Self::MeanLogProbability => "mean-log-probability",
             Self::MeanProbability => "mean-probability",
             Self::Vote => "vote",
+            Self::Independent => "independent",
         }
     }
 
@@ -44,7 +47,7 @@ impl Aggregation {
                 Self::MeanLogProbability => {
                     sums.iter_mut().zip(frame).for_each(|(sum, &p)| *sum += f64::from(p.max(FLOOR)).ln());
                 }
-                Self::MeanProbability => {
+                Self::MeanProbability | Self::Independent => {
                     // Not a number and below 0 are no probabilities: they count as 0.
                     sums.iter_mut().zip(frame).for_each(|(sum, &p)| *sum += f64::from(p.max(0.0)));
                 }
@@ -55,7 +58,7 @@ impl Aggregation {
         for sum in &mut sums {
             *sum = match self {
                 Self::MeanLogProbability => *sum / n,
-                Self::MeanProbability => (*sum / n).max(f64::from(FLOOR)).ln(),
+                Self::MeanProbability | Self::Independent => (*sum / n).max(f64::from(FLOOR)).ln(),
                 Self::Vote => ((*sum + 1.0) / (n + genres)).ln(),
             };
         }
@@ -63,7 +66,8 @@ impl Aggregation {
     }
 }
 
-/// How a song's genre is decided from its frames: softmax(s / `temperature`) of the scores s of `aggregation`.
+/// How a song's genre is decided from its frames: softmax(s / `temperature`) of the scores s of `aggregation`, but for
+/// [`Aggregation::Independent`].
 ///
 /// With [`Aggregation::MeanProbability`] and temperature 1 these are the plain means of the frames' probabilities.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -114,8 +118,11 @@ impl Decision {
         self.probabilities(&self.aggregation.scores(frames))
     }
 
-    /// softmax(`scores` / temperature). Computed in f64 around the maximum, so that nothing overflows.
+    /// softmax(`scores` / temperature), or of labels that do not exclude each other exp(`scores`). Computed in f64 around the maximum, so that nothing overflows.
     pub fn probabilities(&self, scores: &[f64]) -> Vec<f32> {
+        if self.aggregation == Aggregation::Independent {
+            return scores.iter().map(|score| score.exp() as f32).collect();
+        }
         let top = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         let weights: Vec<f64> =
             scores.iter().map(|score| ((score - top) / f64::from(self.temperature)).exp()).collect();

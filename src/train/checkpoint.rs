@@ -8,7 +8,7 @@ use super::loss_scale::LossScale;
 use super::options::RunConfig;
 use super::run::RunFolder;
 use crate::device::Precision;
-use crate::model::{FileError, Tensor, Weights, tensors};
+use crate::model::{FileError, ModelConfig, Tensor, Weights, tensors};
 
 const FORMAT: u32 = 1;
 const KEY: &str = "genre-recognizer-checkpoint";
@@ -103,7 +103,8 @@ impl Checkpoint {
     /// [`TrainError::File`] where it is unreadable, damaged, foreign or of another format.
     pub fn load(path: &Path) -> Result<Self, TrainError> {
         let damaged = |reason: String| FileError::damaged(path, "checkpoint", &reason);
-        let (mut running, header) = tensors::read(path, "checkpoint", KEY)?;
+        let (mut running, mut header) = tensors::read(path, "checkpoint", KEY)?;
+        ModelConfig::complete(header.pointer_mut("/config/model"));
         let header: Header = serde_json::from_value(header).map_err(|e| damaged(e.to_string()))?;
         if header.format != FORMAT {
             let (found, wanted) = (header.format, FORMAT);
@@ -122,7 +123,9 @@ impl Checkpoint {
         let TrainingProgress { step, epoch, batch, history, .. } = &self.progress;
         let taken = (*epoch as u64).checked_mul(batches as u64).and_then(|n| n.checked_add(*batch as u64));
         let within = *epoch < epochs && *batch < batches || *epoch == epochs && *batch == 0;
-        if within && taken == Some(*step) && history.0.len() == *epoch {
+        // A network that began with another has a row for what it was before its first epoch.
+        let rows = epoch + usize::from(self.config.base.is_some());
+        if within && taken == Some(*step) && (history.0.len() == rows || history.0.is_empty() && *step == 0) {
             return Ok(());
         }
         let reason = format!("step {step} is not batch {batch} of epoch {epoch}");

@@ -125,6 +125,18 @@ pub enum TrainError {
         /// The first setting that differs, in words.
         difference: String,
     },
+    /// The network cannot begin with the model that is its base.
+    #[error(
+        "{}: the training cannot begin with this model: {difference}; a network has the preprocessing and architecture of its \
+         base: leave such settings alone, name another base, or train from nothing",
+        files::shown(model)
+    )]
+    OtherBase {
+        /// The base's file.
+        model: PathBuf,
+        /// What differs, in words.
+        difference: String,
+    },
     /// The loss or its gradients are not finite.
     #[error(
         "step {step}: the loss or its gradients are not finite (loss {loss}); training stops, and what was saved before \

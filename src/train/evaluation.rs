@@ -1,7 +1,7 @@
 use super::TrainError;
 use crate::audio::Song;
 use crate::dataset::Library;
-use crate::recognize::{Frame, FrameClassifier};
+use crate::recognize::{Classify, Frame};
 use crate::score::{Decision, Evaluation, FrameCounts, Judged};
 
 /// Songs are recognised so many at a time, to bound the memory of their frames.
@@ -13,7 +13,7 @@ const SONGS: usize = 64;
 /// # Errors
 /// [`TrainError::Recognize`] where the device fails.
 pub fn evaluate(
-    classifier: &mut FrameClassifier,
+    classifier: &mut dyn Classify,
     library: &Library,
     songs: &[usize],
 ) -> Result<Evaluation, TrainError> {
@@ -25,7 +25,7 @@ pub fn evaluate(
 /// # Errors
 /// As [`evaluate`].
 pub fn evaluate_watched(
-    classifier: &mut FrameClassifier,
+    classifier: &mut dyn Classify,
     library: &Library,
     songs: &[usize],
     progress: &mut dyn FnMut(usize),

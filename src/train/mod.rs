@@ -1,9 +1,11 @@
 //! Training: options, schedule, loop, checkpoints, history, metrics.
 
+mod base;
 mod checkpoint;
 mod claim;
 mod cross_validation;
 mod diagnosis;
+mod difference;
 mod error;
 mod evaluation;
 mod history;
@@ -16,6 +18,7 @@ mod schedule;
 mod session;
 mod trainer;
 
+pub use base::{Base, Embeddings};
 pub use checkpoint::{Checkpoint, TrainingProgress};
 pub use claim::Claim;
 pub use cross_validation::{

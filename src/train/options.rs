@@ -3,6 +3,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::TrainError;
+use super::base::Base;
 use super::history::Keep;
 use super::schedule::{Plateau, Schedule, ScheduleKind};
 use crate::dataset::{self, Augmentation, Dataset, Sampling, Split};
@@ -14,7 +15,7 @@ use crate::model::{ModelConfig, OptimizerConfig, OptimizerKind, TrainingConfig};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct TrainOptions {
-    /// How often every song is seen.
+    /// How often every song is seen; 0 where only the last layer of a network that begins with another is fitted.
     pub epochs: usize,
     /// Frames a batch.
     pub batch: usize,
@@ -137,12 +138,7 @@ impl TrainOptions {
             if ok { Ok(()) } else { Err(TrainError::Setting { setting, value, wanted: wanted.to_owned() }) }
         };
         let count = |n: usize, most: usize| (1..=most).contains(&n);
-        require(
-            count(self.epochs, 1_000_000),
-            "epochs",
-            self.epochs.to_string(),
-            "1 to 1000000 are possible",
-        )?;
+        require(self.epochs <= 1_000_000, "epochs", self.epochs.to_string(), "1 to 1000000 are possible")?;
         require(
             (2..=65_536).contains(&self.batch),
             "batch",
@@ -216,7 +212,7 @@ impl TrainOptions {
                 weight_decay: self.weight_decay,
                 max_norm: if self.clip > 0.0 { self.clip } else { f32::INFINITY },
                 momentum: self.momentum,
-                decay_all: false,
+                ..OptimizerConfig::default()
             },
         }
     }
@@ -260,6 +256,9 @@ pub struct RunConfig {
     pub training: TrainOptions,
     /// Preprocessing and network.
     pub model: ModelConfig,
+    /// What the network begins with, where not with nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub base: Option<Base>,
 }
 
 impl RunConfig {
@@ -274,7 +273,26 @@ impl RunConfig {
     /// [`TrainError::Setting`] or [`TrainError::Model`] with the setting, its value and what is allowed.
     pub fn check(&self) -> Result<(), TrainError> {
         self.model.check()?;
-        self.training.check()
+        self.training.check()?;
+        self.base.as_ref().map_or(Ok(()), Base::check)?;
+        if self.training.epochs == 0 && self.base.is_none() {
+            let wanted = "1 to 1000000 are possible (0 where the network begins with another)".to_owned();
+            return Err(TrainError::Setting { setting: "epochs", value: "0".into(), wanted });
+        }
+        Ok(())
+    }
+
+    /// What the training graph is built from.
+    pub fn graph(&self) -> TrainingConfig {
+        let mut graph = self.training.graph();
+        if let Some(base) = &self.base {
+            graph.optimizer.base_rate = base.rate;
+        }
+        if self.training.epochs == 0 {
+            // Nothing is trained step by step: the least that can be.
+            graph.batch = 2;
+        }
+        graph
     }
 
     /// Reads a configuration; what it does not mention keeps its default.

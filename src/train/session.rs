@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::TrainError;
+use super::base::Embeddings;
 use super::checkpoint::Checkpoint;
 use super::claim::Claim;
 use super::options::RunConfig;
@@ -43,6 +44,10 @@ pub struct Training {
     /// What a model that is trained on all songs can say of itself: how networks of the same settings did in a
     /// cross-validation, and how they decide best.
     pub cited: Option<(CrossValidation, Decision)>,
+    /// What the base hears in the songs, where it is known; else it is heard.
+    pub embeddings: Option<Arc<Embeddings>>,
+    /// The folder where it is kept.
+    pub embeddings_folder: Option<PathBuf>,
 }
 
 impl Training {
@@ -63,7 +68,9 @@ impl Training {
         let cache = Cache::user_folder().map(Cache::new);
         let (spec, shortest) = (config.model.audio(), config.model.shortest_song());
         let library = Library::load(&data, &spec, shortest, cache.as_ref(), |_, _, _| {})?;
-        Self::new(config, Arc::new(library), device, RunFolder(run.into()))
+        let mut training = Self::new(config, Arc::new(library), device, RunFolder(run.into()))?;
+        training.embeddings_folder = cache.as_ref().map(Cache::embeddings);
+        Ok(training)
     }
 
     /// A training on songs that are read already.
@@ -87,6 +94,8 @@ impl Training {
             profile: false,
             checkpoint_every: Self::CHECKPOINT_EVERY,
             cited: None,
+            embeddings: None,
+            embeddings_folder: None,
         })
     }
 
@@ -115,6 +124,13 @@ pub enum TrainingEvent<'a> {
         /// Device memory of a training step, in bytes.
         memory: u64,
     },
+    /// The base hears the songs.
+    Hearing {
+        /// So many are done.
+        done: usize,
+        /// Of so many.
+        songs: usize,
+    },
     /// A step was begun.
     Step {
         /// The epoch, from 0.
@@ -137,7 +153,7 @@ pub enum TrainingEvent<'a> {
     },
     /// Validation of an epoch begins.
     Validating,
-    /// An epoch has ended.
+    /// An epoch has ended; or, as epoch 0, a new last layer was fitted.
     Epoch {
         /// What it came to.
         epoch: &'a Epoch,

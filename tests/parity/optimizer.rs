@@ -64,7 +64,7 @@ fn update() {
         (1028, 516, 0.5),
         (1028, 515, 0.5),
     ] {
-        let common = UpdateSettings { max_norm, weight_decay: 0.1, decayed };
+        let common = UpdateSettings { max_norm, ..UpdateSettings::new(0.1, decayed) };
         for (op, rows) in updates(common) {
             for (broken, scale) in [(0.0, 1.0), (2.0, 1.0), (0.0, 4096.0)] {
                 let inputs = inputs(&mut rng, rows, len, [7.5, broken], scale);

@@ -10,7 +10,7 @@ use crate::cli::flags::configure;
 use crate::cli::progress::Progress;
 use crate::cli::train::{catch_interrupt, load, name, on_dataset, songs, unknown_artists};
 use crate::cli::{CliError, End, Format, RUNS, counted, open_for, print, say};
-use crate::dataset::Library;
+use crate::dataset::{Cache, Library};
 use crate::files;
 use crate::train::{
     Claim, FoldEvent, Folds, FoldsSetup, Settings, Training, TrainingEvent, Which, cross_validate,
@@ -19,7 +19,7 @@ use crate::train::{
 impl Evaluate {
     pub(super) fn cross_validate(&self, folds: Folds) -> Result<End, CliError> {
         let config =
-            configure(self.config.as_ref(), &self.network, |training| self.training.apply(training))?;
+            configure(self.config.as_ref(), &self.base, &self.network, |training| self.training.apply(training))?;
         let config = on_dataset(config, self.dataset.as_ref());
         let mut seeds = if self.seeds.is_empty() { vec![config.training.seed] } else { self.seeds.clone() };
         let mut seen = HashSet::new();
@@ -34,7 +34,8 @@ impl Evaluate {
         }
         let (stop, begun) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
         catch_interrupt(&stop, &begun, claim.as_ref())?;
-        let library = Arc::new(load(&data, &config, self.cache.open().as_ref())?);
+        let cache = self.cache.open();
+        let library = Arc::new(load(&data, &config, cache.as_ref())?);
         // Folds that are not possible are refused before there is a folder for them.
         let networks = seeds.len() * folds.splits(&library.dataset, config.training.seed)?.len();
         let settings = Settings::new(folds, &config, &library);
@@ -71,6 +72,7 @@ impl Evaluate {
             folder,
             claim,
             checkpoint_every,
+            embeddings_folder: cache.as_ref().map(Cache::embeddings),
         };
         let pooled = cross_validate(&setup, &mut |which, event| observer.hear(which, event), &stop);
         observer.bar.finish();
@@ -126,6 +128,9 @@ impl<'a> FoldsObserver<'a> {
                     100.0 * accuracy
                 );
                 self.bar.at(number * each + epoch * self.per_epoch + batch, networks * each, &message);
+            }
+            FoldEvent::Training(TrainingEvent::Hearing { done, songs }) => {
+                self.bar.at(done, songs, "hearing the songs with what was learnt before");
             }
             FoldEvent::Tested { tested, now } => {
                 let figures = tested.evaluation(self.library);

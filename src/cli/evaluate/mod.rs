@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use super::flags::{CacheFlags, NetworkFlags, TrainingFlags};
+use super::flags::{BaseFlags, CacheFlags, NetworkFlags, TrainingFlags};
 use super::{CliError, DeviceFlag, End, Format};
 use crate::train::Folds;
 
@@ -54,6 +54,8 @@ pub struct Evaluate {
     #[command(flatten)]
     cache: CacheFlags,
     #[command(flatten)]
+    base: BaseFlags,
+    #[command(flatten)]
     training: TrainingFlags,
     #[command(flatten)]
     network: NetworkFlags,
@@ -95,7 +97,10 @@ impl Evaluate {
     pub fn run(&self) -> Result<End, CliError> {
         match self.folds {
             Some(folds) => self.cross_validate(folds),
-            None if self.network != NetworkFlags::default() || self.training != TrainingFlags::default() => {
+            None if self.network != NetworkFlags::default()
+                || self.training != TrainingFlags::default()
+                || self.base != BaseFlags::default() =>
+            {
                 Err(CliError::Usage(
                     "flags of a network and of its training go with --folds; without it a model is judged, which has its \
                      own"

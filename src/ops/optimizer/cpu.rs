@@ -57,7 +57,7 @@ pub fn sgd(op: Sgd, in_place: Option<usize>) -> CpuKernel {
                         {
                             let g = g * clip + decay(&op.common, task * TASK + i) * *t;
                             *v = op.momentum * *v + g;
-                            *t -= rate * *v;
+                            *t -= op.common.pace(task * TASK + i) * rate * *v;
                         }
                     },
                 );
@@ -89,6 +89,7 @@ pub fn adam(op: Adam, in_place: Option<usize>) -> CpuKernel {
                     let moments = first.iter_mut().zip(second.iter_mut());
                     for (i, ((t, (m, s)), &g)) in theta.iter_mut().zip(moments).zip(gradients).enumerate() {
                         let decay = decay(&op.common, task * TASK + i);
+                        let rate = op.common.pace(task * TASK + i) * rate;
                         let (g, kept) = if op.decoupled {
                             (g * clip, *t * (1.0 - rate * decay))
                         } else {

@@ -31,16 +31,22 @@ fn update(
 ) -> GpuKernel {
     let clips = common.max_norm.is_finite();
     let decayed = common.decayed.min(p);
+    let fresh = common.fresh.map(|first| first.min(p));
     let mut constants = vec![
         ("LEN", p as f64),
         ("CLIPS", f64::from(u8::from(clips))),
         ("MAX_NORM", if clips { f64::from(common.max_norm) } else { 0.0 }),
         ("WEIGHT_DECAY", f64::from(common.weight_decay)),
         ("DECAYED", decayed as f64),
+        ("BASE_RATE", f64::from(common.base_rate)),
+        ("FRESH", fresh[0] as f64),
+        ("FRESH_END", fresh[1] as f64),
+        ("FRESH_REST", fresh[2] as f64),
     ];
     constants.extend(own);
-    // Four parameters of a thread decay alike.
-    let run = if decayed.is_multiple_of(4) { p } else { 1 };
+    // Four parameters of a thread are treated alike.
+    let alike = fresh.iter().chain([&decayed]).all(|first| first.is_multiple_of(4));
+    let run = if alike { p } else { 1 };
     SHADER.map(run, GpuMap { entries, constants, inputs: 4, in_place, len: p })
 }
 

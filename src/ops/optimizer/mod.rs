@@ -26,12 +26,17 @@ pub struct UpdateSettings {
     /// Weight decay applies to the first `decayed` parameters (weights), not to the rest (scale, shift,
     /// bias).
     pub decayed: usize,
+    /// What the learning rate is multiplied by for parameters that are not fresh.
+    pub base_rate: f32,
+    /// Fresh are the parameters from the first number to before the second, and those from the third on.
+    pub fresh: [usize; 3],
 }
 
 /// Stochastic gradient descent with momentum.
 ///
 /// (state [2, P]: parameters θ and velocity v; gradients \[P\]; norm \[2\]; scalars \[4\]: learning rate, –,
-/// –, unscale) → new state: `g' = clip(g) + weight_decay·θ`, `v' = momentum·v + g'`, `θ' = θ − rate·v'`.
+/// –, unscale) → new state: `g' = clip(g) + weight_decay·θ`, `v' = momentum·v + g'`, `θ' = θ − rate·v'`. The rate is that
+/// of [`UpdateSettings::pace`].
 /// Gradients and their norm are first multiplied by `unscale`: 1, or what undoes a scaled loss. Where a
 /// gradient is not finite, the state stays as it is.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -64,6 +69,18 @@ pub struct Adam {
 }
 
 impl UpdateSettings {
+    /// The first `decayed` parameters decay, all at the same rate; no clipping.
+    pub fn new(weight_decay: f32, decayed: usize) -> Self {
+        Self { max_norm: f32::INFINITY, weight_decay, decayed, base_rate: 1.0, fresh: [0; 3] }
+    }
+
+    /// What the learning rate of parameter `i` is multiplied by.
+    #[inline(always)]
+    pub fn pace(&self, i: usize) -> f32 {
+        let [first, end, rest] = self.fresh;
+        if (first..end).contains(&i) || i >= rest { 1.0 } else { self.base_rate }
+    }
+
     /// The factor of the gradients, from their norm (as PyTorch's `clip_grad_norm_`) and what both are to be
     /// multiplied by.
     pub fn clip<T: Real>(&self, norm: T, unscale: T) -> T {

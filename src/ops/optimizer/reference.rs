@@ -27,7 +27,7 @@ pub fn sgd<T: Real>(op: &Sgd, inputs: &[&[T]], new: &mut [T]) {
     for i in 0..p {
         let velocity = T::of(f64::from(op.momentum)) * state[p + i] + gradient(i);
         new[p + i] = velocity;
-        new[i] = state[i] - rate * velocity;
+        new[i] = state[i] - T::of(f64::from(op.common.pace(i))) * rate * velocity;
     }
 }
 
@@ -41,6 +41,7 @@ pub fn adam<T: Real>(op: &Adam, inputs: &[&[T]], new: &mut [T]) {
     let Some(gradient) = gradients(&op.common, inputs, !op.decoupled) else { return };
     for i in 0..p {
         let g = gradient(i);
+        let rate = T::of(f64::from(op.common.pace(i))) * rate;
         let m = beta1 * state[p + i] + (T::one() - beta1) * g;
         let s = beta2 * state[2 * p + i] + (T::one() - beta2) * g * g;
         let kept = if op.decoupled && i < op.common.decayed {

@@ -19,6 +19,7 @@ pub use pooled::{PartFigures, Pooled, RuleFigures, Spread, read_cross_validation
 pub use settings::Settings;
 pub use tested::Tested;
 
+use super::base::{Embeddings, HeadClassifier};
 use super::checkpoint::Checkpoint;
 use super::claim::Claim;
 use super::evaluation::evaluate_watched;
@@ -26,10 +27,11 @@ use super::history::Keep;
 use super::options::RunConfig;
 use super::session::{Ending, Training, TrainingEvent};
 use super::{RunFolder, TrainError};
+use crate::audio::Song;
 use crate::dataset::{Library, Split};
 use crate::device::{Device, Precision};
 use crate::model::Model;
-use crate::recognize::FrameClassifier;
+use crate::recognize::{Classify, FrameClassifier};
 
 /// What a cross-validation is made of.
 pub struct FoldsSetup {
@@ -49,6 +51,8 @@ pub struct FoldsSetup {
     pub claim: Option<Claim>,
     /// As [`Training::checkpoint_every`].
     pub checkpoint_every: Duration,
+    /// As [`Training::embeddings_folder`].
+    pub embeddings_folder: Option<PathBuf>,
 }
 
 /// What the observer of a cross-validation hears, each of a network: its number from 0, seed and fold.
@@ -104,6 +108,7 @@ pub fn cross_validate(
         networks.extend(splits.into_iter().map(|(fold, split)| (seed, fold, split)));
     }
     let count = networks.len();
+    let mut heard = None;
     let mut all = Vec::with_capacity(count);
     for (number, (seed, fold, split)) in networks.into_iter().enumerate() {
         let which = Which { number, networks: count, seed, fold };
@@ -116,7 +121,10 @@ pub fn cross_validate(
             None if stop.load(Ordering::Relaxed) => return Ok(None),
             None => {
                 observe(which, FoldEvent::Began);
-                let Some(tested) = network(setup, which, &split, &run, observe, stop)? else {
+                if heard.is_none() {
+                    heard = hear(setup, which, observe, stop)?;
+                }
+                let Some(tested) = network(setup, which, &split, (&run, heard.clone()), observe, stop)? else {
                     return Ok(None);
                 };
                 tested.write(&path, &setup.library)?;
@@ -132,12 +140,28 @@ pub fn cross_validate(
     Ok(Some(pooled))
 }
 
+/// What the base hears in all songs, where the networks begin with one: once for all folds and seeds.
+fn hear(
+    setup: &FoldsSetup,
+    which: Which,
+    observe: &mut dyn FnMut(Which, FoldEvent<'_>),
+    stop: &AtomicBool,
+) -> Result<Option<Arc<Embeddings>>, TrainError> {
+    let Some(base) = &setup.config.base else { return Ok(None) };
+    let songs: Vec<&Song> = setup.library.songs.iter().collect();
+    let (count, device) = (songs.len(), setup.device.at(Precision::F32)?);
+    let mut progress =
+        |done| observe(which, FoldEvent::Training(TrainingEvent::Hearing { done, songs: count }));
+    let folder = setup.embeddings_folder.as_deref();
+    Ok(Some(Arc::new(Embeddings::hear(&base.load()?, &songs, device.as_ref(), folder, &mut progress, stop)?)))
+}
+
 /// Trains and judges a network; none where it was asked to stop.
 fn network(
     setup: &FoldsSetup,
     which: Which,
     split: &Split,
-    run: &RunFolder,
+    (run, heard): (&RunFolder, Option<Arc<Embeddings>>),
     observe: &mut dyn FnMut(Which, FoldEvent<'_>),
     stop: &AtomicBool,
 ) -> Result<Option<Tested>, TrainError> {
@@ -158,7 +182,10 @@ fn network(
         profile: false,
         checkpoint_every: setup.checkpoint_every,
         cited: None,
+        embeddings: heard.clone(),
+        embeddings_folder: setup.embeddings_folder.clone(),
     };
+    let tuned = setup.config.training.epochs > 0;
     let outcome = training.run(&mut |event| observe(which, FoldEvent::Training(event)), stop)?;
     if outcome.ending == Ending::Stopped {
         return Ok(None);
@@ -166,10 +193,17 @@ fn network(
     let seconds = started.elapsed().as_secs_f64();
     let model = Model::load(&outcome.best)?;
     let device = setup.device.at(Precision::F32)?;
-    let mut classifier = FrameClassifier::of_model(&model, device.as_ref())?;
+    let mut classifier: Box<dyn Classify> = match heard {
+        Some(heard) if !tuned => {
+            let (labels, kind) = (model.card.genres.len(), model.card.config.labels);
+            Box::new(HeadClassifier::new(heard, labels, kind, device.as_ref())?)
+        }
+        _ => Box::new(FrameClassifier::of_model(&model, device.as_ref())?),
+    };
+    classifier.set_weights(&model.weights)?;
     let songs = split.validation.len();
     let mut progress = |done| observe(which, FoldEvent::Testing { done, songs });
-    let evaluation = evaluate_watched(&mut classifier, &setup.library, &split.validation, &mut progress)?;
+    let evaluation = evaluate_watched(classifier.as_mut(), &setup.library, &split.validation, &mut progress)?;
     Ok(Some(Tested::new(which.seed, which.fold, seconds, evaluation)))
 }
 

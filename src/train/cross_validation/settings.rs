@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::super::options::{RunConfig, TrainOptions};
 use super::super::trainer::digest;
+use super::super::difference::difference;
 use super::super::{RunFolder, TrainError};
 use super::folds::Folds;
 use crate::dataset::{Library, Split};
@@ -103,28 +104,8 @@ impl Settings {
         }
         let mut found = found.clone();
         found.config.dataset.clone_from(&self.config.dataset);
-        let table = |settings: &Self| toml::Table::try_from(settings).unwrap_or_default();
-        first_difference("", &toml::Value::Table(table(&found)), &toml::Value::Table(table(self)))
+        difference(&found, self)
     }
-}
-
-/// The first value that two tables do not share.
-fn first_difference(name: &str, before: &toml::Value, now: &toml::Value) -> Option<String> {
-    let (toml::Value::Table(before), toml::Value::Table(now)) = (before, now) else {
-        let other = || files::printable(&format!("{name} was {before}, now it is {now}"));
-        return (before != now).then(other);
-    };
-    let keys = before.keys().chain(now.keys().filter(|key| !before.contains_key(*key)));
-    keys.map(|key| (if name.is_empty() { key.clone() } else { format!("{name}.{key}") }, key)).find_map(
-        |(name, key)| match (before.get(key), now.get(key)) {
-            (Some(before), Some(now)) => first_difference(&name, before, now),
-            (Some(before), None) => {
-                Some(files::printable(&format!("{name} was {before}, now it is not set")))
-            }
-            (None, Some(now)) => Some(format!("{name} was not set, now it is {now}")),
-            (None, None) => None,
-        },
-    )
 }
 
 #[cfg(test)]

@@ -27,13 +27,7 @@ impl Trainer {
         self.loaded.write(self.training.class_weights, &weights)?;
         let Some(checkpoint) = self.setup.resume.take() else {
             let weights = self.network.initialise(self.setup.config.training.seed)?;
-            let (flat, running) = weights.scatter(&self.training.layout, &self.training.running)?;
-            let mut state = vec![0.0; self.optimizer.rows() * flat.len()];
-            state[..flat.len()].copy_from_slice(&flat);
-            self.loaded.write(self.training.state, &state)?;
-            for (r, data) in self.training.running.iter().zip(&running) {
-                self.loaded.write(r.node, data)?;
-            }
+            self.load(&weights)?;
             let run = &self.setup.run;
             run.vacant()?;
             // The checkpoint first: where there is any of a run's files, there is a run that can be resumed.
@@ -70,6 +64,18 @@ impl Trainer {
         self.progress = checkpoint.progress;
         // As it was; there is none where the run was stopped right after its first checkpoint.
         self.write_split()
+    }
+
+    /// Gives the network weights, and the optimizer moments of 0.
+    pub(super) fn load(&mut self, weights: &Weights) -> Result<(), TrainError> {
+        let (flat, running) = weights.scatter(&self.training.layout, &self.training.running)?;
+        let mut state = vec![0.0; self.optimizer.rows() * flat.len()];
+        state[..flat.len()].copy_from_slice(&flat);
+        self.loaded.write(self.training.state, &state)?;
+        for (r, data) in self.training.running.iter().zip(&running) {
+            self.loaded.write(r.node, data)?;
+        }
+        Ok(())
     }
 
     /// Writes who trains and who validates.
@@ -111,6 +117,8 @@ impl Trainer {
             seed: self.setup.config.training.seed,
             song_accuracy: epoch.validation_song_accuracy,
             frame_accuracy: epoch.validation_frame_accuracy,
+            base: self.base.as_ref().map(|base| Box::new(base.as_ancestor())),
+            source: None,
         };
         let card = ModelCard {
             format: FORMAT,

@@ -1,6 +1,7 @@
 //! The training loop.
 
 mod files;
+mod last_layer;
 
 pub(super) use files::digest;
 
@@ -10,6 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use super::TrainError;
+use super::base;
 use super::checkpoint::TrainingProgress;
 use super::diagnosis::{Diagnosis, diagnose};
 use super::evaluation::evaluate;
@@ -20,9 +22,9 @@ use super::schedule::Schedule;
 use super::session::{Ending, Training, TrainingEvent, TrainingOutcome};
 use crate::dataset::{Batch, BatchPlan, Batches, DatasetError};
 use crate::device::{Device, Executable, LoadOptions, Precision};
-use crate::model::{ModelError, Network, OptimizerConfig, TrainingGraph};
+use crate::model::{Model, ModelError, Network, OptimizerConfig, TrainingGraph};
 use crate::plan::{Program, plan};
-use crate::recognize::{BATCH, FrameClassifier, argmax};
+use crate::recognize::{BATCH, Classify, FrameClassifier, argmax};
 use crate::score::{Decision, Epoch, Evaluation};
 
 /// Threads that prepare batches: half of the machine's, but two to eight. Beside a step on the CPU device one
@@ -44,7 +46,9 @@ pub(super) struct Trainer {
     training: TrainingGraph,
     program: Arc<Program>,
     loaded: Box<dyn Executable>,
-    classifier: FrameClassifier,
+    classifier: Box<dyn Classify>,
+    /// What the network begins with.
+    base: Option<Model>,
     plan: BatchPlan,
     rates: Schedule,
     optimizer: OptimizerConfig,
@@ -63,7 +67,7 @@ pub(super) struct Trainer {
 impl Trainer {
     pub(super) fn new(setup: Training) -> Result<Self, TrainError> {
         let options = &setup.config.training;
-        options.check()?;
+        setup.config.check()?;
         if setup.split.train.is_empty() {
             return Err(TrainError::NoTrainingSongs);
         }
@@ -76,7 +80,11 @@ impl Trainer {
         }
         let genres = setup.library.dataset.genres.len();
         let network = Network::new(setup.config.model.clone(), genres)?;
-        let training = network.training(&options.graph())?;
+        let base = setup.config.base.as_ref().map(|base| base.load()).transpose()?;
+        if let (Some(settings), Some(model)) = (&setup.config.base, &base) {
+            base::fits(settings, model, &network.config)?;
+        }
+        let training = network.training(&setup.config.graph())?;
         let device = setup.device.at(options.precision)?;
         let program =
             plan(&training.graph, &training.request(true), device.as_ref()).map_err(ModelError::from)?;
@@ -85,7 +93,7 @@ impl Trainer {
         let loaded = device.load(program.clone(), load)?;
         // As the model will be used.
         let plain = device.at(Precision::F32)?;
-        let classifier = FrameClassifier::new(&network, plain.as_ref(), BATCH)?;
+        let classifier: Box<dyn Classify> = Box::new(FrameClassifier::new(&network, plain.as_ref(), BATCH)?);
         let batches = BatchPlan {
             batch_size: options.batch,
             framing: network.config.framing(),
@@ -99,7 +107,7 @@ impl Trainer {
         let steps = batches.batches_per_epoch(setup.split.train.len()) * options.epochs;
         let mut trainer = Self {
             rates: options.rates(steps as u64),
-            optimizer: options.graph().optimizer,
+            optimizer: setup.config.graph().optimizer,
             digest: files::digest(&setup.library, &setup.split),
             plan: batches,
             device,
@@ -108,6 +116,7 @@ impl Trainer {
             program,
             loaded,
             classifier,
+            base,
             progress: TrainingProgress::new(options.precision),
             under_way: Vec::new(),
             last: Vec::new(),
@@ -133,6 +142,9 @@ impl Trainer {
             steps_per_epoch: per_epoch,
             memory: self.loaded.allocated(),
         });
+        if self.base.is_some() && self.progress.history.0.is_empty() && !self.fit_last_layer(observe, stop)? {
+            return Ok(self.stopped());
+        }
         let mut batches = Batches::start(
             self.setup.library.clone(),
             self.setup.split.train.clone(),
@@ -321,16 +333,33 @@ impl Trainer {
         self.frames as f64 / self.busy.as_secs_f64().max(1e-9)
     }
 
-    /// Validates, keeps the best model, and writes history and checkpoint.
+    /// Ends an epoch.
     fn end_epoch(&mut self, observe: &mut dyn FnMut(TrainingEvent<'_>)) -> Result<(), TrainError> {
+        let rate = self.rates.rate(self.progress.step - 1, &self.progress.history);
+        let validated = self.is_validated();
+        self.progress.epoch += 1;
+        let figures = self.epoch_so_far();
+        self.progress.batch = 0;
+        self.progress.loss = 0.0;
+        self.progress.right = 0;
+        self.note(figures, rate, validated, observe)
+    }
+
+    /// Validates, keeps the best model, and writes history and checkpoint, after an epoch with this loss and accuracy.
+    fn note(
+        &mut self,
+        (train_loss, train_accuracy): (f64, f64),
+        learning_rate: f32,
+        validated: bool,
+        observe: &mut dyn FnMut(TrainingEvent<'_>),
+    ) -> Result<(), TrainError> {
         let weights = self.weights()?;
         self.classifier.set_weights(&weights)?;
-        let mut validation = if self.is_validated() { self.validate()? } else { None };
-        let (train_loss, train_accuracy) = self.epoch_so_far();
+        let mut validation = if validated { self.validate()? } else { None };
         let epoch = Epoch {
-            epoch: self.progress.epoch + 1,
+            epoch: self.progress.epoch,
             step: self.progress.step,
-            learning_rate: self.rates.rate(self.progress.step - 1, &self.progress.history),
+            learning_rate,
             train_loss,
             train_accuracy,
             validation_loss: validation.as_ref().map(|v| v.loss),
@@ -350,10 +379,6 @@ impl Trainer {
         }
         self.progress.history.0.push(epoch);
         self.progress.history.write(&self.setup.run.history())?;
-        self.progress.epoch += 1;
-        self.progress.batch = 0;
-        self.progress.loss = 0.0;
-        self.progress.right = 0;
         self.save()?;
         observe(TrainingEvent::Epoch { epoch: &epoch, kept });
         Ok(())
@@ -378,6 +403,6 @@ impl Trainer {
         if songs.is_empty() {
             return Ok(None);
         }
-        evaluate(&mut self.classifier, &self.setup.library, songs).map(Some)
+        evaluate(self.classifier.as_mut(), &self.setup.library, songs).map(Some)
     }
 }

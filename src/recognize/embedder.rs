@@ -1,0 +1,43 @@
+use super::program::FrameProgram;
+use super::{BATCH, RecognizeError};
+use crate::audio::Song;
+use crate::device::Device;
+use crate::model::Model;
+
+/// What a network's last layer sees of the frames of a song.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Embedded {
+    /// The first sample of every frame.
+    pub starts: Vec<usize>,
+    /// [frames, E].
+    pub values: Vec<f32>,
+}
+
+/// A trained network loaded on a device without its last layer.
+pub struct Embedder(FrameProgram);
+
+impl Embedder {
+    /// Loads a trained model.
+    ///
+    /// # Errors
+    /// [`RecognizeError`] where the network cannot be built, the device cannot hold it, or the weights are another
+    /// network's.
+    pub fn of_model(model: &Model, device: &dyn Device) -> Result<Self, RecognizeError> {
+        let mut program = FrameProgram::new(&model.network()?, device, BATCH, |inference| inference.embedding)?;
+        program.set_weights(&model.weights)?;
+        Ok(Self(program))
+    }
+
+    /// The frames of songs as the network's framing keeps them; see [`super::Classify::frames`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn embed(&mut self, songs: &[&Song]) -> Result<Vec<Embedded>, RecognizeError> {
+        let mut all = vec![Embedded::default(); songs.len()];
+        self.0.frames(songs, &mut |song, start, row| {
+            all[song].starts.push(start);
+            all[song].values.extend_from_slice(row);
+        })?;
+        Ok(all)
+    }
+}
