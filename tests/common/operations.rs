@@ -13,7 +13,7 @@ use genre_recognizer::ops::conv2d::{Conv2d, Conv2dInputGrad, Conv2dWeightGrad};
 use genre_recognizer::ops::dense::{Form, Matmul};
 use genre_recognizer::ops::dropout::Dropout;
 use genre_recognizer::ops::elementwise::{Axes, Binary, Expand, Reduce, Unary};
-use genre_recognizer::ops::log::{Decibel, DecibelGrad, Ln, LnGrad};
+use genre_recognizer::ops::log::{Compress, CompressGrad, Decibel, DecibelGrad, Ln, LnGrad};
 use genre_recognizer::ops::log_mel::LogMel;
 use genre_recognizer::ops::loss::{CrossEntropy, CrossEntropyGrad, Softmax, SoftmaxGrad};
 use genre_recognizer::ops::mask::Mask;
@@ -65,6 +65,9 @@ pub fn examples() -> Vec<Example> {
     example(LogMel { stft, mel, ln: Some(ln) }.into(), &[audio]);
     example(ln.into(), &[row]);
     example(LnGrad(ln).into(), &[row, row]);
+    let compress = Compress { gain: 10.0 };
+    example(compress.into(), &[row]);
+    example(CompressGrad(compress).into(), &[row, row]);
     example(decibel.into(), &[row]);
     example(DecibelGrad(decibel).into(), &[row, row]);
 

@@ -1,4 +1,4 @@
-use genre_recognizer::ops::log::{Decibel, Ln};
+use genre_recognizer::ops::log::{Compress, Decibel, Ln};
 use genre_recognizer::ops::mel::{Mel, MelSpec};
 use genre_recognizer::ops::stft::PowerStft;
 use genre_recognizer::rng::Rng;
@@ -39,6 +39,14 @@ fn ln() {
     let mut rng = Rng::new(52);
     for floor in [1e-5, 0.5] {
         Case::of(Ln { floor }, vec![uniform(&mut rng, [2, 3, 5], 0.2, 3.0)], &[0]).check();
+    }
+}
+
+#[test]
+fn compress() {
+    let mut rng = Rng::new(54);
+    for (gain, high) in [(1.0, 3.0), (10_000.0, 1e-3)] {
+        Case::of(Compress { gain }, vec![uniform(&mut rng, [2, 3, 5], 0.1 * high, high)], &[0]).check();
     }
 }
 

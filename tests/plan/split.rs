@@ -19,7 +19,7 @@ use genre_recognizer::ops::elementwise::Binary::{Add, Mul, Sub};
 use genre_recognizer::ops::elementwise::Unary::{Sigmoid, Square};
 use genre_recognizer::ops::elementwise::{Axes, Expand, Reduce};
 use genre_recognizer::ops::kernel::Kernel;
-use genre_recognizer::ops::log::{Decibel, DecibelGrad, Ln, LnGrad};
+use genre_recognizer::ops::log::{Compress, CompressGrad, Decibel, DecibelGrad, Ln, LnGrad};
 use genre_recognizer::ops::loss::{CrossEntropy, Softmax, SoftmaxGrad};
 use genre_recognizer::ops::mask::Mask;
 use genre_recognizer::ops::mel::{Mel, MelSpec};
@@ -202,6 +202,9 @@ fn cases() -> Vec<Case> {
     let ln = Ln { floor: 5.0 };
     case(ln.into(), &[image]);
     case(LnGrad(ln).into(), &[image, image]);
+    let compress = Compress { gain: 0.1 };
+    case(compress.into(), &[image]);
+    case(CompressGrad(compress).into(), &[image, image]);
     let decibel = Decibel { range: 20.0 };
     case(decibel.into(), &[image]);
     case(DecibelGrad(decibel).into(), &[image, image]);
