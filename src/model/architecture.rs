@@ -9,7 +9,7 @@ use crate::ops::bias::Bias;
 use crate::ops::conv2d::Conv2d;
 use crate::ops::elementwise::Binary::Add;
 use crate::ops::log::{Decibel, Ln};
-use crate::ops::mel::{Mel, MelSpec};
+use crate::ops::mel::{Mel, MelScale, MelSpec};
 use crate::ops::pool::{MaxPool, Window, global_average_pool};
 use crate::ops::stft::PowerStft;
 
@@ -88,7 +88,7 @@ impl Architecture<'_> {
         let mut x = b.graph.add_named("stft", stft(config).into(), &[audio])?;
         if config.uses_mels() {
             let ModelConfig { sample_rate, n_fft, mels, low, high, .. } = *config;
-            let mel = Mel::new(MelSpec { sample_rate, n_fft, mels, low, high });
+            let mel = Mel::new(MelSpec { sample_rate, n_fft, mels, low, high, scale: MelScale::Htk });
             let mel = mel.map_err(|wanted| ModelError::Setting {
                 setting: "mels",
                 value: mels.to_string(),

@@ -17,7 +17,7 @@ use genre_recognizer::ops::log::{Compress, CompressGrad, Decibel, DecibelGrad, L
 use genre_recognizer::ops::log_mel::LogMel;
 use genre_recognizer::ops::loss::{CrossEntropy, CrossEntropyGrad, Softmax, SoftmaxGrad};
 use genre_recognizer::ops::mask::Mask;
-use genre_recognizer::ops::mel::{Mel, MelSpec};
+use genre_recognizer::ops::mel::{Mel, MelScale, MelSpec};
 use genre_recognizer::ops::optimizer::{Adam, GlobalNorm, Sgd, UpdateSettings};
 use genre_recognizer::ops::pool::{AveragePool, AveragePoolGrad, MaxPool, MaxPoolGrad, Window};
 use genre_recognizer::ops::source::{Input, Variable};
@@ -56,12 +56,16 @@ pub fn examples() -> Vec<Example> {
 
     let stft = PowerStft { n_fft: 64, hop: 17, centred: true };
     // A sampling rate of 8 Hz makes filters of unit area weigh about 1.
-    let mel = Mel::new(MelSpec { sample_rate: 8, n_fft: 64, mels: 5, low: 0.1, high: 3.9 }).unwrap();
+    let mel =
+        Mel::new(MelSpec { sample_rate: 8, n_fft: 64, mels: 5, low: 0.1, high: 3.9, scale: MelScale::Htk })
+            .unwrap();
     let (audio, spectrum) = (&[1, 1, 40][..], &[1, 1, 33, 3][..]);
     let (ln, decibel) = (Ln { floor: 0.1 }, Decibel { range: 80.0 });
     example(stft.into(), &[audio]);
     example(PowerStftGrad(stft).into(), &[audio, spectrum]);
     example(mel.clone().into(), &[spectrum]);
+    let slaney = MelSpec { scale: MelScale::Slaney, ..mel.bank.spec };
+    example(Mel::new(slaney).unwrap().into(), &[spectrum]);
     example(LogMel { stft, mel, ln: Some(ln) }.into(), &[audio]);
     example(ln.into(), &[row]);
     example(LnGrad(ln).into(), &[row, row]);

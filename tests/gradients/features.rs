@@ -1,5 +1,5 @@
 use genre_recognizer::ops::log::{Compress, Decibel, Ln};
-use genre_recognizer::ops::mel::{Mel, MelSpec};
+use genre_recognizer::ops::mel::{Mel, MelScale, MelSpec};
 use genre_recognizer::ops::stft::PowerStft;
 use genre_recognizer::rng::Rng;
 
@@ -26,7 +26,7 @@ fn stft() {
 #[test]
 fn mel() {
     let mut rng = Rng::new(51);
-    let spec = MelSpec { sample_rate: 8, n_fft: 64, mels: 7, low: 0.1, high: 3.7 };
+    let spec = MelSpec { sample_rate: 8, n_fft: 64, mels: 7, low: 0.1, high: 3.7, scale: MelScale::Htk };
     // A sampling rate of 8 Hz makes filters of unit area weigh about 1.
     let mel = Mel::new(spec).unwrap();
     let transposed = Mel { transposed: true, ..mel.clone() };

@@ -22,7 +22,7 @@ use genre_recognizer::ops::kernel::Kernel;
 use genre_recognizer::ops::log::{Compress, CompressGrad, Decibel, DecibelGrad, Ln, LnGrad};
 use genre_recognizer::ops::loss::{CrossEntropy, Softmax, SoftmaxGrad};
 use genre_recognizer::ops::mask::Mask;
-use genre_recognizer::ops::mel::{Mel, MelSpec};
+use genre_recognizer::ops::mel::{Mel, MelScale, MelSpec};
 use genre_recognizer::ops::pool::{AveragePool, AveragePoolGrad, MaxPool, MaxPoolGrad, Window};
 use genre_recognizer::ops::prepared::PreparedOp;
 use genre_recognizer::ops::slicing::Join;
@@ -217,7 +217,8 @@ fn cases() -> Vec<Case> {
     let (bins, frames) = (stft.bins(), stft.frames(150));
     case(stft.into(), &[&[7, 1, 150]]);
     case(PowerStftGrad(stft).into(), &[&[7, 1, 150], &[7, 1, bins, frames]]);
-    let spec = MelSpec { sample_rate: 4000, n_fft: 64, mels: 7, low: 30.0, high: 2000.0 };
+    let spec =
+        MelSpec { sample_rate: 4000, n_fft: 64, mels: 7, low: 30.0, high: 2000.0, scale: MelScale::Htk };
     case(Mel::new(spec).unwrap().into(), &[&[7, 1, bins, frames]]);
     cases
 }
