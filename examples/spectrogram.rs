@@ -9,7 +9,7 @@ use std::fs::File;
 use std::io::BufWriter;
 use std::path::Path;
 
-use genre_recognizer::engine::ops::{Mel, MelSpec, PowerStft};
+use genre_recognizer::engine::ops::{Mel, MelScale, MelSpec, PowerStft};
 use genre_recognizer::engine::{DeviceChoice, Graph, Request, compile, open};
 use genre_recognizer::{AudioSpec, load_song};
 
@@ -42,8 +42,14 @@ fn main() -> Result<(), Box<dyn Error>> {
     let audio = graph.input("audio", [1, 1, samples.len()])?;
     let stft = PowerStft { n_fft: N_FFT, hop: N_FFT / 4, centred: true };
     let power = graph.apply(stft, &[audio])?; // [1, 1, frequencies, columns]
-    let bands =
-        MelSpec { sample_rate: spec.sample_rate, n_fft: N_FFT, mels: MELS, low: 30.0, high: 16_000.0 };
+    let bands = MelSpec {
+        sample_rate: spec.sample_rate,
+        n_fft: N_FFT,
+        mels: MELS,
+        low: 30.0,
+        high: 16_000.0,
+        scale: MelScale::Htk,
+    };
     let mel = graph.apply(Mel::new(bands)?, &[power])?; // [1, 1, bands, columns]
 
     let mut program = compile(&graph, &Request::outputs(&[power, mel]), device.as_ref())?;

@@ -32,10 +32,10 @@ pub mod ops {
     pub use crate::ops::elementwise::Binary::{Add, Mul, Sub};
     pub use crate::ops::elementwise::Unary::{Sigmoid, Square};
     pub use crate::ops::elementwise::{Axes, Binary, Expand, Reduce, Unary};
-    pub use crate::ops::log::{Decibel, Ln};
+    pub use crate::ops::log::{Compress, Decibel, Ln};
     pub use crate::ops::loss::{CrossEntropy, Softmax};
     pub use crate::ops::mask::Mask;
-    pub use crate::ops::mel::{Mel, MelSpec};
+    pub use crate::ops::mel::{Mel, MelScale, MelSpec};
     pub use crate::ops::optimizer::{Adam, GlobalNorm, Sgd, UpdateSettings};
     pub use crate::ops::pool::{AveragePool, MaxPool, Window, global_average_pool};
     pub use crate::ops::source::{Input, Variable};

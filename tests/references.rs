@@ -34,6 +34,7 @@ use genre_recognizer::ops::dropout::Dropout;
 use genre_recognizer::ops::elementwise::Binary::{Add, Mul, Sub};
 use genre_recognizer::ops::elementwise::Unary::{Sigmoid, Square};
 use genre_recognizer::ops::elementwise::{Axes, Expand, Reduce};
+use genre_recognizer::ops::log::{Compress, CompressGrad};
 use genre_recognizer::ops::loss::{CrossEntropy, Softmax};
 use genre_recognizer::ops::mask::Mask;
 use genre_recognizer::ops::optimizer::{Adam, GlobalNorm, Sgd, UpdateSettings};
@@ -226,6 +227,18 @@ fn activations_biases_and_sums() {
     assert_eq!(run(Bias, &[&x, &tensor([2], [10.0, 20.0])]).1, [8.0, 10.0, 23.0, 19.5]);
     assert_eq!(run(BiasGrad, &[&dy]), tensor([2], [12.0, 48.0]));
     assert_eq!(run(Add, &[&x, &dy]).1, [2.0, 8.0, 19.0, 31.5]);
+}
+
+/// Powers of ten less one, and what 1 + 9·x would lose.
+#[test]
+fn compression() {
+    let op = Compress { gain: 9.0 };
+    let x = tensor([4], [0.0, 1.0, 11.0, 1e-30]);
+    assert_close(&run(op, &[&x]).1, &[0.0, 1.0, 2.0, 0.0]);
+    let small = run(op, &[&x]).1[3];
+    assert_relative_eq!(small, 9e-30 / std::f64::consts::LN_10, epsilon = 0.0, max_relative = 1e-12);
+    let dy = tensor([4], [std::f64::consts::LN_10; 4]);
+    assert_close(&run(CompressGrad(op), &[&x, &dy]).1, &[9.0, 0.9, 0.09, 9.0]);
 }
 
 #[test]

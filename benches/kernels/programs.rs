@@ -9,7 +9,7 @@ use genre_recognizer::ops::Graph;
 use genre_recognizer::ops::conv2d::Conv2d;
 use genre_recognizer::ops::log::{Decibel, Ln};
 use genre_recognizer::ops::loss::Softmax;
-use genre_recognizer::ops::mel::{Mel, MelSpec};
+use genre_recognizer::ops::mel::{Mel, MelScale, MelSpec};
 use genre_recognizer::ops::pool::{AveragePool, Window};
 use genre_recognizer::ops::source::Input;
 use genre_recognizer::ops::stft::PowerStft;
@@ -84,7 +84,7 @@ fn others(batch: usize) -> Outcome<(Graph, Request)> {
         graph.add(Input { shape: shape.into() }.into(), &[])
     };
     let ModelConfig { sample_rate, n_fft, hop, mels, low, high, .. } = ModelConfig::default();
-    let mel = Mel::new(MelSpec { sample_rate, n_fft, mels, low, high })?;
+    let mel = Mel::new(MelSpec { sample_rate, n_fft, mels, low, high, scale: MelScale::Htk })?;
 
     let audio = input(&mut graph, &[batch, 1, sample_rate as usize])?;
     let power = graph.add(PowerStft { n_fft, hop, centred: true }.into(), &[audio])?;

@@ -135,6 +135,8 @@ operations! {
     LogMel(log_mel::LogMel),
     Ln(log::Ln),
     LnGrad(log::LnGrad),
+    Compress(log::Compress),
+    CompressGrad(log::CompressGrad),
     Decibel(log::Decibel),
     DecibelGrad(log::DecibelGrad),
     Conv2d(conv2d::Conv2d),

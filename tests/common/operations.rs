@@ -13,11 +13,11 @@ use genre_recognizer::ops::conv2d::{Conv2d, Conv2dInputGrad, Conv2dWeightGrad};
 use genre_recognizer::ops::dense::{Form, Matmul};
 use genre_recognizer::ops::dropout::Dropout;
 use genre_recognizer::ops::elementwise::{Axes, Binary, Expand, Reduce, Unary};
-use genre_recognizer::ops::log::{Decibel, DecibelGrad, Ln, LnGrad};
+use genre_recognizer::ops::log::{Compress, CompressGrad, Decibel, DecibelGrad, Ln, LnGrad};
 use genre_recognizer::ops::log_mel::LogMel;
 use genre_recognizer::ops::loss::{CrossEntropy, CrossEntropyGrad, Softmax, SoftmaxGrad};
 use genre_recognizer::ops::mask::Mask;
-use genre_recognizer::ops::mel::{Mel, MelSpec};
+use genre_recognizer::ops::mel::{Mel, MelScale, MelSpec};
 use genre_recognizer::ops::optimizer::{Adam, GlobalNorm, Sgd, UpdateSettings};
 use genre_recognizer::ops::pool::{AveragePool, AveragePoolGrad, MaxPool, MaxPoolGrad, Window};
 use genre_recognizer::ops::source::{Input, Variable};
@@ -56,15 +56,22 @@ pub fn examples() -> Vec<Example> {
 
     let stft = PowerStft { n_fft: 64, hop: 17, centred: true };
     // A sampling rate of 8 Hz makes filters of unit area weigh about 1.
-    let mel = Mel::new(MelSpec { sample_rate: 8, n_fft: 64, mels: 5, low: 0.1, high: 3.9 }).unwrap();
+    let mel =
+        Mel::new(MelSpec { sample_rate: 8, n_fft: 64, mels: 5, low: 0.1, high: 3.9, scale: MelScale::Htk })
+            .unwrap();
     let (audio, spectrum) = (&[1, 1, 40][..], &[1, 1, 33, 3][..]);
     let (ln, decibel) = (Ln { floor: 0.1 }, Decibel { range: 80.0 });
     example(stft.into(), &[audio]);
     example(PowerStftGrad(stft).into(), &[audio, spectrum]);
     example(mel.clone().into(), &[spectrum]);
+    let slaney = MelSpec { scale: MelScale::Slaney, ..mel.bank.spec };
+    example(Mel::new(slaney).unwrap().into(), &[spectrum]);
     example(LogMel { stft, mel, ln: Some(ln) }.into(), &[audio]);
     example(ln.into(), &[row]);
     example(LnGrad(ln).into(), &[row, row]);
+    let compress = Compress { gain: 10.0 };
+    example(compress.into(), &[row]);
+    example(CompressGrad(compress).into(), &[row, row]);
     example(decibel.into(), &[row]);
     example(DecibelGrad(decibel).into(), &[row, row]);
 

@@ -1,5 +1,5 @@
-use genre_recognizer::ops::log::{Decibel, Ln};
-use genre_recognizer::ops::mel::{Mel, MelSpec};
+use genre_recognizer::ops::log::{Compress, Decibel, Ln};
+use genre_recognizer::ops::mel::{Mel, MelScale, MelSpec};
 use genre_recognizer::ops::stft::PowerStft;
 use genre_recognizer::rng::Rng;
 
@@ -26,7 +26,7 @@ fn stft() {
 #[test]
 fn mel() {
     let mut rng = Rng::new(51);
-    let spec = MelSpec { sample_rate: 8, n_fft: 64, mels: 7, low: 0.1, high: 3.7 };
+    let spec = MelSpec { sample_rate: 8, n_fft: 64, mels: 7, low: 0.1, high: 3.7, scale: MelScale::Htk };
     // A sampling rate of 8 Hz makes filters of unit area weigh about 1.
     let mel = Mel::new(spec).unwrap();
     let transposed = Mel { transposed: true, ..mel.clone() };
@@ -39,6 +39,14 @@ fn ln() {
     let mut rng = Rng::new(52);
     for floor in [1e-5, 0.5] {
         Case::of(Ln { floor }, vec![uniform(&mut rng, [2, 3, 5], 0.2, 3.0)], &[0]).check();
+    }
+}
+
+#[test]
+fn compress() {
+    let mut rng = Rng::new(54);
+    for (gain, high) in [(1.0, 3.0), (10_000.0, 1e-3)] {
+        Case::of(Compress { gain }, vec![uniform(&mut rng, [2, 3, 5], 0.1 * high, high)], &[0]).check();
     }
 }
 

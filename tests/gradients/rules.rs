@@ -15,7 +15,7 @@ use genre_recognizer::ops::log::{Ln, LnGrad};
 use genre_recognizer::ops::log_mel::LogMel;
 use genre_recognizer::ops::loss::CrossEntropy;
 use genre_recognizer::ops::mask::Mask;
-use genre_recognizer::ops::mel::{Mel, MelSpec};
+use genre_recognizer::ops::mel::{Mel, MelScale, MelSpec};
 use genre_recognizer::ops::optimizer::GlobalNorm;
 use genre_recognizer::ops::source::Input;
 use genre_recognizer::ops::stft::PowerStft;
@@ -46,7 +46,15 @@ fn refuses_by_name_where_there_is_no_rule() {
     let inference = BatchNorm { training: false, slope: None };
     let ln = Ln { floor: 1e-5 };
     let stft = PowerStft { n_fft: 64, hop: 16, centred: true };
-    let mel = Mel::new(MelSpec { sample_rate: 8_000, n_fft: 64, mels: 5, low: 0.0, high: 4_000.0 }).unwrap();
+    let mel = Mel::new(MelSpec {
+        sample_rate: 8_000,
+        n_fft: 64,
+        mels: 5,
+        low: 0.0,
+        high: 4_000.0,
+        scale: MelScale::Htk,
+    })
+    .unwrap();
     let cases: Vec<(&str, usize, GraphError)> = vec![
         ("batch_stats", 0, refusal(BatchStats, &[map], 0)),
         ("merge_stats", 0, refusal(MergeStats { counts: [1, 2] }, &[map, map], 0)),

@@ -1,6 +1,6 @@
 use genre_recognizer::graph::Shape;
 use genre_recognizer::ops::Op;
-use genre_recognizer::ops::log::{Decibel, DecibelGrad, Ln, LnGrad};
+use genre_recognizer::ops::log::{Compress, CompressGrad, Decibel, DecibelGrad, Ln, LnGrad};
 use genre_recognizer::rng::Rng;
 
 use super::harness::{Case, normal};
@@ -28,6 +28,20 @@ fn natural() {
         let dy = normal(&mut rng, shape, 1.0);
         check(Ln { floor }, vec![x.clone()], 1, false);
         check(LnGrad(Ln { floor }), vec![x, dy], 1, true);
+    }
+}
+
+/// Where 1 + gain·x is 1, and where the 1 is lost; each range alone, so that errors show in the smallest values too.
+#[test]
+fn compress() {
+    let mut rng = Rng::new(34);
+    let settings =
+        [(1.0, -3.0, 3.0), (1e4, -20.0, -12.0), (1e4, -9.0, -2.0), (1e4, -4.0, 8.0), (0.5, 10.0, 30.0)];
+    for (&shape, (gain, low, high)) in SHAPES.iter().zip(settings) {
+        let x = powers(&mut rng, shape, low, high);
+        let dy = normal(&mut rng, shape, 1.0);
+        check(Compress { gain }, vec![x.clone()], 1, false);
+        check(CompressGrad(Compress { gain }), vec![x, dy], 1, true);
     }
 }
 

@@ -1,7 +1,7 @@
 use genre_recognizer::graph::Shape;
 use genre_recognizer::ops::log::Ln;
 use genre_recognizer::ops::log_mel::LogMel;
-use genre_recognizer::ops::mel::{Mel, MelSpec};
+use genre_recognizer::ops::mel::{Mel, MelScale, MelSpec};
 use genre_recognizer::ops::stft::PowerStft;
 use genre_recognizer::rng::Rng;
 
@@ -26,7 +26,15 @@ fn with_logarithm_and_without() {
     for &(n_fft, hop, centred, mels, audio) in CASES {
         let audio = normal(&mut rng, audio, 1.0);
         for ln in [None, Some(Ln { floor: 1e-5 }), Some(Ln { floor: 0.5 })] {
-            let mel = Mel::new(MelSpec { sample_rate: 22050, n_fft, mels, low: 0.0, high: 11025.0 }).unwrap();
+            let mel = Mel::new(MelSpec {
+                sample_rate: 22050,
+                n_fft,
+                mels,
+                low: 0.0,
+                high: 11025.0,
+                scale: MelScale::Htk,
+            })
+            .unwrap();
             let op = LogMel { stft: PowerStft { n_fft, hop, centred }, mel, ln };
             Case { op: op.into(), inputs: vec![audio.clone()], reduction: n_fft, backward: false }.check();
         }
@@ -36,7 +44,15 @@ fn with_logarithm_and_without() {
 /// Silence is the logarithm of the floor, exactly as the reference has it.
 #[test]
 fn silence() {
-    let mel = Mel::new(MelSpec { sample_rate: 22050, n_fft: 64, mels: 5, low: 0.0, high: 11025.0 }).unwrap();
+    let mel = Mel::new(MelSpec {
+        sample_rate: 22050,
+        n_fft: 64,
+        mels: 5,
+        low: 0.0,
+        high: 11025.0,
+        scale: MelScale::Htk,
+    })
+    .unwrap();
     let stft = PowerStft { n_fft: 64, hop: 16, centred: true };
     let op = LogMel { stft, mel, ln: Some(Ln { floor: 1e-5 }) };
     let audio = (Shape::from([1, 1, 300]), vec![0.0; 300]);

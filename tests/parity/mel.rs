@@ -1,4 +1,4 @@
-use genre_recognizer::ops::mel::{Mel, MelSpec};
+use genre_recognizer::ops::mel::{Mel, MelScale, MelSpec};
 use genre_recognizer::rng::Rng;
 
 use super::harness::{Case, uniform};
@@ -17,7 +17,8 @@ const CASES: &[(usize, usize, f64, f64, [usize; 3])] = &[
 fn filters_and_transpose() {
     let mut rng = Rng::new(21);
     for &(n_fft, mels, low, high, [n, c, t]) in CASES {
-        let mel = Mel::new(MelSpec { sample_rate: 22050, n_fft, mels, low, high }).unwrap();
+        let mel =
+            Mel::new(MelSpec { sample_rate: 22050, n_fft, mels, low, high, scale: MelScale::Htk }).unwrap();
         let transposed = Mel { transposed: true, ..mel.clone() };
         let power = uniform(&mut rng, [n, c, mel.columns(), t], 0.0, 100.0);
         let dy = uniform(&mut rng, [n, c, mel.rows(), t], -1.0, 1.0);

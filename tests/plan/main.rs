@@ -13,7 +13,7 @@ use genre_recognizer::ops::batch_norm::{BatchNorm, BatchStats};
 use genre_recognizer::ops::elementwise::Binary::Add;
 use genre_recognizer::ops::kernel::Kernel;
 use genre_recognizer::ops::log::{Decibel, Ln};
-use genre_recognizer::ops::mel::{Mel, MelSpec};
+use genre_recognizer::ops::mel::{Mel, MelScale, MelSpec};
 use genre_recognizer::ops::prepared::PreparedOp;
 use genre_recognizer::ops::source::{Input, Variable};
 use genre_recognizer::ops::stft::PowerStft;
@@ -251,7 +251,8 @@ fn an_output_is_not_fused_away() {
 fn features(b: &mut Builder) -> [NodeId; 4] {
     let audio = b.input([2, 2, 777]);
     let power = b.add(PowerStft { n_fft: 128, hop: 37, centred: true }, &[audio]);
-    let spec = MelSpec { sample_rate: 8_000, n_fft: 128, mels: 11, low: 30.0, high: 3_900.0 };
+    let spec =
+        MelSpec { sample_rate: 8_000, n_fft: 128, mels: 11, low: 30.0, high: 3_900.0, scale: MelScale::Htk };
     let mel = b.add(Mel::new(spec).unwrap(), &[power]);
     let ln = b.add(Ln { floor: 1e-5 }, &[mel]);
     [audio, power, mel, ln]

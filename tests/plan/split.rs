@@ -19,10 +19,10 @@ use genre_recognizer::ops::elementwise::Binary::{Add, Mul, Sub};
 use genre_recognizer::ops::elementwise::Unary::{Sigmoid, Square};
 use genre_recognizer::ops::elementwise::{Axes, Expand, Reduce};
 use genre_recognizer::ops::kernel::Kernel;
-use genre_recognizer::ops::log::{Decibel, DecibelGrad, Ln, LnGrad};
+use genre_recognizer::ops::log::{Compress, CompressGrad, Decibel, DecibelGrad, Ln, LnGrad};
 use genre_recognizer::ops::loss::{CrossEntropy, Softmax, SoftmaxGrad};
 use genre_recognizer::ops::mask::Mask;
-use genre_recognizer::ops::mel::{Mel, MelSpec};
+use genre_recognizer::ops::mel::{Mel, MelScale, MelSpec};
 use genre_recognizer::ops::pool::{AveragePool, AveragePoolGrad, MaxPool, MaxPoolGrad, Window};
 use genre_recognizer::ops::prepared::PreparedOp;
 use genre_recognizer::ops::slicing::Join;
@@ -202,6 +202,9 @@ fn cases() -> Vec<Case> {
     let ln = Ln { floor: 5.0 };
     case(ln.into(), &[image]);
     case(LnGrad(ln).into(), &[image, image]);
+    let compress = Compress { gain: 0.1 };
+    case(compress.into(), &[image]);
+    case(CompressGrad(compress).into(), &[image, image]);
     let decibel = Decibel { range: 20.0 };
     case(decibel.into(), &[image]);
     case(DecibelGrad(decibel).into(), &[image, image]);
@@ -214,7 +217,8 @@ fn cases() -> Vec<Case> {
     let (bins, frames) = (stft.bins(), stft.frames(150));
     case(stft.into(), &[&[7, 1, 150]]);
     case(PowerStftGrad(stft).into(), &[&[7, 1, 150], &[7, 1, bins, frames]]);
-    let spec = MelSpec { sample_rate: 4000, n_fft: 64, mels: 7, low: 30.0, high: 2000.0 };
+    let spec =
+        MelSpec { sample_rate: 4000, n_fft: 64, mels: 7, low: 30.0, high: 2000.0, scale: MelScale::Htk };
     case(Mel::new(spec).unwrap().into(), &[&[7, 1, bins, frames]]);
     cases
 }

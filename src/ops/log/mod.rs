@@ -1,10 +1,13 @@
-//! Natural logarithm and decibel scale of a power spectrogram.
+//! Natural logarithm, logarithmic compression and decibel scale of a power spectrogram.
 
+mod compress;
 mod cpu;
 mod ln;
 mod reference;
 
+pub use compress::{Compress, CompressGrad};
 pub(super) use ln::ln;
+use ln::ln_1p;
 
 use super::kernel::{Binding, CpuKernel, GpuKernel, Launch, Real, Shader, grid, shader};
 use super::map::{Entries, GpuMap, entries, map};

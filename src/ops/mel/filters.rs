@@ -13,9 +13,24 @@ pub struct MelSpec {
     pub low: f64,
     /// Hz; where the last filter ends.
     pub high: f64,
+    /// On which scale the filters are equally wide.
+    #[serde(default, skip_serializing_if = "MelScale::is_default")]
+    pub scale: MelScale,
 }
 
-/// Triangular filters of unit area on the HTK mel scale, `mel = 2595·log10(1 + f/700)`: a matrix [H, F].
+/// A scale of pitch, on which a filter bank's filters are equally wide.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum MelScale {
+    /// `mel = 2595·log10(1 + f/700)` (O'Shaughnessy 1987), that of the speech recogniser HTK.
+    #[default]
+    Htk,
+    /// Linear below 1000 Hz, 200/3 Hz a mel, and logarithmic above, 27 mels for a factor of 6.4: that of Slaney's
+    /// Auditory Toolbox (1998), librosa's default.
+    Slaney,
+}
+
+/// Triangular filters of unit area (librosa's `norm="slaney"`), equally wide on a mel scale: a matrix [H, F].
 #[derive(Clone, Debug)]
 pub struct FilterBank {
     pub spec: MelSpec,
@@ -40,12 +55,34 @@ impl Band {
     }
 }
 
-fn to_mel(hz: f64) -> f64 {
-    2595.0 * (1.0 + hz / 700.0).log10()
-}
+impl MelScale {
+    /// Hz a mel where Slaney's scale is linear.
+    const LINEAR: f64 = 200.0 / 3.0;
+    /// Hz; where its logarithmic part begins.
+    const KNEE: f64 = 1000.0;
+    /// Mels of that part in which the frequency grows 6.4-fold.
+    const MELS: f64 = 27.0;
 
-fn to_hz(mel: f64) -> f64 {
-    700.0 * (10f64.powf(mel / 2595.0) - 1.0)
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+
+    fn to_mel(self, hz: f64) -> f64 {
+        match self {
+            Self::Htk => 2595.0 * (1.0 + hz / 700.0).log10(),
+            Self::Slaney if hz < Self::KNEE => hz / Self::LINEAR,
+            Self::Slaney => Self::KNEE / Self::LINEAR + (hz / Self::KNEE).ln() / (6.4f64.ln() / Self::MELS),
+        }
+    }
+
+    fn to_hz(self, mel: f64) -> f64 {
+        let above = mel - Self::KNEE / Self::LINEAR;
+        match self {
+            Self::Htk => 700.0 * (10f64.powf(mel / 2595.0) - 1.0),
+            Self::Slaney if above < 0.0 => mel * Self::LINEAR,
+            Self::Slaney => Self::KNEE * (above * (6.4f64.ln() / Self::MELS)).exp(),
+        }
+    }
 }
 
 impl FilterBank {
@@ -62,9 +99,9 @@ impl FilterBank {
                 spec.low, spec.high
             ));
         }
-        let (low, high) = (to_mel(spec.low), to_mel(spec.high));
+        let (low, high) = (spec.scale.to_mel(spec.low), spec.scale.to_mel(spec.high));
         let step = (high - low) / (spec.mels + 1) as f64;
-        let edges: Vec<f64> = (0..spec.mels + 2).map(|i| to_hz(low + step * i as f64)).collect();
+        let edges: Vec<f64> = (0..spec.mels + 2).map(|i| spec.scale.to_hz(low + step * i as f64)).collect();
         let bins = spec.n_fft / 2 + 1;
         let mut weights = Vec::with_capacity(spec.mels * bins);
         for edge in edges.windows(3) {

@@ -6,7 +6,7 @@ pub(super) mod gpu;
 
 use std::sync::Arc;
 
-pub use filters::{Band, FilterBank, MelSpec};
+pub use filters::{Band, FilterBank, MelScale, MelSpec};
 
 use super::kernel::{CpuKernel, GpuKernel, Real};
 use super::prepared::Prepared;
@@ -72,7 +72,11 @@ impl Operation for Mel {
 
     fn settings(&self) -> String {
         let spec = &self.bank.spec;
-        format!("{} filters, {} to {} Hz", spec.mels, spec.low, spec.high)
+        let scale = match spec.scale {
+            MelScale::Htk => "",
+            MelScale::Slaney => ", Slaney's scale",
+        };
+        format!("{} filters, {} to {} Hz{scale}", spec.mels, spec.low, spec.high)
     }
 
     fn prepare(&self, inputs: &[&Shape]) -> Result<Prepared<MelSizes>, String> {
