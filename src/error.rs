@@ -4,6 +4,7 @@ use crate::dataset::demo::DemoError;
 use crate::device::DeviceError;
 use crate::engine::EngineError;
 use crate::graph::GraphError;
+use crate::import::ImportError;
 use crate::model::{FileError, ModelError};
 use crate::recognize::RecognizeError;
 use crate::train::TrainError;
@@ -34,6 +35,9 @@ pub enum Error {
     /// A graph does not fit together.
     #[error(transparent)]
     Graph(#[from] GraphError),
+    /// A network of others cannot be imported.
+    #[error(transparent)]
+    Import(#[from] ImportError),
     /// A network cannot be built.
     #[error(transparent)]
     Model(ModelError),

@@ -113,8 +113,8 @@
 //!
 //! Opus is decoded by the crate `ruopus`, whose FFT is the crate `spectrograms`. This package puts a small one of its own
 //! in its place by `[patch.crates-io]`. Cargo applies that to the package that is built and not to those that depend on it:
-//! with `opus` they get the one from crates.io, which is to do the same (not tried here) and brings ten crates more, unless their own manifest
-//! patches it with a copy of `vendor/spectrograms`.
+//! with `opus` they get the one from crates.io, which is to do the same (not tried here) and brings ten crates more, unless
+//! their own manifest patches it with a copy of `vendor/spectrograms`.
 #![cfg_attr(not(feature = "internals"), warn(missing_docs))]
 // Documentation also serves readers of the source: with --document-private-items, links to internal items lead there.
 #![allow(rustdoc::private_intra_doc_links)]
@@ -152,6 +152,10 @@ pub mod gemm;
 mod graph;
 #[cfg(feature = "internals")]
 pub mod graph;
+#[cfg(not(feature = "internals"))]
+mod import;
+#[cfg(feature = "internals")]
+pub mod import;
 #[cfg(not(feature = "internals"))]
 mod model;
 #[cfg(feature = "internals")]
@@ -204,6 +208,8 @@ pub use model::{
     Ancestor, Architecture, Branch, Convolution, CrossValidation, Features, FileError, Labels, Model, ModelCard,
     ModelConfig, ModelError, Musicnn, OptimizerKind, Provenance, Source, Tensor, Weights,
 };
+
+pub use import::{ImportError, Imported, Wheel};
 
 // Training.
 pub use train::{

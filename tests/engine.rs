@@ -5,6 +5,8 @@ mod common;
 #[path = "common/operations.rs"]
 mod operations;
 
+#[path = "bases.rs"]
+mod bases;
 #[path = "closed_forms/main.rs"]
 mod closed_forms;
 #[path = "devices.rs"]

@@ -19,7 +19,7 @@ use genre_recognizer::ops::kernel::Kernel;
 use genre_recognizer::ops::prepared::PreparedOp;
 use genre_recognizer::ops::source::Input;
 use genre_recognizer::plan::{Program, Request, Target, Work, plan};
-use genre_recognizer::recognize::{Explainer, FrameClassifier};
+use genre_recognizer::recognize::{Classify, Explainer, FrameClassifier};
 use genre_recognizer::rng::Rng;
 use genre_recognizer::train::{Diagnosis, diagnose};
 

@@ -29,7 +29,7 @@ use tempfile::{TempDir, tempdir};
 const RATE: u32 = 8_000;
 const GENRES: [&str; 3] = ["clicks", "noise", "tone"];
 
-fn tiny() -> RunConfig {
+pub fn tiny() -> RunConfig {
     RunConfig {
         model: ModelConfig {
             sample_rate: RATE,
@@ -58,7 +58,7 @@ fn tiny() -> RunConfig {
 const SONGS: usize = 4;
 
 /// [`SONGS`] songs of each genre, 1.0 to 1.4 s.
-fn library(config: &ModelConfig) -> Arc<Library> {
+pub fn library(config: &ModelConfig) -> Arc<Library> {
     let mut songs = Vec::new();
     let mut entries = Vec::new();
     for (genre, name) in GENRES.iter().enumerate() {
@@ -98,7 +98,7 @@ fn library(config: &ModelConfig) -> Arc<Library> {
     Arc::new(Library { dataset, songs, spec: config.audio(), problems: Vec::new() })
 }
 
-fn setup(config: &RunConfig, run: &Path, resume: Option<Checkpoint>) -> Training {
+pub fn setup(config: &RunConfig, run: &Path, resume: Option<Checkpoint>) -> Training {
     let library = library(&config.model);
     let split = split(&library.dataset, config.training.validation, config.training.seed).unwrap();
     let run = RunFolder(run.to_owned());
@@ -113,11 +113,13 @@ fn setup(config: &RunConfig, run: &Path, resume: Option<Checkpoint>) -> Training
         profile: false,
         checkpoint_every: Duration::MAX,
         cited: None,
+        embeddings: None,
+        embeddings_folder: None,
     }
 }
 
 /// Trains until the end, or until so many steps were taken in this session.
-fn run(setup: Training, steps: usize) -> Result<TrainingOutcome, TrainError> {
+pub fn run(setup: Training, steps: usize) -> Result<TrainingOutcome, TrainError> {
     let stop = AtomicBool::new(steps == 0);
     let mut taken = 0;
     let mut observe = |event: TrainingEvent<'_>| {
@@ -127,7 +129,7 @@ fn run(setup: Training, steps: usize) -> Result<TrainingOutcome, TrainError> {
     setup.run(&mut observe, &stop)
 }
 
-fn whole_run(config: &RunConfig) -> (TempDir, TrainingOutcome) {
+pub fn whole_run(config: &RunConfig) -> (TempDir, TrainingOutcome) {
     let folder = tempdir().unwrap();
     let outcome = run(setup(config, folder.path(), None), usize::MAX).unwrap();
     assert_eq!(outcome.ending, Ending::Finished);
@@ -136,7 +138,7 @@ fn whole_run(config: &RunConfig) -> (TempDir, TrainingOutcome) {
 
 const FILES: [&str; 4] = ["config.toml", "history.csv", "best.safetensors", "checkpoint.safetensors"];
 
-fn assert_same_files(a: &Path, b: &Path, what: &str) {
+pub fn assert_same_files(a: &Path, b: &Path, what: &str) {
     for file in FILES {
         let [a, b] = [a, b].map(|folder| fs::read(folder.join(file)).unwrap());
         assert!(a == b, "{file} differs: {what}");

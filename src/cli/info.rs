@@ -2,7 +2,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::flags::{NetworkFlags, configure};
+use super::flags::{BaseFlags, NetworkFlags, configure};
 use super::{CliError, End, counted, print};
 use crate::device::{self, DeviceChoice};
 use crate::model::{Model, Network};
@@ -45,7 +45,7 @@ impl Info {
         let network = match &model {
             Some(model) => model.network()?,
             None => Network::new(
-                configure(self.config.as_ref(), &self.network, |_| {})?.model,
+                configure(self.config.as_ref(), &BaseFlags::default(), &self.network, |_| {})?.model,
                 self.genres as usize,
             )?,
         };

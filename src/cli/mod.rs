@@ -7,6 +7,7 @@ mod dataset;
 mod evaluate;
 mod explain;
 mod flags;
+mod import;
 mod info;
 mod models;
 mod predict;
@@ -46,6 +47,8 @@ Examples:
   genre-recognizer dataset check ~/Music        what is in the folders, and what cannot be used
   genre-recognizer dataset download --dry-run   songs of thirty genres, through yt-dlp
   genre-recognizer info --model model.safetensors
+  genre-recognizer import musicnn-0.1.0-py3-none-any.whl
+                                                a network that others have trained, to begin with
 
 Exit codes: 0 success; 1 an error, or files that could not be recognised; 2 a wrong command line or setting;
 130 stopped by Ctrl-C (training can be resumed); 141 the reader of the results has left (| head).";
@@ -59,6 +62,7 @@ enum Command {
     #[command(subcommand)]
     Dataset(dataset::Dataset),
     Info(Box<info::Info>),
+    Import(import::Import),
 }
 
 /// Where the network runs.
@@ -147,6 +151,7 @@ pub fn main() -> ExitCode {
         Command::Evaluate(evaluate) => evaluate.run(),
         Command::Dataset(dataset) => dataset.run(),
         Command::Info(info) => info.run(),
+        Command::Import(import) => import.run(),
     };
     match result {
         Ok(End::Success) => ExitCode::SUCCESS,

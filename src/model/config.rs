@@ -22,6 +22,11 @@ pub enum Features {
     Decibel,
 }
 
+impl Features {
+    /// What [`Features::CompressedMel`] multiplies mel power by.
+    pub const GAIN: f32 = 1e4;
+}
+
 /// How a block convolves.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -109,5 +109,11 @@ pub(super) fn logarithmic(features: Features, value: f32, slope: f32) -> (f32, f
         Features::LogMel => (value, slope),
         Features::MelDecibel | Features::Decibel => (value / DECIBELS, slope * DECIBELS),
         Features::Power => (value.max(SILENCE).ln(), slope * value),
+        // y = log10(1 + gain·x): dy/dln x = gain·x/((1 + gain·x)·ln 10).
+        Features::CompressedMel => {
+            let gained = (value * std::f32::consts::LN_10).exp_m1();
+            let logarithm = (gained / Features::GAIN).max(SILENCE).ln();
+            (logarithm, slope * gained / ((1.0 + gained) * std::f32::consts::LN_10))
+        }
     }
 }

@@ -1,7 +1,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::classifier::FrameClassifier;
+use super::classifier::{Classify, FrameClassifier};
 use super::explain::Explainer;
 use super::{RecognizeError, Verdict};
 use crate::audio::{self, AudioError, Song};

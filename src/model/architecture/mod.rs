@@ -16,8 +16,6 @@ use crate::ops::stft::PowerStft;
 
 /// Added to mel power before the logarithm is taken.
 const LOG_FLOOR: f32 = 1e-5;
-/// What mel power is multiplied by in `log10(1 + gain·x)`.
-const GAIN: f32 = 1e4;
 /// The range of the decibel scale.
 const DECIBEL_RANGE: f32 = 80.0;
 
@@ -91,7 +89,7 @@ fn features(config: &ModelConfig, b: &mut Builder, audio: NodeId) -> Result<Node
     Ok(match config.features {
         Features::Power => x,
         Features::LogMel => b.graph.add_named("ln", Ln { floor: LOG_FLOOR }.into(), &[x])?,
-        Features::CompressedMel => b.graph.add_named("log10", Compress { gain: GAIN }.into(), &[x])?,
+        Features::CompressedMel => b.graph.add_named("log10", Compress { gain: Features::GAIN }.into(), &[x])?,
         Features::MelDecibel | Features::Decibel => {
             b.graph.add_named("decibel", Decibel { range: DECIBEL_RANGE }.into(), &[x])?
         }
