@@ -1,13 +1,15 @@
-// Softmax, and softmax cross-entropy on soft labels.
+// Softmax, softmax cross-entropy on soft labels, and binary cross-entropy.
 //
 //   softmax              y[k]  = e^x[k] / Σ_j e^x[j]
 //   softmax_grad         dx[k] = y[k]·(dy[k] − Σ_j dy[j]·y[j])
 //   cross_entropy_rows   loss of a row = −Σ_k t[k]·ln softmax(x)[k], t[k] = w[k]·((1 − SMOOTHING)·label[k] + SMOOTHING/K)
-//   cross_entropy_mean   loss = Σ of the rows' losses / N
+//   mean_of_rows         loss = Σ of the rows' losses / N
 //   cross_entropy_grad   dx[k] = dloss/N · (softmax(x)[k]·Σ_j t[j] − t[k])
+//   binary_cross_entropy_rows   loss of a row = Σ_k w[k]·(max(x[k], 0) − x[k]·label[k] + ln(1 + e^−|x[k]|)) / K
+//   binary_cross_entropy_grad   dx[k] = dloss/(N·K) · w[k]·(1/(1 + e^−x[k]) − label[k])
 //
 // Shapes: logits x, labels, y, dy, dx [N, K]; class weights w [K]; loss, dloss [1]; losses [N].
-// Workgroup: 64 threads a row, each takes every 64th class, grid(N); cross_entropy_mean: one workgroup.
+// Workgroup: 64 threads a row, each takes every 64th class, grid(N); mean_of_rows: one workgroup.
 // Workgroup memory: one number a thread (256 B).
 // Determinism: a thread sums in order, then a tree.
 
@@ -170,7 +172,7 @@ fn cross_entropy_rows(
 @group(0) @binding(1) var<storage, read_write> mean_loss: array<f32>;    // [1]
 
 @compute @workgroup_size(64)
-fn cross_entropy_mean(@builtin(local_invocation_index) thread: u32) {
+fn mean_of_rows(@builtin(local_invocation_index) thread: u32) {
     var sum = 0.0;
     for (var row = thread; row < N; row += 64u) {
         sum += row_losses[row];
@@ -204,5 +206,54 @@ fn cross_entropy_grad(
     for (var k = thread; k < K; k += 64u) {
         let probability = exp(x[row * K + k] - sums.largest - sums.log_sum);
         logit_gradient[row * K + k] = factor * (probability * weight - target_of(row, k));
+    }
+}
+
+// What the label misses of the likelier answer is exact where the label is 0 or 1.
+fn missed(logit: f32, label: f32) -> f32 {
+    return select(1.0 - label, label, logit < 0.0);
+}
+
+@compute @workgroup_size(64)
+fn binary_cross_entropy_rows(
+    @builtin(workgroup_id) group: vec3u,
+    @builtin(num_workgroups) groups: vec3u,
+    @builtin(local_invocation_index) thread: u32,
+) {
+    let row = group.x + group.y * groups.x;
+    if row >= N {
+        return;
+    }
+    var loss = 0.0;
+    for (var k = thread; k < K; k += 64u) {
+        let logit = x[row * K + k];
+        let size = abs(logit);
+        loss += class_weights[k] * (size * missed(logit, labels[row * K + k]) + log1p(exp(-size)));
+    }
+    loss = total(thread, loss);
+    if thread == 0u {
+        losses[row] = loss / f32(K);
+    }
+}
+
+@compute @workgroup_size(64)
+fn binary_cross_entropy_grad(
+    @builtin(workgroup_id) group: vec3u,
+    @builtin(num_workgroups) groups: vec3u,
+    @builtin(local_invocation_index) thread: u32,
+) {
+    let row = group.x + group.y * groups.x;
+    if row >= N {
+        return;
+    }
+    let factor = loss_gradient[0] / (f32(N) * f32(K));
+    for (var k = thread; k < K; k += 64u) {
+        let logit = x[row * K + k];
+        let label = labels[row * K + k];
+        // The probability of the less likely answer keeps what 1 − label would lose.
+        let e = exp(-abs(logit));
+        let unlikely = e / (1.0 + e);
+        let slope = select((1.0 - label) - unlikely, unlikely - label, logit < 0.0);
+        logit_gradient[row * K + k] = factor * class_weights[k] * slope;
     }
 }

@@ -33,7 +33,7 @@ pub mod ops {
     pub use crate::ops::elementwise::Unary::{Sigmoid, Square};
     pub use crate::ops::elementwise::{Axes, Binary, Expand, Reduce, Unary};
     pub use crate::ops::log::{Compress, Decibel, Ln};
-    pub use crate::ops::loss::{CrossEntropy, Softmax};
+    pub use crate::ops::loss::{BinaryCrossEntropy, CrossEntropy, Softmax};
     pub use crate::ops::mask::Mask;
     pub use crate::ops::mel::{Mel, MelScale, MelSpec};
     pub use crate::ops::optimizer::{Adam, GlobalNorm, Sgd, UpdateSettings};

@@ -35,7 +35,7 @@ use genre_recognizer::ops::elementwise::Binary::{Add, Mul, Sub};
 use genre_recognizer::ops::elementwise::Unary::{Sigmoid, Square};
 use genre_recognizer::ops::elementwise::{Axes, Expand, Reduce};
 use genre_recognizer::ops::log::{Compress, CompressGrad};
-use genre_recognizer::ops::loss::{CrossEntropy, Softmax};
+use genre_recognizer::ops::loss::{BinaryCrossEntropy, BinaryCrossEntropyGrad, CrossEntropy, Softmax};
 use genre_recognizer::ops::mask::Mask;
 use genre_recognizer::ops::optimizer::{Adam, GlobalNorm, Sgd, UpdateSettings};
 use genre_recognizer::ops::pool::*;
@@ -311,6 +311,34 @@ fn softmax_of_large_logits_is_finite() {
     let label = tensor([1, 3], [0.0, 0.0, 1.0]);
     let loss = run(CrossEntropy { smoothing: 0.0 }, &[&x, &label, &tensor([3], [1.0; 3])]);
     assert_close(&loss.1, &[2e4 + (1.0 + e).ln()]);
+}
+
+/// `−Σ w·(y·ln s + (1 − y)·ln(1 − s))/(N·L)`, s the sigmoid of the logit, as numpy has it; and logits whose
+/// exponentials overflow.
+#[test]
+fn binary_cross_entropy_of_known_numbers() {
+    let x = tensor([2, 3], [1.0, -2.0, 0.5, 3.0, 0.0, -1.0]);
+    let labels = tensor([2, 3], [0.7, 0.1, 0.0, 0.0, 1.0, 0.25]);
+    let weights = tensor([3], [1.0, 2.0, 0.5]);
+    assert_close(&run(BinaryCrossEntropy, &[&x, &labels, &weights]).1, &[1.0784447930244947]);
+    let dx = run(BinaryCrossEntropyGrad, &[&x, &labels, &weights, &tensor([1], [2.0])]);
+    let wanted = [
+        0.01035285954333498,
+        0.012801948014745027,
+        0.10374322186697577,
+        0.31752470894081114,
+        -1.0 / 3.0,
+        0.0031569035616658505,
+    ];
+    assert_close(&dx.1, &wanted);
+
+    let x = tensor([1, 4], [1e4, 1e4, -1e4, -1e4]);
+    let labels = tensor([1, 4], [1.0, 0.0, 1.0, 0.0]);
+    let inputs = [&x, &labels, &tensor([4], [1.0; 4])];
+    assert_close(&run(BinaryCrossEntropy, &inputs).1, &[5e3]);
+    let [x, labels, weights] = inputs;
+    let dx = run(BinaryCrossEntropyGrad, &[x, labels, weights, &tensor([1], [4.0])]);
+    assert_close(&dx.1, &[0.0, 1.0, -1.0, 0.0]);
 }
 
 /// Two steps of an optimizer on three parameters; the first gradient is clipped, the second is not.

@@ -8,7 +8,7 @@ use super::parameters::ParameterLayout;
 use super::{ModelError, Weights};
 use crate::graph::{GraphError, GraphOp, NodeId, Shape};
 use crate::ops::elementwise::Unary;
-use crate::ops::loss::{CrossEntropy, Softmax};
+use crate::ops::loss::{BinaryCrossEntropy, CrossEntropy, Softmax};
 use crate::ops::optimizer::GlobalNorm;
 use crate::ops::view::Pack;
 use crate::ops::{Graph, Op};
@@ -129,7 +129,7 @@ impl Network {
         let class_weights = graph.add_named("class_weights", input([self.genres]), &[])?;
         let entropy = match self.config.labels {
             Labels::Genres => CrossEntropy { smoothing: training.smoothing }.into(),
-            Labels::Tags => todo!(),
+            Labels::Tags => BinaryCrossEntropy.into(),
         };
         let loss = graph.add_named("loss", entropy, &[parts.logits, labels, class_weights])?;
         let seed = graph.add_named("loss_gradient", input([1]), &[])?;

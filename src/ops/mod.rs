@@ -170,6 +170,8 @@ operations! {
     SoftmaxGrad(loss::SoftmaxGrad),
     CrossEntropy(loss::CrossEntropy),
     CrossEntropyGrad(loss::CrossEntropyGrad),
+    BinaryCrossEntropy(loss::BinaryCrossEntropy),
+    BinaryCrossEntropyGrad(loss::BinaryCrossEntropyGrad),
     GlobalNorm(optimizer::GlobalNorm),
     Sgd(optimizer::Sgd),
     Adam(optimizer::Adam),

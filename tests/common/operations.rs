@@ -15,7 +15,9 @@ use genre_recognizer::ops::dropout::Dropout;
 use genre_recognizer::ops::elementwise::{Axes, Binary, Expand, Reduce, Unary};
 use genre_recognizer::ops::log::{Compress, CompressGrad, Decibel, DecibelGrad, Ln, LnGrad};
 use genre_recognizer::ops::log_mel::LogMel;
-use genre_recognizer::ops::loss::{CrossEntropy, CrossEntropyGrad, Softmax, SoftmaxGrad};
+use genre_recognizer::ops::loss::{
+    BinaryCrossEntropy, BinaryCrossEntropyGrad, CrossEntropy, CrossEntropyGrad, Softmax, SoftmaxGrad,
+};
 use genre_recognizer::ops::mask::Mask;
 use genre_recognizer::ops::mel::{Mel, MelScale, MelSpec};
 use genre_recognizer::ops::optimizer::{Adam, GlobalNorm, Sgd, UpdateSettings};
@@ -122,6 +124,8 @@ pub fn examples() -> Vec<Example> {
     example(SoftmaxGrad.into(), &[row, row]);
     example(loss.into(), &[row, row, &[5]]);
     example(CrossEntropyGrad(loss).into(), &[row, row, &[5], &[1]]);
+    example(BinaryCrossEntropy.into(), &[row, row, &[5]]);
+    example(BinaryCrossEntropyGrad.into(), &[row, row, &[5], &[1]]);
     let common = UpdateSettings { max_norm: 1.0, base_rate: 0.25, fresh: [2, 3, 4], ..UpdateSettings::new(0.1, 3) };
     let adam = Adam { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, decoupled: false, common };
     example(GlobalNorm.into(), &[&[5]]);

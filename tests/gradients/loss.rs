@@ -1,4 +1,4 @@
-use genre_recognizer::ops::loss::{CrossEntropy, Softmax};
+use genre_recognizer::ops::loss::{BinaryCrossEntropy, CrossEntropy, Softmax};
 use genre_recognizer::rng::Rng;
 
 use super::harness::{Case, Tensor, signed, uniform};
@@ -30,6 +30,15 @@ fn cross_entropy() {
             let inputs = vec![signed(&mut rng, [n, k]), distributions(&mut rng, n, k), weights];
             Case::of(CrossEntropy { smoothing }, inputs, &[0]).check();
         }
+    }
+}
+
+#[test]
+fn binary_cross_entropy() {
+    let mut rng = Rng::new(63);
+    for (n, l) in [(3, 5), (1, 2), (2, 13)] {
+        let (labels, weights) = (uniform(&mut rng, [n, l], 0.0, 1.0), uniform(&mut rng, [l], 0.2, 2.0));
+        Case::of(BinaryCrossEntropy, vec![signed(&mut rng, [n, l]), labels, weights], &[0]).check();
     }
 }
 

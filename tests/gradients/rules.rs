@@ -13,7 +13,7 @@ use genre_recognizer::ops::dropout::Dropout;
 use genre_recognizer::ops::elementwise::Binary::Add;
 use genre_recognizer::ops::log::{Ln, LnGrad};
 use genre_recognizer::ops::log_mel::LogMel;
-use genre_recognizer::ops::loss::CrossEntropy;
+use genre_recognizer::ops::loss::{BinaryCrossEntropy, CrossEntropy};
 use genre_recognizer::ops::mask::Mask;
 use genre_recognizer::ops::mel::{Mel, MelScale, MelSpec};
 use genre_recognizer::ops::optimizer::GlobalNorm;
@@ -64,6 +64,8 @@ fn refuses_by_name_where_there_is_no_rule() {
         ("batch_norm", 3, refusal(inference, &[map, map, map, map], 3)),
         ("cross_entropy", 1, refusal(CrossEntropy { smoothing: 0.0 }, &[map, map, &[3]], 1)),
         ("cross_entropy", 2, refusal(CrossEntropy { smoothing: 0.0 }, &[map, map, &[3]], 2)),
+        ("binary_cross_entropy", 1, refusal(BinaryCrossEntropy, &[map, map, &[3]], 1)),
+        ("binary_cross_entropy", 2, refusal(BinaryCrossEntropy, &[map, map, &[3]], 2)),
         ("dropout", 1, refusal(Dropout { rate: 0.5, layer: 0, first: 0 }, &[map, &[2]], 1)),
         ("mask", 1, refusal(Mask, &[&[2, 3, 4, 5], &[2, 4], &[2, 5]], 1)),
         ("mask", 2, refusal(Mask, &[&[2, 3, 4, 5], &[2, 4], &[2, 5]], 2)),

@@ -1,5 +1,7 @@
 use genre_recognizer::graph::Shape;
-use genre_recognizer::ops::loss::{CrossEntropy, CrossEntropyGrad, Softmax, SoftmaxGrad};
+use genre_recognizer::ops::loss::{
+    BinaryCrossEntropy, BinaryCrossEntropyGrad, CrossEntropy, CrossEntropyGrad, Softmax, SoftmaxGrad,
+};
 use genre_recognizer::rng::Rng;
 
 use super::harness::{Case, normal, uniform};
@@ -50,6 +52,37 @@ fn cross_entropy() {
         inputs.push(normal(&mut rng, [1], 1.0));
         Case { op: CrossEntropyGrad(op).into(), inputs, reduction, backward: true }.check();
     }
+}
+
+#[test]
+fn binary_cross_entropy() {
+    let mut rng = Rng::new(8);
+    for shape in SHAPES {
+        // Logits around 0, and sure ones of either sign; labels soft and hard.
+        for (scale, hard) in [(1.0, false), (40.0, true), (0.01, true)] {
+            let mut labels = uniform(&mut rng, shape, 0.0, 1.0);
+            labels.1.iter_mut().filter(|_| hard).for_each(|label| *label = label.round());
+            let weights = uniform(&mut rng, [shape[1]], 0.3, 2.0);
+            let mut inputs = vec![normal(&mut rng, shape, scale), labels, weights];
+            let reduction = shape[0] * shape[1];
+            let (op, inputs_of_loss) = (BinaryCrossEntropy.into(), inputs.clone());
+            Case { op, inputs: inputs_of_loss, reduction, backward: false }.check();
+            inputs.push(normal(&mut rng, [1], 1.0));
+            Case { op: BinaryCrossEntropyGrad.into(), inputs, reduction: 1, backward: true }.check();
+        }
+    }
+}
+
+/// Sure and right about every label: neither the loss nor its gradient is lost to rounding.
+#[test]
+fn confident_about_every_label() {
+    let shape = Shape::from([2, 3]);
+    let logits = vec![12.0, -11.0, 15.0, -19.0, -18.0, 13.0];
+    let labels = vec![1.0, 0.0, 1.0, 0.0, 0.0, 1.0];
+    let mut inputs = vec![(shape.clone(), logits), (shape, labels), (Shape::from([3]), vec![1.0; 3])];
+    Case { op: BinaryCrossEntropy.into(), inputs: inputs.clone(), reduction: 6, backward: false }.check();
+    inputs.push((Shape::from([1]), vec![1.0]));
+    Case { op: BinaryCrossEntropyGrad.into(), inputs, reduction: 1, backward: true }.check();
 }
 
 /// A network that is sure and right has a small loss, of which nothing may be lost to rounding.

@@ -1,4 +1,4 @@
-use super::{CrossEntropy, LogitDims};
+use super::LogitDims;
 use crate::ops::kernel::{Binding, GpuKernel, Launch, Shader, grid, shader};
 
 const SHADER: Shader = shader!("loss");
@@ -20,10 +20,10 @@ pub fn by_row(entry: &'static str, inputs: usize, rows: LogitDims, smoothing: f3
 }
 
 /// A loss a row, then their mean.
-pub fn cross_entropy(op: CrossEntropy, rows: LogitDims) -> GpuKernel {
+pub fn mean_of_rows(entry: &'static str, rows: LogitDims, smoothing: f32) -> GpuKernel {
     let losses = Binding::Workspace(0..rows.n);
     let inputs = vec![Binding::Input(0), Binding::Input(1), Binding::Input(2), losses.clone()];
-    let each = launch("cross_entropy_rows", rows, op.smoothing, inputs, rows.n);
-    let mean = launch("cross_entropy_mean", rows, op.smoothing, vec![losses, Binding::Output], 1);
+    let each = launch(entry, rows, smoothing, inputs, rows.n);
+    let mean = launch("mean_of_rows", rows, smoothing, vec![losses, Binding::Output], 1);
     GpuKernel { workspace: rows.n, launches: vec![each, mean], ..GpuKernel::default() }
 }

@@ -1,8 +1,11 @@
-//! Softmax, and softmax cross-entropy on soft labels.
+//! Softmax, softmax cross-entropy on soft labels, and binary cross-entropy.
 
+mod binary;
 mod cpu;
 mod gpu;
 mod reference;
+
+pub use binary::{BinaryCrossEntropy, BinaryCrossEntropyGrad};
 
 use super::kernel::{CpuKernel, GpuKernel, Real};
 use super::prepared::Prepared;
@@ -153,7 +156,7 @@ impl Operation for CrossEntropy {
     }
 
     fn gpu(&self, rows: &LogitDims, _: Option<usize>) -> GpuKernel {
-        gpu::cross_entropy(*self, *rows)
+        gpu::mean_of_rows("cross_entropy_rows", *rows, self.smoothing)
     }
 }
 
