@@ -70,7 +70,7 @@ class Block(nn.Module):
 
     def forward(self, x):
         y = self.second(F.leaky_relu(self.first(x), SLOPE)) + self.projection(x)
-        return F.max_pool2d(F.leaky_relu(y, SLOPE), 2)
+        return F.max_pool2d(F.leaky_relu(y, SLOPE), 2, ceil_mode=True)
 
 
 class Network(nn.Module):

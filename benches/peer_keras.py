@@ -52,7 +52,7 @@ def models(genres):
     x = leaky(conv_norm(x, CHANNELS[0], 5, 2))
     for outputs in CHANNELS:
         y = conv_norm(leaky(conv_norm(x, outputs, 3)), outputs, 3)
-        x = layers.MaxPooling2D(2)(leaky(layers.Add()([y, conv_norm(x, outputs, 1)])))
+        x = layers.MaxPooling2D(2, padding="same")(leaky(layers.Add()([y, conv_norm(x, outputs, 1)])))
     x = layers.Dense(UNITS, use_bias=False)(layers.GlobalAveragePooling2D()(x))
     x = layers.Dense(genres, "softmax")(leaky(layers.BatchNormalization()(x)))
     return keras.Model(audio, x), keras.Model(audio, power), keras.Model(audio, log_mel)

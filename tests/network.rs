@@ -213,8 +213,13 @@ fn named(graph: &Graph, name: &str) -> NodeId {
 
 /// Networks of all features and both kinds of convolution, mono and stereo.
 fn networks() -> Vec<Network> {
-    let settings =
-        [(Features::LogMel, 1), (Features::MelDecibel, 2), (Features::Power, 1), (Features::Decibel, 2)];
+    let settings = [
+        (Features::LogMel, 1),
+        (Features::CompressedMel, 1),
+        (Features::MelDecibel, 2),
+        (Features::Power, 1),
+        (Features::Decibel, 2),
+    ];
     let networks = settings.into_iter().map(|(features, channels)| {
         let config = ModelConfig { features, channels, filters: vec![3, 5], ..network().config };
         Network::new(config, GENRES).unwrap()

@@ -14,8 +14,10 @@ use genre_recognizer::dataset::{Augmentation, Batch, BatchPlan, Batches, Dataset
 use genre_recognizer::device::cpu::Cpu;
 use genre_recognizer::device::{Device, DeviceError, LoadOptions, Precision};
 use genre_recognizer::model::{
-    Convolution, CrossValidation, Features, FileError, Model, ModelConfig, Network, OptimizerKind,
+    Architecture, Branch, Convolution, CrossValidation, Features, FileError, Labels, Model, ModelConfig, Musicnn,
+    Network, OptimizerKind,
 };
+use genre_recognizer::ops::mel::MelScale;
 use genre_recognizer::plan::plan;
 use genre_recognizer::recognize::argmax;
 use genre_recognizer::rng::Rng;
@@ -52,6 +54,21 @@ pub fn tiny() -> RunConfig {
         },
         ..RunConfig::default()
     }
+}
+
+/// Makes a network one of musicnn's architecture, with its features.
+pub fn musicnn(model: &mut ModelConfig) {
+    let branches = |lengths: &[usize]| lengths.iter().map(|&length| Branch { filters: 3, length }).collect();
+    model.architecture = Architecture::Musicnn(Musicnn {
+        timbral: branches(&[6, 11]),
+        timbral_width: 7,
+        temporal: branches(&[8, 5, 4]),
+        middle: vec![4; 3],
+        middle_width: 3,
+    });
+    (model.features, model.mel_scale, model.low) = (Features::CompressedMel, MelScale::Slaney, 0.0);
+    (model.centred, model.epsilon, model.slope) = (false, 1e-3, 0.0);
+    model.frame_step = Some(0.2);
 }
 
 /// Songs of each genre.
@@ -516,6 +533,9 @@ fn every_kind_of_network_trains() {
         ("one convolution 5×5", model(&|m| (m.convolutions, m.kernel) = (1, 5))),
         ("one filter", model(&|m| m.filters = vec![1])),
         ("ReLU", model(&|m| m.slope = 0.0)),
+        ("pooling without the rest", model(&|m| m.pool_rest = false)),
+        ("musicnn", model(&musicnn)),
+        ("tags", model(&|m| m.labels = Labels::Tags)),
     ];
     for (kind, model) in kinds {
         let config = RunConfig { model, ..base.clone() };

@@ -68,7 +68,14 @@ mod tests {
 
     #[test]
     fn it_hears_what_the_network_hears() {
-        for features in [Features::LogMel, Features::MelDecibel, Features::Power, Features::Decibel] {
+        let all = [
+            Features::LogMel,
+            Features::CompressedMel,
+            Features::MelDecibel,
+            Features::Power,
+            Features::Decibel,
+        ];
+        for features in all {
             let config = ModelConfig {
                 sample_rate: 4_000,
                 frame_seconds: 0.25,

@@ -110,7 +110,7 @@ def step(dtype):
         y = leaky(conv_norm(x, f'block{i}.conv1', channels, 3))
         y = conv_norm(y, f'block{i}.conv2', channels, 3)
         x = leaky(y + conv_norm(x, f'block{i}.projection', channels, 1))
-        x = F.max_pool2d(x, 2)
+        x = F.max_pool2d(x, 2, ceil_mode=True)
     x = x.mean((2, 3))
     # Of two samples a batch norm leaves little but the sign of their difference, and nearly no gradient; weights that
     # make its variance no larger than EPSILON keep the layers before it in play.
