@@ -97,7 +97,7 @@ impl Block {
             first: ConvNorm::new(inputs, outputs, 3, 1, device),
             second: ConvNorm::new(outputs, outputs, 3, 1, device),
             projection: ConvNorm::new(inputs, outputs, 1, 1, device),
-            pool: MaxPool2dConfig::new([2, 2]).init(),
+            pool: MaxPool2dConfig::new([2, 2]).with_ceil_mode(true).init(),
         }
     }
 
