@@ -5,7 +5,7 @@ use crate::dataset::{Library, Split};
 use crate::device::Device;
 use crate::files;
 use crate::model::{CrossValidation, ModelConfig, Network};
-use crate::recognize::{BATCH, Spectrograph};
+use crate::recognize::{Spectrograph, at_once};
 use crate::report::{
     self, Effort, Fact, Frequencies, Mistake, Moment, Report, SongFigure, Spectrogram, Strip, Timeline,
     Validation,
@@ -101,7 +101,7 @@ impl Trained<'_> {
         let short = |judged: &&Judged| self.library.songs[judged.song].seconds() <= LONGEST;
         let judged: Vec<&Judged> = evaluation.songs_judged.iter().filter(short).collect();
         let network = Network::new(self.config.model.clone(), self.library.dataset.genres.len())?;
-        let mut spectrograph = Spectrograph::new(&network, self.device, BATCH)?;
+        let mut spectrograph = Spectrograph::new(&network, self.device, at_once(&network.config))?;
         let draw = |(why, judged): (&str, &Judged)| {
             let song = &self.library.songs[judged.song];
             let (model, seconds) = (&network.config, song.seconds());

@@ -1,5 +1,5 @@
 use super::program::FrameProgram;
-use super::{BATCH, RecognizeError};
+use super::{RecognizeError, at_once};
 use crate::audio::Song;
 use crate::device::Device;
 use crate::model::{Model, Network, Weights};
@@ -48,7 +48,7 @@ impl FrameClassifier {
     /// # Errors
     /// As [`FrameClassifier::new`], and [`crate::model::ModelError::Weights`] where the weights are another network's.
     pub fn of_model(model: &Model, device: &dyn Device) -> Result<Self, RecognizeError> {
-        let mut classifier = Self::new(&model.network()?, device, BATCH)?;
+        let mut classifier = Self::new(&model.network()?, device, at_once(&model.card.config))?;
         classifier.0.set_weights(&model.weights)?;
         Ok(classifier)
     }

@@ -1,5 +1,5 @@
 use super::program::FrameProgram;
-use super::{BATCH, RecognizeError};
+use super::{RecognizeError, at_once};
 use crate::audio::Song;
 use crate::device::Device;
 use crate::model::Model;
@@ -23,7 +23,8 @@ impl Embedder {
     /// [`RecognizeError`] where the network cannot be built, the device cannot hold it, or the weights are another
     /// network's.
     pub fn of_model(model: &Model, device: &dyn Device) -> Result<Self, RecognizeError> {
-        let mut program = FrameProgram::new(&model.network()?, device, BATCH, |inference| inference.embedding)?;
+        let frames = at_once(&model.card.config);
+        let mut program = FrameProgram::new(&model.network()?, device, frames, |inference| inference.embedding)?;
         program.set_weights(&model.weights)?;
         Ok(Self(program))
     }

@@ -33,10 +33,6 @@ pub struct Explainer {
 }
 
 impl Explainer {
-    /// Frames per run of the device where nobody asks for another number: half of [`super::BATCH`], as a frame's gradient
-    /// takes memory too.
-    pub const BATCH: usize = super::BATCH / 2;
-
     /// Loads the network with its weights.
     ///
     /// # Errors

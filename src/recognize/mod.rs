@@ -12,6 +12,7 @@ mod silence;
 mod spectrogram;
 mod verdict;
 
+use crate::model::ModelConfig;
 pub use crate::score::argmax;
 pub use classifier::{Classify, Frame, FrameClassifier};
 pub use embedder::{Embedded, Embedder};
@@ -23,5 +24,9 @@ pub use silence::SILENT;
 pub use spectrogram::Spectrograph;
 pub use verdict::{Guess, TimedGuess, Verdict};
 
-/// Frames per run of the device where nobody asks for another number.
-pub const BATCH: usize = 32;
+/// Frames per run of the device where nobody asks for another number: about half a minute of audio, and at most 32.
+pub fn at_once(config: &ModelConfig) -> usize {
+    const MOST: usize = 32;
+    const SECONDS: f64 = 32.0;
+    ((SECONDS / config.frame_seconds) as usize).clamp(1, MOST)
+}

@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use super::classifier::{Classify, FrameClassifier};
 use super::explain::Explainer;
-use super::{RecognizeError, Verdict};
+use super::{RecognizeError, Verdict, at_once};
 use crate::audio::{self, AudioError, Song};
 use crate::device::{self, Device, DeviceChoice};
 use crate::model::Model;
@@ -112,6 +112,8 @@ impl Recognizer {
     /// [`RecognizeError::Device`] where the device cannot hold it besides.
     pub fn explainer(&self) -> Result<Explainer, RecognizeError> {
         let device = self.device.as_ref();
-        Explainer::new(&self.model.network()?, &self.model.weights, device, Explainer::BATCH)
+        // Half as many frames as are recognised at once: a frame's gradient takes memory too.
+        let frames = at_once(&self.model.card.config).div_ceil(2);
+        Explainer::new(&self.model.network()?, &self.model.weights, device, frames)
     }
 }

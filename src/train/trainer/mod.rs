@@ -24,7 +24,7 @@ use crate::dataset::{Batch, BatchPlan, Batches, DatasetError};
 use crate::device::{Device, Executable, LoadOptions, Precision};
 use crate::model::{Model, ModelError, Network, OptimizerConfig, TrainingGraph};
 use crate::plan::{Program, plan};
-use crate::recognize::{BATCH, Classify, FrameClassifier, argmax};
+use crate::recognize::{Classify, FrameClassifier, argmax, at_once};
 use crate::score::{Decision, Epoch, Evaluation};
 
 /// Threads that prepare batches: half of the machine's, but two to eight. Beside a step on the CPU device one
@@ -93,7 +93,8 @@ impl Trainer {
         let loaded = device.load(program.clone(), load)?;
         // As the model will be used.
         let plain = device.at(Precision::F32)?;
-        let classifier: Box<dyn Classify> = Box::new(FrameClassifier::new(&network, plain.as_ref(), BATCH)?);
+        let frames = at_once(&network.config);
+        let classifier: Box<dyn Classify> = Box::new(FrameClassifier::new(&network, plain.as_ref(), frames)?);
         let batches = BatchPlan {
             batch_size: options.batch,
             framing: network.config.framing(),
