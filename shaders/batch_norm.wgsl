@@ -33,7 +33,7 @@ override WIDTH: u32 = 64u;
 override SLOPE: f32 = 1.0;
 override THROUGH: f32 = 0.0;
 override SHARE: f32 = 0.5;
-override EPSILON: f32 = 1e-5;
+override EPSILON: f32 = 0.0;
 override MOMENTUM: f32 = 0.0;
 override UNBIASED: f32 = 1.0;
 

@@ -150,11 +150,16 @@ fn batch_norm_of_known_statistics() {
     assert_close(&stats.1, &[3.0, 1e6 - 30.0, 3.5, 350.0]);
 
     let affine = tensor([2, 2], [2.0, 0.5, 1.0, -1.0]);
-    let (_, y) = run(BatchNorm { training: true, slope: None }, &[&x, &stats, &affine]);
+    let (_, y) =
+        run(BatchNorm { training: true, slope: None, epsilon: BatchNorm::EPSILON }, &[&x, &stats, &affine]);
     let (near, wide) = ((3.5f64 + 1e-5).sqrt(), (350.0f64 + 1e-5).sqrt());
     let first = values.map(|v| 2.0 * (v - 3.0) / near + 1.0);
     let second = values.map(|v| -0.5 * (10.0 * v - 30.0) / wide - 1.0);
     assert_close(&y, &[first[0], first[1], second[0], second[1], first[2], first[3], second[2], second[3]]);
+
+    // With an epsilon of 0.5 the first channel's deviation is 2.
+    let (_, y) = run(BatchNorm { training: true, slope: None, epsilon: 0.5 }, &[&x, &stats, &affine]);
+    assert_close(&[y[0], y[1], y[4], y[5]], &values.map(|v| v - 2.0));
 }
 
 /// Of parts of a batch, those of the whole; far from zero, too.
@@ -197,19 +202,25 @@ fn fused_batch_norm_is_its_parts() {
         let affine = random(&mut rng, [2, 3]);
         let stats = run(BatchStats, &[&x]);
         let leaky = LeakyRelu { slope: 0.3 };
-        let norm = run(BatchNorm { training: true, slope: None }, &[&x, &stats, &affine]);
+        let norm = run(
+            BatchNorm { training: true, slope: None, epsilon: BatchNorm::EPSILON },
+            &[&x, &stats, &affine],
+        );
         let sum = run(Add, &[&norm, &residual]);
         let y = run(leaky, &[&sum]);
-        let fused = BatchNorm { training: true, slope: Some(0.3) };
+        let fused = BatchNorm { training: true, slope: Some(0.3), epsilon: BatchNorm::EPSILON };
         assert_close(&run(fused, &[&x, &stats, &affine]).1, &run(leaky, &[&norm]).1);
         assert_close(&run(fused, &[&x, &stats, &affine, &residual]).1, &y.1);
 
         let dz = run(LeakyReluGrad(leaky), &[&y, &dy]);
-        let sums = run(BatchNormSums { slope: None }, &[&x, &stats, &dz]);
-        assert_close(&run(BatchNormSums { slope: Some(0.3) }, &[&x, &stats, &dy, &y]).1, &sums.1);
+        let sums = run(BatchNormSums { slope: None, epsilon: BatchNorm::EPSILON }, &[&x, &stats, &dz]);
+        assert_close(
+            &run(BatchNormSums { slope: Some(0.3), epsilon: BatchNorm::EPSILON }, &[&x, &stats, &dy, &y]).1,
+            &sums.1,
+        );
         for count in [None, Some(18)] {
-            let plain = BatchNormInputGrad { count, slope: None };
-            let fused = BatchNormInputGrad { count, slope: Some(0.3) };
+            let plain = BatchNormInputGrad { count, slope: None, epsilon: BatchNorm::EPSILON };
+            let fused = BatchNormInputGrad { count, slope: Some(0.3), epsilon: BatchNorm::EPSILON };
             let wanted = run(plain, &[&x, &stats, &affine, &sums, &dz]);
             assert_close(&run(fused, &[&x, &stats, &affine, &sums, &dy, &y]).1, &wanted.1);
         }

@@ -159,7 +159,7 @@ impl Builder {
         } else {
             running
         };
-        let op = BatchNorm { training, slope: None };
+        let op = BatchNorm { training, slope: None, epsilon: BatchNorm::EPSILON };
         Ok(self.graph.add_named("norm", op.into(), &[x, stats, affine])?)
     }
 

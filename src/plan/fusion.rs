@@ -158,9 +158,11 @@ fn masked_gradient(
     let masked = |reader: NodeId| -> Option<(Op, Vec<NodeId>)> {
         let mut inputs = graph.node(reader).inputs.clone();
         let op: Op = match graph.node(reader).op {
-            Op::BatchNormSums(BatchNormSums { slope: None }) => BatchNormSums { slope }.into(),
-            Op::BatchNormInputGrad(BatchNormInputGrad { slope: None, count }) => {
-                BatchNormInputGrad { slope, count }.into()
+            Op::BatchNormSums(sums @ BatchNormSums { slope: None, .. }) => {
+                BatchNormSums { slope, ..sums }.into()
+            }
+            Op::BatchNormInputGrad(grad @ BatchNormInputGrad { slope: None, .. }) => {
+                BatchNormInputGrad { slope, ..grad }.into()
             }
             _ => return None,
         };

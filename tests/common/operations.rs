@@ -88,9 +88,12 @@ pub fn examples() -> Vec<Example> {
     let slope = Some(0.3);
     example(BatchStats.into(), &[image]);
     // In training the gradient is that through the statistics, which are then no inputs of their own.
-    example(BatchNorm { training: false, slope: None }.into(), &[image, pair, pair]);
-    example(BatchNormSums { slope }.into(), &[image, pair, image, image]);
-    let sums = BatchNormInputGrad { count: Some(40), slope };
+    example(
+        BatchNorm { training: false, slope: None, epsilon: BatchNorm::EPSILON }.into(),
+        &[image, pair, pair],
+    );
+    example(BatchNormSums { slope, epsilon: BatchNorm::EPSILON }.into(), &[image, pair, image, image]);
+    let sums = BatchNormInputGrad { count: Some(40), slope, epsilon: BatchNorm::EPSILON };
     example(sums.into(), &[image, pair, pair, pair, image, image]);
     example(MergeStats { counts: [3, 4] }.into(), &[pair, pair]);
     example(RunningStats { momentum: 0.1, count: 40 }.into(), &[pair, pair]);

@@ -7,14 +7,14 @@ use super::harness::{Case, Tensor, signed, uniform};
 const SHAPES: [&[usize]; 6] = [&[2, 3, 5, 7], &[3, 1, 2, 5], &[5, 7], &[3, 2], &[1, 2, 3, 1], &[3, 2, 7]];
 
 /// Statistics, scale and shift of x, all in the graph.
-fn training_case(x: Tensor, affine: Tensor) -> Case {
+fn training_case(x: Tensor, affine: Tensor, epsilon: f64) -> Case {
     Case {
         name: "batch_norm (training)",
         inputs: vec![x, affine],
         wrt: vec![0, 1],
-        build: Box::new(|graph, inputs| {
+        build: Box::new(move |graph, inputs| {
             let stats = graph.add(BatchStats.into(), &inputs[..1]).unwrap();
-            let norm = BatchNorm { training: true, slope: None };
+            let norm = BatchNorm { training: true, slope: None, epsilon };
             graph.add(norm.into(), &[inputs[0], stats, inputs[1]]).unwrap()
         }),
     }
@@ -25,7 +25,7 @@ fn training() {
     let mut rng = Rng::new(20);
     for shape in SHAPES {
         let (x, affine) = (signed(&mut rng, shape), signed(&mut rng, [2, shape[1]]));
-        training_case(x, affine).check();
+        training_case(x, affine, 0.1).check();
     }
 }
 
@@ -37,7 +37,7 @@ fn training_with_small_variance() {
         let (shape, mut x) = signed(&mut rng, shape);
         x.iter_mut().for_each(|x| *x *= 0.003);
         let affine = signed(&mut rng, [2, shape[1]]);
-        training_case((shape, x), affine).check();
+        training_case((shape, x), affine, BatchNorm::EPSILON).check();
     }
 }
 
@@ -45,7 +45,7 @@ fn training_with_small_variance() {
 fn inference() {
     let mut rng = Rng::new(21);
     for shape in SHAPES {
-        let norm = BatchNorm { training: false, slope: None };
+        let norm = BatchNorm { training: false, slope: None, epsilon: 0.1 };
         // Means may have any sign, but variances are positive; so all are here.
         let stats = uniform(&mut rng, [2, shape[1]], 0.2, 2.0);
         let inputs = vec![signed(&mut rng, shape), stats, signed(&mut rng, [2, shape[1]])];

@@ -42,8 +42,8 @@ fn refusal(op: impl Into<Op>, shapes: &[&[usize]], wrt: usize) -> GraphError {
 #[test]
 fn refuses_by_name_where_there_is_no_rule() {
     let map = &[2, 3][..];
-    let fused = BatchNorm { training: true, slope: Some(0.3) };
-    let inference = BatchNorm { training: false, slope: None };
+    let fused = BatchNorm { training: true, slope: Some(0.3), epsilon: BatchNorm::EPSILON };
+    let inference = BatchNorm { training: false, slope: None, epsilon: BatchNorm::EPSILON };
     let ln = Ln { floor: 1e-5 };
     let stft = PowerStft { n_fft: 64, hop: 16, centred: true };
     let mel = Mel::new(MelSpec {
@@ -177,7 +177,7 @@ fn batch_norm_appends_sums_once_or_not_at_all() {
         } else {
             input(&mut graph, "running", [2, 2])
         };
-        let norm = BatchNorm { training, slope: None };
+        let norm = BatchNorm { training, slope: None, epsilon: BatchNorm::EPSILON };
         let y = graph.add(norm.into(), &[x, stats, affine]).unwrap();
         let upstream = input(&mut graph, "upstream", [3, 2]);
         let before = graph.len();

@@ -75,24 +75,24 @@ fn check(
 /// All five operations on one shape.
 fn check_all(rng: &mut Rng, x: &Shape, mean: f32, slope: f32, devices: &[Arc<dyn Device>]) {
     check(BatchStats, vec![input(rng, x, mean)], false, devices);
-    for slope in [None, Some(slope)] {
+    for (slope, epsilon) in [(None, BatchNorm::EPSILON), (Some(slope), 0.1)] {
         for residual in [false, true] {
             let mut inputs = vec![input(rng, x, mean), statistics(rng, x, mean), pair(rng, x)];
             if residual {
                 inputs.push(normal(rng, x.clone(), 1.0));
             }
-            check(BatchNorm { training: residual, slope }, inputs, false, devices);
+            check(BatchNorm { training: residual, slope, epsilon }, inputs, false, devices);
         }
         let y = slope.map(|_| normal(rng, x.clone(), 1.0));
         let dy = normal(rng, x.clone(), 1.0);
         let inputs = vec![input(rng, x, mean), statistics(rng, x, mean), dy.clone()];
-        check(BatchNormSums { slope }, inputs.into_iter().chain(y.clone()).collect(), true, devices);
+        check(BatchNormSums { slope, epsilon }, inputs.into_iter().chain(y.clone()).collect(), true, devices);
         // In training, of a slice of a batch of thrice as many.
         for count in [None, Some(3 * count(x))] {
             let rows =
                 [input(rng, x, mean), statistics(rng, x, mean), pair(rng, x), pair(rng, x), dy.clone()];
             let inputs = rows.into_iter().chain(y.clone()).collect();
-            check(BatchNormInputGrad { count, slope }, inputs, true, devices);
+            check(BatchNormInputGrad { count, slope, epsilon }, inputs, true, devices);
         }
     }
 }
@@ -115,7 +115,7 @@ fn large_chunks() {
     check(BatchStats, vec![input(&mut rng, &x, 3.0)], false, &devices);
     let dy = normal(&mut rng, x.clone(), 1.0);
     let inputs = vec![input(&mut rng, &x, 0.0), statistics(&mut rng, &x, 0.0), dy.clone(), dy];
-    check(BatchNormSums { slope: Some(0.3) }, inputs, true, &devices);
+    check(BatchNormSums { slope: Some(0.3), epsilon: BatchNorm::EPSILON }, inputs, true, &devices);
 }
 
 /// The batch's own statistics and sums, chained as in a network, far from zero: mean 1000, standard deviation

@@ -133,7 +133,7 @@ impl Builder {
 
     fn norm(&mut self, x: NodeId, affine: NodeId) -> NodeId {
         let stats = self.add(BatchStats, &[x]);
-        self.add(BatchNorm { training: true, slope: None }, &[x, stats, affine])
+        self.add(BatchNorm { training: true, slope: None, epsilon: 0.1 }, &[x, stats, affine])
     }
 
     fn check(&self, outputs: &[NodeId], updates: &[(NodeId, NodeId)]) {

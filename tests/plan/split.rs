@@ -177,13 +177,16 @@ fn cases() -> Vec<Case> {
     case(BiasGrad.into(), &[image]);
     case(BatchStats.into(), &[image]);
     for slope in [None, Some(0.3)] {
-        let norm = BatchNorm { training: true, slope };
+        let norm = BatchNorm { training: true, slope, epsilon: BatchNorm::EPSILON };
         case(norm.into(), &[image, pair, pair]);
         case(norm.into(), &[image, pair, pair, image]);
         let masked = usize::from(slope.is_some());
-        case(BatchNormSums { slope }.into(), &[image, pair, image, image][..3 + masked]);
+        case(
+            BatchNormSums { slope, epsilon: BatchNorm::EPSILON }.into(),
+            &[image, pair, image, image][..3 + masked],
+        );
         let inputs = &[image, pair, pair, pair, image, image][..5 + masked];
-        case(BatchNormInputGrad { count: Some(7 * 54), slope }.into(), inputs);
+        case(BatchNormInputGrad { count: Some(7 * 54), slope, epsilon: BatchNorm::EPSILON }.into(), inputs);
     }
     let conv = Conv2d { stride: [2, 1], pad: [1, 1], groups: 1 };
     case(conv.into(), &[image, &[4, 3, 3, 3]]);
@@ -314,7 +317,7 @@ fn slices_are_computed_in_place() {
     let (stats, affine) = (leaf(&[2, 4].into()), leaf(&[2, 4].into()));
     let mut y = graph.add(Add.into(), &[x, r]).unwrap();
     for _ in 0..3 {
-        let norm = BatchNorm { training: false, slope: Some(0.3) };
+        let norm = BatchNorm { training: false, slope: Some(0.3), epsilon: BatchNorm::EPSILON };
         y = graph.add(norm.into(), &[y, stats, affine, r]).unwrap();
         y = graph.add(LeakyRelu { slope: 0.5 }.into(), &[y]).unwrap();
     }
@@ -605,7 +608,12 @@ fn a_tensor_above_the_adapters_own_limit() {
     let x = graph.add(Input { shape: shape.clone() }.into(), &[]).unwrap();
     let affine = graph.add(Input { shape: [2, 4].into() }.into(), &[]).unwrap();
     let stats = graph.add(BatchStats.into(), &[x]).unwrap();
-    let norm = graph.add(BatchNorm { training: true, slope: None }.into(), &[x, stats, affine]).unwrap();
+    let norm = graph
+        .add(
+            BatchNorm { training: true, slope: None, epsilon: BatchNorm::EPSILON }.into(),
+            &[x, stats, affine],
+        )
+        .unwrap();
     let y = graph.add(LeakyRelu { slope: 0.25 }.into(), &[norm]).unwrap();
     let mean = graph.add(BatchStats.into(), &[y]).unwrap();
     let request = Request { outputs: vec![stats, mean, y], updates: vec![], fuse: true };

@@ -4,9 +4,7 @@
 //! handful of multiplications and additions.
 
 use super::planes::{map, reduce_planes, sum_plane, sum_rows};
-use super::{
-    BatchNorm, BatchNormInputGrad, BatchNormSums, Channels, EPSILON, MergeStats, Residual, RunningStats,
-};
+use super::{BatchNorm, BatchNormInputGrad, BatchNormSums, Channels, MergeStats, Residual, RunningStats};
 use crate::ops::activation::masked_f32 as masked;
 use crate::ops::kernel::CpuKernel;
 
@@ -66,19 +64,19 @@ pub fn statistics(channels: Channels) -> CpuKernel {
     })
 }
 
-/// `1/√(variance + EPSILON)`.
-fn inverse_deviation(variance: f32) -> f64 {
-    (f64::from(variance) + EPSILON).sqrt().recip()
+/// `1/√(variance + epsilon)`.
+fn inverse_deviation(variance: f32, epsilon: f64) -> f64 {
+    (f64::from(variance) + epsilon).sqrt().recip()
 }
 
 pub fn sums(op: &BatchNormSums, channels: Channels) -> CpuKernel {
-    let (c, slope) = (channels.c, op.slope);
+    let (c, slope, epsilon) = (channels.c, op.slope, op.epsilon);
     CpuKernel::with_workspace(reduction_workspace(channels), move |inputs, sums, workspace| {
         let (x, stats, dy) = (inputs[0], inputs[1], inputs[2]);
         let (scales, shifts) = sums.split_at_mut(c);
         let (means, variances) = stats.split_at(c);
         let write = |channel: usize, [dot, sum]: [f64; 2]| {
-            scales[channel] = (dot * inverse_deviation(variances[channel])) as f32;
+            scales[channel] = (dot * inverse_deviation(variances[channel], epsilon)) as f32;
             shifts[channel] = sum as f32;
         };
         let row_terms = |channel: usize, x: f32, dz: f32| {
@@ -134,13 +132,13 @@ pub fn apply(
     Residual(residual): Residual,
     in_place: Option<usize>,
 ) -> CpuKernel {
-    let (c, slope) = (channels.c, op.slope.unwrap_or(1.0));
+    let (c, slope, epsilon) = (channels.c, op.slope.unwrap_or(1.0), op.epsilon);
     CpuKernel::with_workspace(3 * c, move |inputs, y, coefficients| {
         let (x, stats, affine) = (inputs[0], inputs[1], inputs[2]);
         for channel in 0..c {
             coefficients[channel] = stats[channel];
             coefficients[c + channel] =
-                (f64::from(affine[channel]) * inverse_deviation(stats[c + channel])) as f32;
+                (f64::from(affine[channel]) * inverse_deviation(stats[c + channel], epsilon)) as f32;
             coefficients[2 * c + channel] = affine[c + channel];
         }
         // The mean is taken off first: folded into the shift, it would cancel where it is large.
@@ -159,11 +157,11 @@ pub fn apply(
 }
 
 pub fn input_grad(op: &BatchNormInputGrad, channels: Channels, in_place: Option<usize>) -> CpuKernel {
-    let (c, slope, through) = (channels.c, op.slope, op.through());
+    let (c, slope, through, epsilon) = (channels.c, op.slope, op.through(), op.epsilon);
     CpuKernel::with_workspace(4 * c, move |inputs, dx, coefficients| {
         let (x, stats, affine, sums, dy) = (inputs[0], inputs[1], inputs[2], inputs[3], inputs[4]);
         for channel in 0..c {
-            let inverse = inverse_deviation(stats[c + channel]);
+            let inverse = inverse_deviation(stats[c + channel], epsilon);
             let factor = f64::from(affine[channel]) * inverse;
             let through = -factor * through;
             coefficients[channel] = stats[channel];

@@ -1,9 +1,7 @@
 //! Dispatch of batch normalisation: reductions over a channel in one or two launches, the rest one thread an
 //! element, or four of a plane.
 
-use super::{
-    BatchNorm, BatchNormInputGrad, BatchNormSums, Channels, EPSILON, MergeStats, Residual, RunningStats,
-};
+use super::{BatchNorm, BatchNormInputGrad, BatchNormSums, Channels, MergeStats, Residual, RunningStats};
 use crate::ops::kernel::{Binding, Constants, GpuKernel, Launch, constants, grid};
 use crate::ops::map::{Entries, GpuMap, Lanes, entries, lanes};
 
@@ -103,7 +101,7 @@ pub fn sums(op: &BatchNormSums, channels: Channels) -> GpuKernel {
     } else {
         (["few_sums", "sums"], &[0, 1, 2])
     };
-    reduction(channels, partial, ("merge_sums", &[1]), &[slope(op.slope), ("EPSILON", EPSILON)])
+    reduction(channels, partial, ("merge_sums", &[1]), &[slope(op.slope), ("EPSILON", op.epsilon)])
 }
 
 pub fn apply(
@@ -113,13 +111,13 @@ pub fn apply(
     in_place: Option<usize>,
 ) -> GpuKernel {
     let (entries, inputs) = if residual { (entries!("apply_residual"), 4) } else { (entries!("apply"), 3) };
-    map(channels, entries, &[slope(op.slope), ("EPSILON", EPSILON)], inputs, in_place)
+    map(channels, entries, &[slope(op.slope), ("EPSILON", op.epsilon)], inputs, in_place)
 }
 
 pub fn input_grad(op: &BatchNormInputGrad, channels: Channels, in_place: Option<usize>) -> GpuKernel {
     let (entries, inputs) =
         if op.slope.is_some() { (entries!("input_grad_masked"), 6) } else { (entries!("input_grad"), 5) };
-    let own = [slope(op.slope), ("THROUGH", op.through()), ("EPSILON", EPSILON)];
+    let own = [slope(op.slope), ("THROUGH", op.through()), ("EPSILON", op.epsilon)];
     map(channels, entries, &own, inputs, in_place)
 }
 

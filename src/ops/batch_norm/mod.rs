@@ -17,9 +17,6 @@ use super::slicing::Join;
 use super::{Backward, Operation, arity, same};
 use crate::graph::{GraphError, NodeId, Shape};
 
-/// Added to the variance before the square root is taken.
-pub const EPSILON: f64 = 1e-5;
-
 /// x [N, C, ...] → batch statistics [2, C]: mean and biased variance of every channel.
 ///
 /// It has no gradient rule of its own: [`BatchNorm`] in training carries the gradient through the statistics.
@@ -27,13 +24,15 @@ pub const EPSILON: f64 = 1e-5;
 pub struct BatchStats;
 
 /// (x [N, C, ...], statistics [2, C], scale and shift [2, C], residual like x, if any) → `y = f(scale·(x −
-/// mean)/√(variance + EPSILON) + shift + residual)`, f the leaky ReLU of `slope`, or nothing.
+/// mean)/√(variance + epsilon) + shift + residual)`, f the leaky ReLU of `slope`, or nothing.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct BatchNorm {
     /// Whether the statistics are those of x itself, so that the gradient flows through them too.
     pub training: bool,
     /// Of the leaky ReLU; none for none.
     pub slope: Option<f32>,
+    /// Added to the variance before the square root is taken; positive.
+    pub epsilon: f64,
 }
 
 /// (x, statistics, dy[, y]) → [2, C]: the gradients to scale, `Σ dz·x̂`, and to shift, `Σ dz`, x̂ the
@@ -41,6 +40,8 @@ pub struct BatchNorm {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct BatchNormSums {
     pub slope: Option<f32>,
+    /// The batch norm's.
+    pub epsilon: f64,
 }
 
 /// (x, statistics, scale and shift, sums, dy[, y]) → gradient to x:
@@ -51,6 +52,8 @@ pub struct BatchNormInputGrad {
     /// batch, of which x may be a slice.
     pub count: Option<usize>,
     pub slope: Option<f32>,
+    /// The batch norm's.
+    pub epsilon: f64,
 }
 
 /// (statistics [2, C] of one part of a batch, statistics [2, C] of another) → statistics [2, C] of both, by
@@ -71,6 +74,11 @@ pub struct RunningStats {
     pub momentum: f32,
     /// How many elements of a channel the batch statistics were taken over.
     pub count: usize,
+}
+
+impl BatchNorm {
+    /// What is added to the variance where nothing else is wanted.
+    pub const EPSILON: f64 = 1e-5;
 }
 
 impl MergeStats {
@@ -115,8 +123,19 @@ fn statistics(first: &Shape, second: &Shape, what: &str) -> Result<Prepared<usiz
     Ok(Prepared::new(first.clone(), c))
 }
 
-fn epilogue(slope: Option<f32>) -> String {
-    slope.map_or(String::new(), |slope| format!("leaky ReLU {slope}"))
+/// What differs from the default.
+fn settings(epsilon: f64, slope: Option<f32>) -> String {
+    let epsilon = (epsilon != BatchNorm::EPSILON).then(|| format!("epsilon {epsilon:e}"));
+    let epilogue = slope.map(|slope| format!("leaky ReLU {slope}"));
+    epsilon.into_iter().chain(epilogue).collect::<Vec<_>>().join(", ")
+}
+
+fn check_epsilon(epsilon: f64) -> Result<(), String> {
+    // What a GPU adds is its f32.
+    if epsilon as f32 > 0.0 && (epsilon as f32).is_finite() {
+        return Ok(());
+    }
+    Err(format!("epsilon must be positive and finite, not {epsilon:e}"))
 }
 
 /// Whether a residual is added.
@@ -162,7 +181,7 @@ impl Operation for BatchNorm {
     }
 
     fn settings(&self) -> String {
-        epilogue(self.slope)
+        settings(self.epsilon, self.slope)
     }
 
     /// Sliced by rows: the statistics are given, those of the whole batch in training too. In place of x: in
@@ -176,6 +195,7 @@ impl Operation for BatchNorm {
             }
             _ => return Err(format!("3 or 4 inputs wanted, {} given", inputs.len())),
         };
+        check_epsilon(self.epsilon)?;
         let channels = per_channel(x, &[(stats, "the statistics"), (affine, "scale and shift")])?;
         let residual = Residual(inputs.len() == 4);
         let epilogue = usize::from(self.slope.is_some()) + usize::from(residual.0);
@@ -192,7 +212,8 @@ impl Operation for BatchNorm {
         }
         let (x, stats, affine) = (backward.input(0), backward.input(1), backward.input(2));
         let dy = backward.upstream();
-        let sums = BatchNormSums { slope: None };
+        let epsilon = self.epsilon;
+        let sums = BatchNormSums { slope: None, epsilon };
         let sums = if backward.needs(2) || (backward.needs(0) && self.training) {
             Some(backward.add(sums.into(), &[x, stats, dy])?)
         } else {
@@ -200,7 +221,7 @@ impl Operation for BatchNorm {
         };
         let x_shape = backward.input_shape(0);
         let count = self.training.then(|| x_shape.elements() / x_shape[1]);
-        let grad = BatchNormInputGrad { count, slope: None };
+        let grad = BatchNormInputGrad { count, slope: None, epsilon };
         let dx = match sums {
             Some(sums) if self.training => backward.add_for(0, grad.into(), &[x, stats, affine, sums, dy])?,
             // Without gradient through the statistics, the sums are not read: any [2, C] will do.
@@ -233,7 +254,7 @@ impl Operation for BatchNormSums {
     }
 
     fn settings(&self) -> String {
-        epilogue(self.slope)
+        settings(self.epsilon, self.slope)
     }
 
     fn prepare(&self, inputs: &[&Shape]) -> Result<Prepared<Channels>, String> {
@@ -241,6 +262,7 @@ impl Operation for BatchNormSums {
         if inputs.len() != wanted {
             return Err(format!("{wanted} inputs wanted, {} given", inputs.len()));
         }
+        check_epsilon(self.epsilon)?;
         let channels = per_channel(inputs[0], &[(inputs[1], "the statistics")])?;
         for other in &inputs[2..] {
             same(inputs[0], other, "x, dy and y")?;
@@ -270,7 +292,7 @@ impl Operation for BatchNormInputGrad {
     }
 
     fn settings(&self) -> String {
-        epilogue(self.slope)
+        settings(self.epsilon, self.slope)
     }
 
     /// In place of dy.
@@ -280,6 +302,7 @@ impl Operation for BatchNormInputGrad {
             return Err(format!("{wanted} inputs wanted, {} given", inputs.len()));
         }
         let rows = [(inputs[1], "the statistics"), (inputs[2], "scale and shift"), (inputs[3], "the sums")];
+        check_epsilon(self.epsilon)?;
         let channels = per_channel(inputs[0], &rows)?;
         for other in &inputs[4..] {
             same(inputs[0], other, "x, dy and y")?;

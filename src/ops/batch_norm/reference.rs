@@ -1,6 +1,6 @@
 //! Batch normalisation by its definition, channel by channel.
 
-use super::{BatchNorm, BatchNormInputGrad, BatchNormSums, Channels, EPSILON, MergeStats};
+use super::{BatchNorm, BatchNormInputGrad, BatchNormSums, Channels, MergeStats};
 use crate::ops::activation::masked;
 use crate::ops::kernel::Real;
 
@@ -13,10 +13,10 @@ fn each_of(channels: Channels, c: usize, mut f: impl FnMut(usize)) {
     }
 }
 
-/// The mean and `1/√(variance + EPSILON)` of channel `c`.
-fn moments<T: Real>(stats: &[T], c: usize) -> (T, T) {
+/// The mean and `1/√(variance + epsilon)` of channel `c`.
+fn moments<T: Real>(stats: &[T], c: usize, epsilon: f64) -> (T, T) {
     let channels = stats.len() / 2;
-    (stats[c], (stats[channels + c] + T::of(EPSILON)).sqrt().recip())
+    (stats[c], (stats[channels + c] + T::of(epsilon)).sqrt().recip())
 }
 
 pub fn statistics<T: Real>(channels: Channels, x: &[T], stats: &mut [T]) {
@@ -35,7 +35,7 @@ pub fn statistics<T: Real>(channels: Channels, x: &[T], stats: &mut [T]) {
 pub fn apply<T: Real>(op: &BatchNorm, channels: Channels, inputs: &[&[T]], y: &mut [T]) {
     let (x, stats, affine) = (inputs[0], inputs[1], inputs[2]);
     for c in 0..channels.c {
-        let (mean, inverse) = moments(stats, c);
+        let (mean, inverse) = moments(stats, c, op.epsilon);
         each_of(channels, c, |i| {
             let mut z = affine[c] * ((x[i] - mean) * inverse) + affine[channels.c + c];
             if let Some(residual) = inputs.get(3) {
@@ -52,7 +52,7 @@ pub fn apply<T: Real>(op: &BatchNorm, channels: Channels, inputs: &[&[T]], y: &m
 pub fn sums<T: Real>(op: &BatchNormSums, channels: Channels, inputs: &[&[T]], sums: &mut [T]) {
     let (x, stats, dy) = (inputs[0], inputs[1], inputs[2]);
     for c in 0..channels.c {
-        let (mean, inverse) = moments(stats, c);
+        let (mean, inverse) = moments(stats, c, op.epsilon);
         let (mut scale, mut shift) = (T::zero(), T::zero());
         each_of(channels, c, |i| {
             let dz = masked(dy[i], inputs.get(3).map(|y| y[i]), op.slope);
@@ -68,7 +68,7 @@ pub fn input_grad<T: Real>(op: &BatchNormInputGrad, channels: Channels, inputs: 
     let (x, stats, affine) = (inputs[0], inputs[1], inputs[2]);
     let (sums, dy) = (inputs[3], inputs[4]);
     for c in 0..channels.c {
-        let (mean, inverse) = moments(stats, c);
+        let (mean, inverse) = moments(stats, c, op.epsilon);
         each_of(channels, c, |i| {
             let mut dz = masked(dy[i], inputs.get(5).map(|y| y[i]), op.slope);
             if let Some(count) = op.count {
