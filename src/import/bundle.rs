@@ -85,6 +85,7 @@ impl<'a> Bundle<'a> {
     }
 
     /// The tensors' names in ascending order, whatever their types.
+    #[cfg(any(test, feature = "internals"))]
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.entries.keys().map(String::as_str)
     }

@@ -14,7 +14,7 @@ use crate::ops::mel::MelScale;
 use crate::score::{Aggregation, Decision};
 
 /// What the published networks' batch norms add to a variance.
-const EPSILON: f32 = 1e-3;
+const EPSILON: f64 = 1e-3;
 /// The share of the dense layers' inputs that they drop in training.
 const DROPOUT: f32 = 0.5;
 

@@ -49,7 +49,7 @@ pub(super) struct Builder {
     pub(super) masks: Option<[NodeId; 2]>,
     pub(super) dropouts: u32,
     /// What batch norms add to a variance.
-    pub(super) epsilon: f32,
+    pub(super) epsilon: f64,
 }
 
 /// An input of a shape.
@@ -62,7 +62,7 @@ impl Builder {
         purpose: Purpose,
         layout: ParameterLayout,
         rows: usize,
-        epsilon: f32,
+        epsilon: f64,
     ) -> Result<Self, GraphError> {
         let mut graph = Graph::new();
         let shape = Shape::from([rows, layout.len.max(1)]);
@@ -159,7 +159,7 @@ impl Builder {
         } else {
             running
         };
-        let op = BatchNorm { training, slope: None, epsilon: BatchNorm::EPSILON };
+        let op = BatchNorm { training, slope: None, epsilon: self.epsilon };
         Ok(self.graph.add_named("norm", op.into(), &[x, stats, affine])?)
     }
 

@@ -2,7 +2,7 @@ use serde::{Deserialize, Serialize};
 
 use super::ModelError;
 use crate::audio::{AudioSpec, Framing, Normalise};
-use crate::ops::batch_norm::EPSILON;
+use crate::ops::batch_norm::BatchNorm;
 use crate::ops::mel::MelScale;
 
 /// The time-frequency representation that the network begins with.
@@ -146,7 +146,7 @@ pub struct ModelConfig {
     pub labels: Labels,
     /// What batch norms add to a variance.
     #[serde(skip_serializing_if = "is_usual")]
-    pub epsilon: f32,
+    pub epsilon: f64,
     /// Whether a 5×5 convolution of stride 2 comes before the blocks.
     pub stem: bool,
     /// Output channels of every residual block; the stem has as many as the first.
@@ -190,7 +190,7 @@ impl Default for ModelConfig {
             centred: true,
             architecture: Architecture::Residual,
             labels: Labels::Genres,
-            epsilon: EPSILON as f32,
+            epsilon: BatchNorm::EPSILON,
             stem: true,
             filters: vec![16, 32, 64, 128],
             convolutions: 2,
@@ -388,6 +388,6 @@ fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
 }
 
-fn is_usual(epsilon: &f32) -> bool {
-    *epsilon == EPSILON as f32
+fn is_usual(epsilon: &f64) -> bool {
+    *epsilon == BatchNorm::EPSILON
 }

@@ -1,6 +1,8 @@
 //! The whole default network against PyTorch's float64 values (`make.py`): in f64 by the references, in f32 on every
 //! device, fused and unfused; and its gradient against the loss itself.
 
+mod musicnn;
+
 use crate::common;
 
 use std::collections::{BTreeMap, HashMap};
