@@ -153,6 +153,11 @@ mod graph;
 #[cfg(feature = "internals")]
 pub mod graph;
 #[cfg(not(feature = "internals"))]
+#[expect(dead_code, reason = "nothing imports yet")]
+mod import;
+#[cfg(feature = "internals")]
+pub mod import;
+#[cfg(not(feature = "internals"))]
 mod model;
 #[cfg(feature = "internals")]
 pub mod model;
