@@ -12,6 +12,8 @@ mod dataset;
 mod demo;
 #[path = "download/main.rs"]
 mod download;
+#[path = "import.rs"]
+mod import;
 #[path = "library.rs"]
 mod library;
 #[path = "readme.rs"]
