@@ -12,7 +12,7 @@ CARGO_TARGET_DIR=$(here=$PWD && cd "$from" && realpath -m "${CARGO_TARGET_DIR:-$
 export CARGO_TARGET_DIR
 seconds=${1:-30}
 shift || true
-all=(decode tracks genres model)
+all=(decode tracks genres model bundle)
 
 missing=()
 command -v cargo >/dev/null || missing+=("Rust (https://rustup.rs)")

@@ -2,7 +2,7 @@
 # Makes the inputs that fuzzing begins with, in corpus/: a small valid file of every kind. Nothing of it is committed.
 set -euo pipefail
 cd "$(dirname "$0")"
-mkdir -p corpus/{decode,tracks,genres,model}
+mkdir -p corpus/{decode,tracks,genres,model,bundle}
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 
@@ -104,3 +104,10 @@ tensor head.bias 2 2
     printf '%s\0%s\0' "$card" "$entries"
     head -c $offset /dev/zero
 } >corpus/model/smallest
+
+cp ../tests/golden/musicnn_tiny.whl corpus/bundle/wheel
+# A header, and a tensor of one value; see targets/bundle.rs.
+{
+    printf '\044\0\0\0\006\010\001\032\002\010\001\0\001\017a\010\001\022\004\022\002\010\001\050\004\065'
+    printf '\201\245\332\053\0\0\0\0\001\0\0\0\0\0\200\077'
+} >corpus/bundle/tensor
