@@ -12,6 +12,7 @@ mod error;
 mod messages;
 pub mod musicnn;
 pub mod settings;
+mod silent;
 pub mod table;
 pub mod tags;
 mod wire;

@@ -12,10 +12,10 @@ use super::error::NetworkError;
 
 /// A convolution: our name, and the length of its kernel in frames. They stand in the order in which checkpoints
 /// number them.
-type Layer = (&'static str, usize);
+pub(super) type Layer = (&'static str, usize);
 
 /// Those that hear the spectrogram, side by side.
-const FRONT: [Layer; 5] =
+pub(super) const FRONT: [Layer; 5] =
     [("timbral1", 7), ("timbral2", 7), ("temporal1", 128), ("temporal2", 64), ("temporal3", 32)];
 
 /// Those behind them, one after the other.
@@ -214,15 +214,15 @@ fn separated(values: Vec<f32>) -> Vec<f32> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::import::bundle::{self, BundleError};
 
-    const MELS: usize = 5;
+    pub const MELS: usize = 5;
     const TAGS: usize = 3;
 
     /// A network of 2, 2, 1, 1 and 1 filters, then 2, and 4 units, as a checkpoint has it. Values count up from 0.
-    fn published() -> BTreeMap<String, Tensor> {
+    pub fn published() -> BTreeMap<String, Tensor> {
         let mut tensors = BTreeMap::new();
         let mut add = |name: String, shape: &[usize]| {
             let values = (0..shape.iter().product()).map(|value: usize| value as f32).collect();
@@ -248,7 +248,10 @@ mod tests {
         tensors
     }
 
-    fn read(tensors: &BTreeMap<String, Tensor>) -> Result<(BTreeMap<String, Tensor>, Sizes), NetworkError> {
+    /// Its layers as ours.
+    pub fn read(
+        tensors: &BTreeMap<String, Tensor>,
+    ) -> Result<(BTreeMap<String, Tensor>, Sizes), NetworkError> {
         let (index, data) = bundle::tests::build(tensors);
         network(&Bundle::read(&index, &data)?, MELS, TAGS)
     }
