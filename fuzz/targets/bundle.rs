@@ -1,8 +1,8 @@
-//! A wheel is refused with an error of one line, or gives networks; a checkpoint is refused, or gives tensors that have
-//! their shapes.
+//! A wheel is refused with an error of one line, or gives networks; a checkpoint is refused, or gives tensors that
+//! have their shapes.
 //!
-//! An input is a wheel, or, so that mutations do not all fail at checksums and places, what stands in the only block of
-//! an index (with its length in two bytes before it), and the data.
+//! An input is a wheel, or, so that mutations do not all fail at checksums and places, what stands in the only block
+//! of an index (with its length in two bytes before it), and the data.
 #![no_main]
 
 use std::path::Path;

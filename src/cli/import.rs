@@ -20,6 +20,9 @@ pub struct Import {
     /// Which of its networks: MSD_musicnn, which learnt from the Million Song Dataset, or MTT_musicnn, from MagnaTagATune
     #[arg(long, value_name = "NAME", default_value = "MSD_musicnn")]
     network: String,
+    /// Keep the filters that are silent whatever is heard, too: most of MSD_musicnn's
+    #[arg(long)]
+    whole: bool,
     /// The model's file [default: <network>.safetensors]
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
@@ -35,7 +38,8 @@ Examples:
 impl Import {
     pub fn run(&self) -> Result<End, CliError> {
         let wheel = Wheel::open(&self.wheel)?;
-        let model = wheel.import(&self.network)?.into_model();
+        let imported = wheel.import(&self.network)?;
+        let model = if self.whole { imported } else { imported.without_silent_filters() }.into_model();
         let output = self.output.clone().unwrap_or_else(|| format!("{}.safetensors", self.network).into());
         if output.exists() {
             return Err(CliError::Other(format!(

@@ -1,5 +1,5 @@
-//! TensorFlow's checkpoints of version 2: an index, which is a table of names, types, shapes and places, and a file of the
-//! tensors' bytes one behind the other (`tensorflow/core/protobuf/tensor_bundle.proto`).
+//! TensorFlow's checkpoints of version 2: an index, which is a table of names, types, shapes and places, and a file
+//! of the tensors' bytes one behind the other (`tensorflow/core/protobuf/tensor_bundle.proto`).
 
 use std::collections::BTreeMap;
 

@@ -52,7 +52,7 @@ pub enum ImportError {
     },
     /// The network is damaged, or other than those published.
     #[error(
-        "{}: network `{network}`: damaged, or not as published ({}); fetch the wheel with `pip download --no-deps musicnn`",
+        "{}: `{network}` is damaged, or not as published ({}); fetch it with `pip download --no-deps musicnn`",
         files::shown(path),
         files::printable(&source.to_string())
     )]

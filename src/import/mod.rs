@@ -1,7 +1,8 @@
 //! Networks that others have trained: musicnn's, out of the Python package that holds their weights, without Python.
 //!
-//! A wheel is a zip archive ([`zip`]); a network in it is a checkpoint of TensorFlow ([`bundle`]), whose index is a table in
-//! LevelDB's format ([`table`]) of Protocol Buffers ([`messages`]). [`musicnn`] puts its layers into our names and layouts.
+//! A wheel is a zip archive ([`zip`]); a network in it is a checkpoint of TensorFlow ([`bundle`]), whose index is a
+//! table in LevelDB's format ([`table`]) of Protocol Buffers ([`messages`]). [`musicnn`] puts its layers into our
+//! names and layouts.
 //!
 //! All input is untrusted: whatever is wrong with it is an error, and no more is allocated than its bytes stand for.
 
@@ -12,6 +13,7 @@ mod messages;
 mod model;
 pub mod musicnn;
 pub mod settings;
+mod silent;
 pub mod table;
 pub mod tags;
 mod wire;

@@ -1,20 +1,21 @@
-//! The layers of musicnn (Pons and Serra: "musicnn: pre-trained convolutional neural networks for music audio tagging", 2019;
-//! `musicnn/models.py`): from the names and layouts of its checkpoints to ours.
+//! The layers of musicnn (Pons and Serra: "musicnn: pre-trained convolutional neural networks for music audio
+//! tagging", 2019; `musicnn/models.py`): from the names and layouts of its checkpoints to ours.
 //!
-//! TensorFlow's convolution kernels are [time, frequency, 1, filters]; those of the middle layers have the channels of the
-//! layer before in place of frequencies. Ours are [filters, channels, frequency, time]. TensorFlow's dense kernels are
-//! [inputs, units], ours [units, inputs].
+//! TensorFlow's convolution kernels are [time, frequency, 1, filters]; those of the middle layers have the channels
+//! of the layer before in place of frequencies. Ours are [filters, channels, frequency, time]. TensorFlow's dense
+//! kernels are [inputs, units], ours [units, inputs].
 
 use std::collections::BTreeMap;
 
 use super::bundle::{Bundle, Tensor};
 use super::error::NetworkError;
 
-/// A convolution: our name, and the length of its kernel in frames. They stand in the order in which checkpoints number them.
-type Layer = (&'static str, usize);
+/// A convolution: our name, and the length of its kernel in frames. They stand in the order in which checkpoints
+/// number them.
+pub(super) type Layer = (&'static str, usize);
 
 /// Those that hear the spectrogram, side by side.
-const FRONT: [Layer; 5] =
+pub(super) const FRONT: [Layer; 5] =
     [("timbral1", 7), ("timbral2", 7), ("temporal1", 128), ("temporal2", 64), ("temporal3", 32)];
 
 /// Those behind them, one after the other.
@@ -29,7 +30,8 @@ fn heights(mels: usize) -> [usize; 5] {
 /// The sizes of a network.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sizes {
-    /// `timbral1`, `timbral2`, `temporal1`, `temporal2` and `temporal3`, side by side; 204, 204, 51, 51 and 51 filters.
+    /// `timbral1`, `timbral2`, `temporal1`, `temporal2` and `temporal3`, side by side; 204, 204, 51, 51 and 51
+    /// filters.
     pub front: [Convolution; 5],
     /// `middle1`, `middle2` and `middle3`, one after the other; 64 filters each.
     pub middle: [Convolution; 3],
@@ -52,8 +54,8 @@ pub struct Convolution {
 
 /// The tensors of a network for so many mel bands, by our names, and its sizes. It must have `tags` outputs.
 ///
-/// A batch norm is two tensors [2, C]: `.norm.scale_shift`, and `.norm.running` with mean and variance. The pooled features, whose
-/// maximum and mean alternate in a checkpoint, are all maxima, then all means.
+/// A batch norm is two tensors [2, C]: `.norm.scale_shift`, and `.norm.running` with mean and variance. The pooled
+/// features, whose maximum and mean alternate in a checkpoint, are all maxima, then all means.
 ///
 /// # Errors
 /// [`NetworkError`], except `Settings` and `Unsupported`.
@@ -154,7 +156,8 @@ impl Layers<'_> {
         Ok(Convolution { filters, height: 1, width })
     }
 
-    /// A kernel of the shape `wanted`, bias and batch norm. Gives how many filters there are, of which `shape` makes ours.
+    /// A kernel of the shape `wanted`, bias and batch norm. Gives how many filters there are, of which `shape` makes
+    /// ours.
     fn convolution(
         &mut self,
         ours: &str,
@@ -211,15 +214,15 @@ fn separated(values: Vec<f32>) -> Vec<f32> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::import::bundle::{self, BundleError};
 
-    const MELS: usize = 5;
+    pub const MELS: usize = 5;
     const TAGS: usize = 3;
 
     /// A network of 2, 2, 1, 1 and 1 filters, then 2, and 4 units, as a checkpoint has it. Values count up from 0.
-    fn published() -> BTreeMap<String, Tensor> {
+    pub fn published() -> BTreeMap<String, Tensor> {
         let mut tensors = BTreeMap::new();
         let mut add = |name: String, shape: &[usize]| {
             let values = (0..shape.iter().product()).map(|value: usize| value as f32).collect();
@@ -245,7 +248,10 @@ mod tests {
         tensors
     }
 
-    fn read(tensors: &BTreeMap<String, Tensor>) -> Result<(BTreeMap<String, Tensor>, Sizes), NetworkError> {
+    /// Its layers as ours.
+    pub fn read(
+        tensors: &BTreeMap<String, Tensor>,
+    ) -> Result<(BTreeMap<String, Tensor>, Sizes), NetworkError> {
         let (index, data) = bundle::tests::build(tensors);
         network(&Bundle::read(&index, &data)?, MELS, TAGS)
     }

@@ -7,8 +7,8 @@ use super::error::NetworkError;
 /// Most frames, bands, samples and hertz that a setting may name.
 const LARGEST: usize = 1 << 16;
 
-/// How a song becomes the network's input, log10(1 + 10⁴ · power) of a mel spectrogram: Slaney's scale and norm, from 0 Hz to
-/// half the rate, by a Hann window.
+/// How a song becomes the network's input, log10(1 + 10⁴ · power) of a mel spectrogram: Slaney's scale and norm, from
+/// 0 Hz to half the rate, by a Hann window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Preprocessing {
     /// In Hz; 16,000 as published.

@@ -13,7 +13,8 @@ const FOOTER: usize = 48;
 /// What follows every block: the kind of its compression, and a checksum of its bytes and that kind.
 const TRAILER: usize = 5;
 
-/// Longest key. As keys share their beginnings, a table could otherwise hold keys of far more bytes than it has itself.
+/// Longest key. As keys share their beginnings, a table could otherwise hold keys of far more bytes than it has
+/// itself.
 const LONGEST_KEY: usize = 1 << 10;
 
 /// Largest table, for the same reason. The index of a network of a thousand tensors has 100 kB.
@@ -132,8 +133,8 @@ impl<'a> Block<'a> {
         TableError::Malformed { offset: self.offset, reason }
     }
 
-    /// The entries of the block. Each says how much of the key before it its own begins with. Behind them stand the places
-    /// where a search may begin, and their number; nothing is searched here.
+    /// The entries of the block. Each says how much of the key before it its own begins with. Behind them stand the
+    /// places where a search may begin, and their number; nothing is searched here.
     fn entries(&self) -> Result<Vec<Entry<'a>>, TableError> {
         let places = || {
             let (rest, count) = self.contents.split_last_chunk()?;

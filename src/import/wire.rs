@@ -1,7 +1,7 @@
 //! Protocol Buffers' wire format, as far as checkpoints use it. Whatever is read lies in the bytes given.
 
-/// A number of 7 bits a byte, the lowest first, which is taken off the front of `bytes`. `None` where it does not end or
-/// has more than 64 bits.
+/// A number of 7 bits a byte, the lowest first, which is taken off the front of `bytes`. `None` where it does not end
+/// or has more than 64 bits.
 pub fn varint(bytes: &mut &[u8]) -> Option<u64> {
     let mut value = 0;
     for (index, &byte) in bytes.iter().enumerate().take(10) {
@@ -38,7 +38,8 @@ pub enum Value<'a> {
     Bytes(&'a [u8]),
 }
 
-/// The fields of a message as they stand there: number and value, or `None` as the last where the message is malformed.
+/// The fields of a message as they stand there: number and value, or `None` as the last where the message is
+/// malformed.
 pub fn fields(mut message: &[u8]) -> impl Iterator<Item = Option<(u64, Value<'_>)>> {
     std::iter::from_fn(move || {
         if message.is_empty() {
