@@ -60,18 +60,22 @@ fn outputs(model: &Model, device: &dyn Device) -> Vec<Vec<f32>> {
 fn compare(wheel: &Wheel, network: &str, golden: &str) {
     let file = include_bytes!("musicnn.safetensors");
     let file = SafeTensors::deserialize(file).unwrap();
-    let model = wheel.import(network).unwrap().into_model();
+    let whole = wheel.import(network).unwrap();
+    let pruned = whole.clone().without_silent_filters();
+    let models = [("whole", whole), ("without silent filters", pruned)];
+    let models = models.map(|(what, imported)| (what, imported.into_model()));
     let devices = [Some(Arc::new(Cpu) as Arc<dyn Device>), common::gpu()];
-    for device in devices.into_iter().flatten() {
-        let found = outputs(&model, device.as_ref());
+    let devices: Vec<_> = devices.into_iter().flatten().collect();
+    for ((what, model), device) in models.iter().flat_map(|model| devices.iter().map(move |d| (model, d))) {
+        let found = outputs(model, device.as_ref());
         for (name, values) in ["embedding", "probabilities"].into_iter().zip(found) {
             let wanted = file.tensor(&format!("{golden}/{name}")).unwrap();
             let wanted: Vec<f32> =
                 wanted.data().as_chunks().0.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect();
             assert_eq!(values.len(), wanted.len(), "{golden} {name}");
             let worst = values.iter().zip(&wanted).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
-            println!("{golden} {name} on {}: at most {worst:.1e} apart", device.describe());
-            assert!(worst <= TOLERANCE, "{golden} {name} on {}: {worst:e}", device.describe());
+            println!("{golden}, {what}: {name} on {}: at most {worst:.1e} apart", device.describe());
+            assert!(worst <= TOLERANCE, "{golden}, {what}: {name} on {}: {worst:e}", device.describe());
         }
     }
 }
