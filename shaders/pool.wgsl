@@ -1,10 +1,10 @@
-// Max and average pooling, unpadded.
+// Max and average pooling, unpadded; windows at the edge may be cut off there.
 //
 //   max_pool           y[p, q]  = max over r < R, s < S of x[p·STRIDE_H + r, q·STRIDE_W + s]
 //   max_pool_grad      dx[i, j] = Σ over windows (p, q) whose first maximum is (i, j) of dy[p, q]
 //   max_pool_grad_side_by_side   the same where windows neither overlap nor leave gaps
-//   average_pool       y[p, q]  = Σ over r, s of x[...] / (R·S)
-//   average_pool_grad  dx[i, j] = Σ over windows (p, q) that hold (i, j) of dy[p, q] / (R·S)
+//   average_pool       y[p, q]  = Σ over r, s of x[...] / (r·s of what lies inside)
+//   average_pool_grad  dx[i, j] = Σ over windows (p, q) that hold (i, j) of dy[p, q] / (r·s inside)
 //
 // Shapes: x, dx [PLANES, H, W] with PLANES = N·C; y, dy [PLANES, P, Q]; window R×S. Windows may overlap.
 // Workgroup: 256 threads, one element of the output each, dispatch: grid(ceil(elements / 256)); side_by_side: one
@@ -24,12 +24,23 @@ override STRIDE_W: u32;
 @group(0) @binding(0) var<storage, read> x: array<f32>;         // [PLANES, H, W]
 @group(0) @binding(1) var<storage, read_write> y: array<f32>;   // [PLANES, P, Q]
 
-// Where the window of element `index` of a pooled tensor begins in x.
-fn window_start(index: u32) -> u32 {
-    let q = index % Q;
-    let p = (index / Q) % P;
-    let plane = index / (P * Q);
-    return (plane * H + p * STRIDE_H) * W + q * STRIDE_W;
+// What lies inside of a window: where it begins in x, its rows and its columns.
+struct Inside {
+    start: u32,
+    rows: u32,
+    columns: u32,
+}
+
+// Window (p, q) of a plane.
+fn inside(plane: u32, p: u32, q: u32) -> Inside {
+    let i = p * STRIDE_H;
+    let j = q * STRIDE_W;
+    return Inside((plane * H + i) * W + j, min(R, H - i), min(S, W - j));
+}
+
+// The window of element `index` of a pooled tensor.
+fn window_of(index: u32) -> Inside {
+    return inside(index / (P * Q), (index / Q) % P, index % Q);
 }
 
 @compute @workgroup_size(256)
@@ -42,11 +53,11 @@ fn max_pool(
     if index >= PLANES * P * Q {
         return;
     }
-    let start = window_start(index);
-    var best = x[start];
-    for (var r = 0u; r < R; r++) {
-        for (var s = 0u; s < S; s++) {
-            let value = x[start + r * W + s];
+    let window = window_of(index);
+    var best = x[window.start];
+    for (var r = 0u; r < window.rows; r++) {
+        for (var s = 0u; s < window.columns; s++) {
+            let value = x[window.start + r * W + s];
             if value > best {
                 best = value;
             }
@@ -65,17 +76,17 @@ fn average_pool(
     if index >= PLANES * P * Q {
         return;
     }
-    let start = window_start(index);
+    let window = window_of(index);
     var sum = 0.0;
-    for (var r = 0u; r < R; r++) {
+    for (var r = 0u; r < window.rows; r++) {
         // Row by row, so that rounding errors of large windows stay small.
         var row = 0.0;
-        for (var s = 0u; s < S; s++) {
-            row += x[start + r * W + s];
+        for (var s = 0u; s < window.columns; s++) {
+            row += x[window.start + r * W + s];
         }
         sum += row;
     }
-    y[index] = sum / f32(R * S);
+    y[index] = sum / f32(window.rows * window.columns);
 }
 
 // The first of the windows along one axis that hold position `i`: the least p with p·stride + size > i.
@@ -86,13 +97,12 @@ fn first_window(i: u32, size: u32, stride: u32) -> u32 {
 @group(0) @binding(1) var<storage, read> upstream: array<f32>;             // dy [PLANES, P, Q]
 @group(0) @binding(2) var<storage, read_write> max_gradient: array<f32>;   // dx [PLANES, H, W]
 
-// Whether x[index] is the first maximum of the window that begins at `start`. Most elements are not, and most of those
-// find a larger one soon.
-fn is_first_max(index: u32, start: u32) -> bool {
+// Whether x[index] is the first maximum of the window. Most elements are not, and most of those find a larger one soon.
+fn is_first_max(index: u32, window: Inside) -> bool {
     let value = x[index];
-    for (var r = 0u; r < R; r++) {
-        for (var s = 0u; s < S; s++) {
-            let other = start + r * W + s;
+    for (var r = 0u; r < window.rows; r++) {
+        for (var s = 0u; s < window.columns; s++) {
+            let other = window.start + r * W + s;
             if x[other] > value || (x[other] == value && other < index) {
                 return false;
             }
@@ -119,7 +129,7 @@ fn max_pool_grad(
     var sum = 0.0;
     for (var p = first_window(i, R, STRIDE_H); p < p_end; p++) {
         for (var q = first_window(j, S, STRIDE_W); q < q_end; q++) {
-            if is_first_max(index, (plane * H + p * STRIDE_H) * W + q * STRIDE_W) {
+            if is_first_max(index, inside(plane, p, q)) {
                 sum += upstream[(plane * P + p) * Q + q];
             }
         }
@@ -143,26 +153,27 @@ fn max_pool_grad_side_by_side(
     let q = index % across;
     let p = index / across % down;
     let plane = index / (across * down);
-    let start = (plane * H + p * R) * W + q * S;
+    let window = inside(plane, p, q);
     // Behind the last window nothing is the maximum.
-    let whole = p < P && q < Q;
     var best = R * S;
     var gradient = 0.0;
-    if whole {
+    if p < P && q < Q {
         best = 0u;
-        var maximum = x[start];
+        var maximum = x[window.start];
         for (var i = 1u; i < R * S; i++) {
-            let value = x[start + i / S * W + i % S];
-            if value > maximum {
-                maximum = value;
-                best = i;
+            if i / S < window.rows && i % S < window.columns {
+                let value = x[window.start + i / S * W + i % S];
+                if value > maximum {
+                    maximum = value;
+                    best = i;
+                }
             }
         }
         gradient = upstream[(plane * P + p) * Q + q];
     }
     for (var i = 0u; i < R * S; i++) {
-        if whole || (p * R + i / S < H && q * S + i % S < W) {
-            max_gradient[start + i / S * W + i % S] = select(0.0, gradient, i == best);
+        if i / S < window.rows && i % S < window.columns {
+            max_gradient[window.start + i / S * W + i % S] = select(0.0, gradient, i == best);
         }
     }
 }
@@ -188,8 +199,9 @@ fn average_pool_grad(
     var sum = 0.0;
     for (var p = first_window(i, R, STRIDE_H); p < p_end; p++) {
         for (var q = first_window(j, S, STRIDE_W); q < q_end; q++) {
-            sum += shares[(plane * P + p) * Q + q];
+            let window = inside(plane, p, q);
+            sum += shares[(plane * P + p) * Q + q] / f32(window.rows * window.columns);
         }
     }
-    average_gradient[index] = sum / f32(R * S);
+    average_gradient[index] = sum;
 }

@@ -56,7 +56,7 @@ fn network() -> Result<Network, GraphError> {
     let view = |g: &mut Graph, offset| g.add(View { offset, shape: Shape::from([K]) }.into(), &[state]);
     let (first, second) = (view(&mut g, 0)?, view(&mut g, SECOND)?);
     let x = g.add(Bias.into(), &[image, first])?;
-    let x = g.add(MaxPool(Window { size: [2, 2], stride: [2, 2] }).into(), &[x])?;
+    let x = g.add(MaxPool(Window { size: [2, 2], stride: [2, 2], ceil: false }).into(), &[x])?;
     let x = g.add(Dropout { rate: 0.2, layer: 1, first: 0 }.into(), &[x, counter])?;
     let x = global_average_pool(&mut g, x)?;
     let x = g.add(Bias.into(), &[x, second])?;

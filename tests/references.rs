@@ -267,7 +267,7 @@ fn matrix_products() {
 #[test]
 fn pooling_overlaps_and_leaves_edges() {
     let x = tensor([1, 1, 3, 4], [1.0, 5.0, 2.0, 0.0, 7.0, 3.0, 4.0, 9.0, 6.0, 8.0, -1.0, 10.0]);
-    let overlapping = Window { size: [2, 3], stride: [1, 1] };
+    let overlapping = Window { size: [2, 3], stride: [1, 1], ceil: false };
     assert_eq!(run(MaxPool(overlapping), &[&x]), tensor([1, 1, 2, 2], [7.0, 9.0, 8.0, 10.0]));
     let sums = [22.0, 23.0, 27.0, 33.0];
     assert_close(&run(AveragePool(overlapping), &[&x]).1, &sums.map(|sum| sum / 6.0));
@@ -279,6 +279,33 @@ fn pooling_overlaps_and_leaves_edges() {
     assert_eq!(run(MaxPoolGrad(tiles), &[&x, &dy]).1, wanted);
     let wanted = [1.0, 1.0, 2.0, 2.0, 1.0, 1.0, 2.0, 2.0, 0.0, 0.0, 0.0, 0.0];
     assert_eq!(run(AveragePoolGrad { window: tiles, input: [3, 4] }, &[&dy]).1, wanted);
+}
+
+/// The third row and the fifth column are windows of their own, of one row and one column.
+#[test]
+fn pooling_covers_edges() {
+    let x = tensor([1, 1, 3, 5], (1..=15).map(f64::from));
+    let covering = Window::covering([2, 2]);
+    assert_eq!(run(MaxPool(covering), &[&x]), tensor([1, 1, 2, 3], [7.0, 9.0, 10.0, 12.0, 14.0, 15.0]));
+    let means = [4.0, 6.0, 7.5, 11.5, 13.5, 15.0];
+    assert_eq!(run(AveragePool(covering), &[&x]), tensor([1, 1, 2, 3], means));
+    let dy = tensor([1, 1, 2, 3], [4.0, 8.0, 12.0, 16.0, 20.0, 24.0]);
+    let wanted = [0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 4.0, 0.0, 8.0, 12.0, 0.0, 16.0, 0.0, 20.0, 24.0];
+    assert_eq!(run(MaxPoolGrad(covering), &[&x, &dy]).1, wanted);
+    let wanted = [1.0, 1.0, 2.0, 2.0, 6.0, 1.0, 1.0, 2.0, 2.0, 6.0, 8.0, 8.0, 10.0, 10.0, 24.0];
+    assert_eq!(run(AveragePoolGrad { window: covering, input: [3, 5] }, &[&dy]).1, wanted);
+}
+
+/// As many windows as begin inside: one that is larger than the plane too, none behind it.
+#[test]
+fn pooling_to_the_edge_begins_inside() {
+    let pooled = |length, size, stride| {
+        let window = Window { size: [size, 1], stride: [stride, 1], ceil: true };
+        run(MaxPool(window), &[&tensor([1, 1, length, 1], vec![0.0; length])]).0[2]
+    };
+    assert_eq!([pooled(7, 2, 2), pooled(6, 2, 2), pooled(1, 2, 2), pooled(187, 59, 59)], [4, 3, 1, 4]);
+    assert_eq!([pooled(7, 3, 2), pooled(8, 3, 2), pooled(5, 1, 3), pooled(7, 1, 3)], [3, 4, 2, 3]);
+    assert_eq!([pooled(3, 5, 1), pooled(3, 2, 1)], [1, 2]);
 }
 
 #[test]

@@ -101,6 +101,9 @@ pub fn examples() -> Vec<Example> {
     let (leaky, window) = (LeakyRelu { slope: 0.3 }, Window::tiles([2, 2]));
     example(leaky.into(), &[row]);
     example(LeakyReluGrad(leaky).into(), &[row, row]);
+    let covering = Window::covering([2, 2]);
+    example(MaxPool(covering).into(), &[image]);
+    example(AveragePool(covering).into(), &[image]);
     example(MaxPool(window).into(), &[image]);
     example(MaxPoolGrad(window).into(), &[image, &[2, 3, 2, 2]]);
     example(AveragePool(window).into(), &[image]);

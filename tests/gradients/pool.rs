@@ -4,13 +4,18 @@ use genre_recognizer::rng::Rng;
 use super::harness::{Case, distinct, signed};
 
 /// Side by side, overlapping, with gaps, rectangular; sides that windows do not fill.
-const WINDOWS: [Window; 6] = [
-    Window { size: [2, 2], stride: [2, 2] },
-    Window { size: [3, 3], stride: [2, 2] },
-    Window { size: [3, 2], stride: [1, 1] },
-    Window { size: [1, 2], stride: [3, 3] },
-    Window { size: [2, 3], stride: [2, 1] },
-    Window { size: [5, 4], stride: [1, 2] },
+const WINDOWS: [Window; 10] = [
+    Window { size: [2, 2], stride: [2, 2], ceil: false },
+    Window { size: [3, 3], stride: [2, 2], ceil: false },
+    Window { size: [3, 2], stride: [1, 1], ceil: false },
+    Window { size: [1, 2], stride: [3, 3], ceil: false },
+    Window { size: [2, 3], stride: [2, 1], ceil: false },
+    Window { size: [5, 4], stride: [1, 2], ceil: false },
+    // With what is left at the edges.
+    Window { size: [2, 2], stride: [2, 2], ceil: true },
+    Window { size: [3, 3], stride: [2, 2], ceil: true },
+    Window { size: [3, 1], stride: [3, 1], ceil: true },
+    Window { size: [2, 3], stride: [4, 5], ceil: true },
 ];
 
 #[test]

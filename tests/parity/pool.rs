@@ -6,8 +6,8 @@ use genre_recognizer::rng::Rng;
 use super::harness::{Case, normal};
 
 /// x [N, C, H, W], window and stride: side by side, overlapping, with gaps, the whole plane, a single
-/// element.
-const SHAPES: [([usize; 4], [usize; 2], [usize; 2]); 8] = [
+/// element; a whole axis, wider than the CPU's vectors and not.
+const SHAPES: [([usize; 4], [usize; 2], [usize; 2]); 12] = [
     ([2, 3, 7, 5], [2, 2], [2, 2]),
     ([1, 2, 6, 34], [2, 2], [2, 2]),
     ([3, 1, 7, 9], [3, 2], [2, 1]),
@@ -16,7 +16,17 @@ const SHAPES: [([usize; 4], [usize; 2], [usize; 2]); 8] = [
     ([2, 3, 13, 17], [13, 17], [13, 17]),
     ([1, 1, 1, 1], [1, 1], [1, 1]),
     ([1, 7, 3, 2], [1, 2], [1, 2]),
+    ([2, 3, 11, 37], [11, 1], [11, 1]),
+    ([1, 2, 8, 70], [3, 1], [2, 1]),
+    ([2, 3, 1, 77], [1, 77], [1, 77]),
+    ([1, 3, 5, 83], [2, 35], [2, 35]),
 ];
+
+/// All of them as they are and with what is left at the edges.
+fn windows() -> impl Iterator<Item = ([usize; 4], Window)> {
+    let window = |ceil| move |(x, size, stride)| (x, Window { size, stride, ceil });
+    SHAPES.into_iter().map(window(false)).chain(SHAPES.into_iter().map(window(true)))
+}
 
 fn check(op: Op, inputs: Vec<([usize; 4], bool)>, reduction: usize, backward: bool, rng: &mut Rng) {
     let inputs = inputs.into_iter().map(|(shape, ties)| {
@@ -36,12 +46,11 @@ fn pooled(x: [usize; 4], window: Window) -> [usize; 4] {
 #[test]
 fn max_pool() {
     let mut rng = Rng::new(2);
-    for (x, size, stride) in SHAPES {
-        let window = Window { size, stride };
+    for (x, window) in windows() {
         for ties in [false, true] {
             check(MaxPool(window).into(), vec![(x, ties)], 1, false, &mut rng);
             let inputs = vec![(x, ties), (pooled(x, window), false)];
-            check(MaxPoolGrad(window).into(), inputs, size[0] * size[1], true, &mut rng);
+            check(MaxPoolGrad(window).into(), inputs, window.size[0] * window.size[1], true, &mut rng);
         }
     }
 }
@@ -49,9 +58,8 @@ fn max_pool() {
 #[test]
 fn average_pool() {
     let mut rng = Rng::new(3);
-    for (x, size, stride) in SHAPES {
-        let window = Window { size, stride };
-        let k = size[0] * size[1];
+    for (x, window) in windows() {
+        let k = window.size[0] * window.size[1];
         check(AveragePool(window).into(), vec![(x, false)], k, false, &mut rng);
         let op = AveragePoolGrad { window, input: [x[2], x[3]] };
         check(op.into(), vec![(pooled(x, window), false)], k, true, &mut rng);

@@ -211,7 +211,10 @@ fn cases() -> Vec<Case> {
     let decibel = Decibel { range: 20.0 };
     case(decibel.into(), &[image]);
     case(DecibelGrad(decibel).into(), &[image, image]);
-    let window = Window { size: [2, 3], stride: [2, 3] };
+    let window = Window { size: [2, 3], stride: [2, 3], ceil: false };
+    let covering = Window::covering([4, 2]);
+    case(MaxPool(covering).into(), &[image]);
+    case(MaxPoolGrad(covering).into(), &[image, &[7, 3, 2, 5]]);
     case(MaxPool(window).into(), &[image]);
     case(MaxPoolGrad(window).into(), &[image, &[7, 3, 3, 3]]);
     case(AveragePool(window).into(), &[image]);

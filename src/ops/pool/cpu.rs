@@ -1,5 +1,5 @@
-//! Pooling plane by plane. Windows of 2×2 side by side, which halve both sides, are done a row at a time in
-//! vectors.
+//! Pooling plane by plane, in vectors along W: windows of 2×2 side by side, which halve both sides, windows of one
+//! column, and the rows of wide windows.
 
 use rayon::prelude::*;
 
@@ -8,9 +8,39 @@ use crate::ops::kernel::CpuKernel;
 use crate::ops::reduce;
 use crate::simd;
 
+/// Elements of a row that are compared side by side.
+const LANES: usize = 32;
+
+/// The second where it is larger, else the first: of equal ones the first, and a NaN that comes first.
+#[inline(always)]
+fn larger(a: f32, b: f32) -> f32 {
+    if b > a { b } else { a }
+}
+
+/// The largest element.
+#[inline(always)]
+fn largest(x: &[f32]) -> f32 {
+    if x.len() < LANES {
+        return x.iter().copied().reduce(larger).unwrap_or(f32::NEG_INFINITY);
+    }
+    let (chunks, rest) = x.as_chunks::<LANES>();
+    let mut best = [x[0]; LANES];
+    for chunk in chunks {
+        for (best, &x) in best.iter_mut().zip(chunk) {
+            *best = larger(*best, x);
+        }
+    }
+    best.iter().chain(rest).copied().fold(x[0], larger)
+}
+
 impl PoolDims {
     fn halves(&self) -> bool {
-        self.window == Window::tiles([2, 2])
+        self.window.size == [2, 2] && self.window.stride == [2, 2]
+    }
+
+    /// Whether a row of the output is made of whole rows of x, element by element.
+    fn columns(&self) -> bool {
+        self.window.size[1] == 1 && self.window.stride[1] == 1
     }
 
     /// How many planes one task takes: about 16 Ki elements.
@@ -18,37 +48,82 @@ impl PoolDims {
         ((1 << 14) / self.full()).max(1)
     }
 
-    /// The rows of window (p, q) of plane x, each `size[1]` long.
+    /// The rows of windows (p, ·) of plane x, whole.
+    fn whole_rows<'a>(&self, x: &'a [f32], p: usize) -> impl Iterator<Item = &'a [f32]> + use<'a> {
+        let (first, rows) = (p * self.window.stride[0], self.rows_at(p));
+        x[first * self.w..(first + rows) * self.w].chunks_exact(self.w)
+    }
+
+    /// The rows of window (p, q) of plane x.
     fn rows<'a>(&self, x: &'a [f32], p: usize, q: usize) -> impl Iterator<Item = &'a [f32]> + use<'a> {
-        let PoolDims { window: Window { size, stride }, w, .. } = *self;
-        (0..size[0]).map(move |r| &x[(p * stride[0] + r) * w + q * stride[1]..][..size[1]])
+        let (first, columns) = (q * self.window.stride[1], self.columns_at(q));
+        self.whole_rows(x, p).map(move |row| &row[first..][..columns])
     }
 
     /// The index in plane x of the first maximum of window (p, q).
+    #[inline(always)]
     fn first_max(&self, x: &[f32], p: usize, q: usize) -> usize {
-        let Window { size, stride } = self.window;
-        let first = p * stride[0] * self.w + q * stride[1];
-        let mut best = first;
-        for r in 0..size[0] {
-            for i in first + r * self.w..first + r * self.w + size[1] {
-                if x[i] > x[best] {
-                    best = i;
+        let first = p * self.window.stride[0] * self.w + q * self.window.stride[1];
+        let (mut best, mut value) = (first, x[first]);
+        for (r, row) in self.rows(x, p, q).enumerate() {
+            let start = first + r * self.w;
+            if row.len() >= LANES {
+                let row_best = largest(row);
+                if row_best > value {
+                    let position = row.iter().position(|&x| x == row_best).unwrap_or(0);
+                    (best, value) = (start + position, row_best);
+                }
+                continue;
+            }
+            for (i, &x) in row.iter().enumerate() {
+                if x > value {
+                    (best, value) = (start + i, x);
                 }
             }
         }
         best
     }
 
+    /// y from the rows of every window of one column: `f(so far, next)`, and at the end `done(rows, all)`.
+    #[inline(always)]
+    fn fold_columns(
+        &self,
+        x: &[f32],
+        y: &mut [f32],
+        f: impl Fn(f32, f32) -> f32,
+        done: impl Fn(usize, f32) -> f32,
+    ) {
+        for (p, y) in y.chunks_exact_mut(self.q).enumerate() {
+            let mut rows = self.whole_rows(x, p);
+            if let Some(first) = rows.next() {
+                y.copy_from_slice(first);
+            }
+            for row in rows {
+                y.iter_mut().zip(row).for_each(|(y, &x)| *y = f(*y, x));
+            }
+            let count = self.rows_at(p);
+            y.iter_mut().for_each(|y| *y = done(count, *y));
+        }
+    }
+
+    #[inline(always)]
     fn max(&self, x: &[f32], y: &mut [f32]) {
+        if self.columns() {
+            return self.fold_columns(x, y, larger, |_, y| y);
+        }
         for (p, y) in y.chunks_exact_mut(self.q).enumerate() {
             for (q, y) in y.iter_mut().enumerate() {
-                *y = x[self.first_max(x, p, q)];
+                *y = self.rows(x, p, q).map(largest).reduce(larger).unwrap_or(f32::NEG_INFINITY);
             }
         }
     }
 
+    #[inline(always)]
     fn max_grad(&self, x: &[f32], dy: &[f32], dx: &mut [f32]) {
         dx.fill(0.0);
+        if self.columns() {
+            return self.max_grad_of_columns(x, dy, dx);
+        }
         for (p, dy) in dy.chunks_exact(self.q).enumerate() {
             for (q, &dy) in dy.iter().enumerate() {
                 dx[self.first_max(x, p, q)] += dy;
@@ -56,21 +131,51 @@ impl PoolDims {
         }
     }
 
-    /// y from the four elements of every window of 2×2, row by row.
+    /// Windows of one column: some of them side by side, row by row.
+    #[inline(always)]
+    fn max_grad_of_columns(&self, x: &[f32], dy: &[f32], dx: &mut [f32]) {
+        for (p, dy) in dy.chunks_exact(self.q).enumerate() {
+            let first = p * self.window.stride[0] * self.w;
+            for (block, dy) in dy.chunks(LANES).enumerate() {
+                let column = block * LANES;
+                let (mut best, mut at) = ([0.0; LANES], [0u32; LANES]);
+                best[..dy.len()].copy_from_slice(&x[first + column..][..dy.len()]);
+                for (r, row) in self.whole_rows(x, p).enumerate().skip(1) {
+                    let row = &row[column..][..dy.len()];
+                    for ((best, at), &x) in best.iter_mut().zip(&mut at).zip(row) {
+                        let more = x > *best;
+                        *at = if more { r as u32 } else { *at };
+                        *best = if more { x } else { *best };
+                    }
+                }
+                for (i, (&at, &dy)) in at.iter().zip(dy).enumerate() {
+                    dx[first + at as usize * self.w + column + i] += dy;
+                }
+            }
+        }
+    }
+
+    /// y from the four elements of every window of 2×2, row by row. What the edge cuts off is taken for its
+    /// neighbour inside, which changes neither maximum nor mean.
     #[inline(always)]
     fn halve(&self, x: &[f32], y: &mut [f32], f: impl Fn([f32; 2], [f32; 2]) -> f32) {
-        for (x, y) in x.chunks_exact(2 * self.w).zip(y.chunks_exact_mut(self.q)) {
+        for (x, y) in x.chunks(2 * self.w).zip(y.chunks_exact_mut(self.q)) {
             let (top, bottom) = x.split_at(self.w);
-            let pairs = top.as_chunks::<2>().0.iter().zip(bottom.as_chunks::<2>().0);
-            for (y, (&a, &b)) in y.iter_mut().zip(pairs) {
+            let bottom = if bottom.is_empty() { top } else { bottom };
+            // The odd column apart, so that the loop over the others has no branch.
+            let (wholes, odd) = y.split_at_mut(self.w / 2);
+            let (even_top, even_bottom) = (top.as_chunks::<2>().0, bottom.as_chunks::<2>().0);
+            for (y, (&a, &b)) in wholes.iter_mut().zip(even_top.iter().zip(even_bottom)) {
                 *y = f(a, b);
+            }
+            for y in odd {
+                *y = f([top[self.w - 1]; 2], [bottom[self.w - 1]; 2]);
             }
         }
     }
 
     #[inline(always)]
     fn halve_max(&self, x: &[f32], y: &mut [f32]) {
-        let larger = |a: f32, b: f32| if b > a { b } else { a };
         self.halve(x, y, |a, b| larger(larger(a[0], a[1]), larger(b[0], b[1])));
     }
 
@@ -80,15 +185,23 @@ impl PoolDims {
     fn halve_max_grad(&self, x: &[f32], dy: &[f32], dx: &mut [f32]) {
         dx.fill(0.0);
         let w = self.w;
-        let rows = x.chunks_exact(2 * w).zip(dy.chunks_exact(self.q));
-        for (dx, (x, dy)) in dx.chunks_exact_mut(2 * w).zip(rows) {
+        let rows = x.chunks(2 * w).zip(dy.chunks_exact(self.q));
+        for (dx, (x, dy)) in dx.chunks_mut(2 * w).zip(rows) {
             let (top, bottom) = x.split_at(w);
-            let pairs = top.as_chunks::<2>().0.iter().zip(bottom.as_chunks::<2>().0);
-            for ((q, &dy), (top, bottom)) in dy.iter().enumerate().zip(pairs) {
-                let second = |[a, b]: &[f32; 2]| usize::from(b > a);
-                let larger = |&[a, b]: &[f32; 2]| if b > a { b } else { a };
-                let below = larger(bottom) > larger(top);
+            // What the edge cuts off is taken for its neighbour inside, which is the first maximum then.
+            let bottom = if bottom.is_empty() { top } else { bottom };
+            let mut give = |q: usize, dy: f32, top: [f32; 2], bottom: [f32; 2]| {
+                let second = |[a, b]: [f32; 2]| usize::from(b > a);
+                let below = larger(bottom[0], bottom[1]) > larger(top[0], top[1]);
                 dx[2 * q + if below { w + second(bottom) } else { second(top) }] = dy;
+            };
+            let (wholes, odd) = dy.split_at(w / 2);
+            let pairs = top.as_chunks::<2>().0.iter().zip(bottom.as_chunks::<2>().0);
+            for ((q, &dy), (&top, &bottom)) in wholes.iter().enumerate().zip(pairs) {
+                give(q, dy, top, bottom);
+            }
+            for &dy in odd {
+                give(w / 2, dy, [top[w - 1]; 2], [bottom[w - 1]; 2]);
             }
         }
     }
@@ -98,29 +211,39 @@ impl PoolDims {
         if self.halves() {
             return self.halve(x, y, |a, b| 0.25 * ((a[0] + a[1]) + (b[0] + b[1])));
         }
-        let count = (self.window.size[0] * self.window.size[1]) as f32;
+        if self.columns() {
+            return self.fold_columns(x, y, |sum, x| sum + x, |rows, sum| sum / rows as f32);
+        }
         for (p, y) in y.chunks_exact_mut(self.q).enumerate() {
             for (q, y) in y.iter_mut().enumerate() {
-                *y = self.rows(x, p, q).map(reduce::sum).sum::<f32>() / count;
+                let count = self.rows_at(p) * self.columns_at(q);
+                *y = self.rows(x, p, q).map(reduce::sum).sum::<f32>() / count as f32;
             }
         }
     }
 
     #[inline(always)]
     fn average_grad(&self, dy: &[f32], dx: &mut [f32]) {
-        let Window { size, stride } = self.window;
-        let count = (size[0] * size[1]) as f32;
+        let Window { stride, .. } = self.window;
         dx.fill(0.0);
         for (p, dy) in dy.chunks_exact(self.q).enumerate() {
-            for r in 0..size[0] {
-                let row = &mut dx[(p * stride[0] + r) * self.w..][..self.w];
+            let rows = self.rows_at(p);
+            for row in dx[p * stride[0] * self.w..][..rows * self.w].chunks_exact_mut(self.w) {
                 if self.halves() {
-                    row.as_chunks_mut::<2>().0.iter_mut().zip(dy).for_each(|(dx, &dy)| *dx = [0.25 * dy; 2]);
+                    let half = 0.5 / rows as f32;
+                    let (pairs, odd) = row.as_chunks_mut::<2>();
+                    pairs.iter_mut().zip(dy).for_each(|(dx, &dy)| *dx = [half * dy; 2]);
+                    odd.iter_mut().zip(&dy[pairs.len()..]).for_each(|(dx, &dy)| *dx = 2.0 * half * dy);
+                    continue;
+                }
+                if self.columns() {
+                    row.iter_mut().zip(dy).for_each(|(dx, &dy)| *dx += dy / rows as f32);
                     continue;
                 }
                 for (q, &dy) in dy.iter().enumerate() {
-                    let share = dy / count;
-                    row[q * stride[1]..][..size[1]].iter_mut().for_each(|dx| *dx += share);
+                    let columns = self.columns_at(q);
+                    let share = dy / (rows * columns) as f32;
+                    row[q * stride[1]..][..columns].iter_mut().for_each(|dx| *dx += share);
                 }
             }
         }

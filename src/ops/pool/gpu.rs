@@ -9,7 +9,7 @@ const WINDOW: usize = 16;
 /// The gradient of the maximum: one thread a window where small windows lie side by side, else one an
 /// element.
 pub fn max_pool_grad(planes: &PoolDims) -> GpuKernel {
-    let PoolDims { window: Window { size, stride }, count, h, w, .. } = *planes;
+    let PoolDims { window: Window { size, stride, .. }, count, h, w, .. } = *planes;
     if size == stride && size[0] * size[1] <= WINDOW {
         let windows = count * h.div_ceil(size[0]) * w.div_ceil(size[1]);
         return kernel("max_pool_grad_side_by_side", planes, 2, windows);
@@ -19,7 +19,7 @@ pub fn max_pool_grad(planes: &PoolDims) -> GpuKernel {
 
 /// A dispatch of so many threads.
 pub fn kernel(entry: &'static str, planes: &PoolDims, inputs: usize, threads: usize) -> GpuKernel {
-    let PoolDims { window: Window { size, stride }, count, h, w, p, q } = *planes;
+    let PoolDims { window: Window { size, stride, .. }, count, h, w, p, q } = *planes;
     let constants = constants([
         ("PLANES", count),
         ("H", h),

@@ -16,9 +16,12 @@ pub struct Window {
     pub size: [usize; 2],
     /// Steps along H and W.
     pub stride: [usize; 2],
+    /// Whether what is left at an edge gets a window that is cut off there, instead of none.
+    pub ceil: bool,
 }
 
-/// x [N, C, H, W] → [N, C, H', W'], `H' = (H − size₀)/stride₀ + 1`: the largest value of every window.
+/// x [N, C, H, W] → [N, C, H', W']: the largest value of every window. `H' = (H − size₀)/stride₀ + 1`, rounded down,
+/// or up where [`Window::ceil`] says so and the last window begins inside.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct MaxPool(pub Window);
 
@@ -27,7 +30,7 @@ pub struct MaxPool(pub Window);
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct MaxPoolGrad(pub Window);
 
-/// x [N, C, H, W] → [N, C, H', W']: the mean of every window.
+/// x [N, C, H, W] → [N, C, H', W'], as [`MaxPool`]: the mean of what every window holds.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct AveragePool(pub Window);
 
@@ -39,9 +42,14 @@ pub struct AveragePoolGrad {
 }
 
 impl Window {
-    /// Windows that lie side by side.
+    /// Windows that lie side by side, as many as fit: `H' = ⌊H/size₀⌋`.
     pub fn tiles(size: [usize; 2]) -> Self {
-        Self { size, stride: size }
+        Self { size, stride: size, ceil: false }
+    }
+
+    /// Windows that lie side by side over all of a plane, the last ones cut off at its edges: `H' = ⌈H/size₀⌉`.
+    pub fn covering(size: [usize; 2]) -> Self {
+        Self { ceil: true, ..Self::tiles(size) }
     }
 
     /// The sizes of pooling x.
@@ -54,18 +62,22 @@ impl Window {
             return Err("window and stride must be at least 1".into());
         }
         let side = |length: usize, axis: usize| {
-            length
-                .checked_sub(self.size[axis])
-                .map(|rest| rest / self.stride[axis] + 1)
-                .ok_or_else(|| format!("a window of {} does not fit {length}", self.size[axis]))
+            let (size, stride) = (self.size[axis], self.stride[axis]);
+            if self.ceil {
+                // A window begins inside.
+                return Ok((length.saturating_sub(size).div_ceil(stride) + 1).min(length.div_ceil(stride)));
+            }
+            let rest = length.checked_sub(size);
+            rest.map(|rest| rest / stride + 1)
+                .ok_or_else(|| format!("a window of {size} does not fit {length}"))
         };
         Ok(PoolDims { window: *self, count: n * c, h, w, p: side(h, 0)?, q: side(w, 1)? })
     }
 
     fn settings(&self) -> String {
-        let Window { size: [h, w], stride: [sh, sw] } = self;
+        let Window { size: [h, w], stride: [sh, sw], ceil } = self;
         let stride = if self.size == self.stride { String::new() } else { format!(", stride {sh}×{sw}") };
-        format!("{h}×{w}{stride}")
+        format!("{h}×{w}{stride}{}", if *ceil { ", to the edge" } else { "" })
     }
 }
 
@@ -92,6 +104,16 @@ impl PoolDims {
     /// Elements of a plane after pooling.
     pub fn pooled(&self) -> usize {
         self.p * self.q
+    }
+
+    /// The rows of the windows of row `p` of the pooled plane: fewer than the window's where the edge cuts them off.
+    pub fn rows_at(&self, p: usize) -> usize {
+        self.window.size[0].min(self.h - p * self.window.stride[0])
+    }
+
+    /// As [`Self::rows_at`], the columns of windows of column `q`.
+    pub fn columns_at(&self, q: usize) -> usize {
+        self.window.size[1].min(self.w - q * self.window.stride[1])
     }
 
     /// The shape of the pooled tensor, of an x of this shape.

@@ -3,17 +3,17 @@
 use super::{PoolDims, Window};
 use crate::ops::kernel::Real;
 
-/// Calls `f(output index, input indices)` for every window.
+/// Calls `f(output index, input indices)` for every window, with what of it lies inside.
 fn windows(planes: &PoolDims, mut f: impl FnMut(usize, &[usize])) {
-    let PoolDims { window: Window { size, stride }, count, h, w, p: rows, q: columns } = *planes;
+    let PoolDims { window: Window { size, stride, .. }, count, h, w, p: rows, q: columns } = *planes;
     let mut indices = Vec::with_capacity(size[0] * size[1]);
     for plane in 0..count {
         for p in 0..rows {
             for q in 0..columns {
                 indices.clear();
-                for r in 0..size[0] {
-                    for s in 0..size[1] {
-                        indices.push((plane * h + p * stride[0] + r) * w + q * stride[1] + s);
+                for i in (p * stride[0]..h).take(size[0]) {
+                    for j in (q * stride[1]..w).take(size[1]) {
+                        indices.push((plane * h + i) * w + j);
                     }
                 }
                 f((plane * rows + p) * columns + q, &indices);
