@@ -73,7 +73,7 @@ fn pool(config: &ModelConfig, b: &mut Builder, x: NodeId) -> Result<NodeId, Mode
         return Ok(x);
     }
     let size = [config.pool; 2];
-    let window = Window::tiles(size);
+    let window = if config.pool_rest { Window::covering(size) } else { Window::tiles(size) };
     Ok(b.graph.add_named("pool", MaxPool(window).into(), &[x])?)
 }
 
