@@ -46,7 +46,7 @@ fn network() -> Network {
 
 fn training(network: &Network, masks: bool) -> TrainingGraph {
     let optimizer = OptimizerConfig::default();
-    network.training(&TrainingConfig { batch: BATCH, smoothing: 0.1, masks, optimizer }).unwrap()
+    network.training(&TrainingConfig { batch: BATCH, smoothing: 0.1, masks, norms: true, optimizer }).unwrap()
 }
 
 fn normal(seed: u64, len: usize) -> Vec<f32> {

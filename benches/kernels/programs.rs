@@ -57,7 +57,7 @@ pub fn kernels(device: &dyn Device, batch: usize) -> Outcome<Vec<Kernel>> {
     let mut programs: Vec<(Graph, Request)> = Vec::new();
     for kind in [OptimizerKind::Adamw, OptimizerKind::Adam, OptimizerKind::Sgd] {
         let optimizer = OptimizerConfig { kind, ..OptimizerConfig::default() };
-        let config = TrainingConfig { batch, smoothing: 0.05, masks: true, optimizer };
+        let config = TrainingConfig { batch, smoothing: 0.05, masks: true, norms: true, optimizer };
         let training = network()?.training(&config)?;
         programs.extend([true, false].map(|fuse| (training.graph.clone(), training.request(fuse))));
     }

@@ -31,6 +31,8 @@ pub(super) enum Purpose {
     /// With masks over the features, or without.
     Training {
         masks: bool,
+        /// Whether batch norms go by the batch's statistics; else by the running ones, which stay.
+        norms: bool,
     },
 }
 
@@ -139,7 +141,8 @@ impl Builder {
         Ok(self.graph.add_named("matmul", Matmul { form: Form::TransposeB }.into(), &[x, weight])?)
     }
 
-    /// Batch norm: on the batch's statistics in training, which also updates the running ones; else on those.
+    /// Batch norm: on the batch's statistics in training, which also updates the running ones; else, or where these are
+    /// to stay, on those.
     pub(super) fn norm(&mut self, x: NodeId) -> Result<NodeId, ModelError> {
         let shape = self.graph.shape(x).clone();
         let channels = shape[1];
@@ -148,7 +151,7 @@ impl Builder {
         let running = self.graph.add_named("norm.running", Variable { shape: pair }.into(), &[])?;
         let name = self.graph.node(running).name.clone();
         self.running.push(Running { name, node: running, channels });
-        let training = self.purpose != Purpose::Inference;
+        let training = matches!(self.purpose, Purpose::Training { norms: true, .. });
         let stats = if training {
             let stats = self.graph.add_named("norm.stats", BatchStats.into(), &[x])?;
             let count = shape.elements() / channels;
@@ -184,7 +187,7 @@ impl Builder {
 
     /// Masks over the rows and columns of images, given from outside; in training with masks only.
     pub(super) fn mask(&mut self, x: NodeId) -> Result<NodeId, ModelError> {
-        if self.purpose != (Purpose::Training { masks: true }) {
+        if !matches!(self.purpose, Purpose::Training { masks: true, .. }) {
             return Ok(x);
         }
         let [n, h, w] = [0, 2, 3].map(|axis| self.graph.shape(x)[axis]);

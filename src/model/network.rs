@@ -23,6 +23,8 @@ pub struct TrainingConfig {
     pub smoothing: f32,
     /// Whether rows and columns of the features can be masked; see [`TrainingGraph::masks`].
     pub masks: bool,
+    /// Whether batch norms go by a batch's statistics, and their running ones follow; else these stay as they are.
+    pub norms: bool,
     pub optimizer: OptimizerConfig,
 }
 
@@ -123,7 +125,7 @@ impl Network {
     pub fn training(&self, training: &TrainingConfig) -> Result<TrainingGraph, ModelError> {
         let rows = training.optimizer.rows();
         let (mut body, parts) =
-            self.build(training.batch, rows, Purpose::Training { masks: training.masks })?;
+            self.build(training.batch, rows, Purpose::Training { masks: training.masks, norms: training.norms })?;
         let graph = &mut body.graph;
         let labels = graph.add_named("labels", input([training.batch, self.genres]), &[])?;
         let class_weights = graph.add_named("class_weights", input([self.genres]), &[])?;

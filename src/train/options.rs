@@ -207,6 +207,7 @@ impl TrainOptions {
             batch: self.batch,
             smoothing: self.label_smoothing,
             masks: self.augmentation.masks(),
+            norms: true,
             optimizer: OptimizerConfig {
                 kind: self.optimizer,
                 weight_decay: self.weight_decay,
@@ -287,6 +288,8 @@ impl RunConfig {
         let mut graph = self.training.graph();
         if let Some(base) = &self.base {
             graph.optimizer.base_rate = base.rate;
+            // A few songs tell less of the world than what the base has heard.
+            graph.norms = false;
         }
         if self.training.epochs == 0 {
             // Nothing is trained step by step: the least that can be.

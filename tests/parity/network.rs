@@ -28,7 +28,7 @@ impl Target for AnyGpu {
 fn steps(batch: usize) -> Vec<Step> {
     let network = Network::new(ModelConfig::default(), 30).unwrap();
     let optimizer = OptimizerConfig::default();
-    let config = TrainingConfig { batch, smoothing: 0.05, masks: true, optimizer };
+    let config = TrainingConfig { batch, smoothing: 0.05, masks: true, norms: true, optimizer };
     let training = network.training(&config).unwrap();
     let program = plan(&training.graph, &training.request(true), &AnyGpu).unwrap();
     program.steps.into_iter().filter(|step| matches!(step.work, Work::Run { .. })).collect()

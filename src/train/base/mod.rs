@@ -97,9 +97,10 @@ impl RunConfig {
 /// # Errors
 /// [`TrainError::OtherBase`] with the first setting that differs.
 pub(super) fn fits(base: &Base, model: &Model, config: &ModelConfig) -> Result<(), TrainError> {
-    // What a network may do otherwise than its base.
-    let ModelConfig { labels, dropout, frame_step, drop_below, .. } = config.clone();
-    let wanted = ModelConfig { labels, dropout, frame_step, drop_below, ..model.card.config.clone() };
+    // What a network may do otherwise than its base: no weight depends on the length of a frame.
+    let ModelConfig { labels, dropout, frame_seconds, frame_step, drop_below, .. } = *config;
+    let wanted =
+        ModelConfig { labels, dropout, frame_seconds, frame_step, drop_below, ..model.card.config.clone() };
     match difference(&wanted, config) {
         None => Ok(()),
         Some(difference) => Err(TrainError::OtherBase { model: base.model.clone(), difference }),
