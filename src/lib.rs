@@ -205,16 +205,16 @@ pub use score::{Aggregation, Calibration, Decision, Epoch, Evaluation};
 
 // Models.
 pub use model::{
-    Ancestor, Architecture, Branch, Convolution, CrossValidation, Features, FileError, Labels, Model, ModelCard,
-    ModelConfig, ModelError, Musicnn, OptimizerKind, Provenance, Source, Tensor, Weights,
+    Ancestor, Architecture, Branch, Convolution, CrossValidation, Features, FileError, Labels, Model,
+    ModelCard, ModelConfig, ModelError, Musicnn, OptimizerKind, Provenance, Source, Tensor, Weights,
 };
 
 pub use import::{ImportError, Imported, Wheel};
 
 // Training.
 pub use train::{
-    Balance, Base, Checkpoint, Claim, Embeddings, Ending, History, Keep, Metrics, Plateau, Preset, Profile, RunConfig,
-    RunFolder, ScheduleKind, TrainError, TrainOptions, Training, TrainingEvent, TrainingOutcome,
+    Balance, Base, Checkpoint, Claim, Embeddings, Ending, History, Keep, Metrics, Plateau, Preset, Profile,
+    RunConfig, RunFolder, ScheduleKind, TrainError, TrainOptions, Training, TrainingEvent, TrainingOutcome,
 };
 
 // Songs, and folders of them.

@@ -9,7 +9,8 @@ use std::time::Duration;
 use genre_recognizer::device::cpu::Cpu;
 use genre_recognizer::model::{HEAD_BIAS, HEAD_WEIGHT, Model};
 use genre_recognizer::train::{
-    Base, Checkpoint, Ending, FoldEvent, Folds, FoldsSetup, RunConfig, TrainError, TrainingEvent, cross_validate,
+    Base, Checkpoint, Ending, FoldEvent, Folds, FoldsSetup, RunConfig, TrainError, TrainingEvent,
+    cross_validate,
 };
 use tempfile::{TempDir, tempdir};
 
@@ -95,7 +96,8 @@ fn what_was_heard_is_kept_and_damage_to_it_is_noticed() {
     files.sort();
     assert_eq!(files.len(), 12);
     let whole = fs::read(&files[0]).unwrap();
-    for (i, damage) in [whole[..whole.len() - 1].to_vec(), Vec::new(), whole[..8].to_vec()].iter().enumerate() {
+    for (i, damage) in [whole[..whole.len() - 1].to_vec(), Vec::new(), whole[..8].to_vec()].iter().enumerate()
+    {
         fs::write(&files[i], damage).unwrap();
     }
     let mut flipped = whole.clone();

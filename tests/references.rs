@@ -393,7 +393,8 @@ fn two_steps(op: impl Into<Op>, rows: usize) -> [Vec<f64>; 2] {
     })
 }
 
-const COMMON: UpdateSettings = UpdateSettings { max_norm: 2.0, weight_decay: 0.1, decayed: 3, base_rate: 1.0, fresh: [0; 3] };
+const COMMON: UpdateSettings =
+    UpdateSettings { max_norm: 2.0, weight_decay: 0.1, decayed: 3, base_rate: 1.0, fresh: [0; 3] };
 const ADAM: Adam = Adam { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, decoupled: false, common: COMMON };
 
 #[test]

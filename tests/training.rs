@@ -14,8 +14,8 @@ use genre_recognizer::dataset::{Augmentation, Batch, BatchPlan, Batches, Dataset
 use genre_recognizer::device::cpu::Cpu;
 use genre_recognizer::device::{Device, DeviceError, LoadOptions, Precision};
 use genre_recognizer::model::{
-    Architecture, Branch, Convolution, CrossValidation, Features, FileError, Labels, Model, ModelConfig, Musicnn,
-    Network, OptimizerKind,
+    Architecture, Branch, Convolution, CrossValidation, Features, FileError, Labels, Model, ModelConfig,
+    Musicnn, Network, OptimizerKind,
 };
 use genre_recognizer::ops::mel::MelScale;
 use genre_recognizer::plan::plan;

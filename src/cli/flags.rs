@@ -97,28 +97,42 @@ pub struct NetworkFlags {
 #[command(next_help_heading = "Beginning", allow_negative_numbers = true)]
 pub struct BaseFlags {
     /// Begin with this model: its preprocessing, architecture and weights, and a new last layer for the genres; or none, to
-    /// train from nothing [default: none]
+    /// train from nothing [default: the model in ./models where one is, no flag shapes another network, and the songs are not
+    /// the demo set]
     #[arg(long, value_name = "MODEL|none", conflicts_with_all = ["config", "preset"])]
     from: Option<PathBuf>,
-    /// Fit the new last layer and leave the rest as it is: takes seconds once the songs were heard
-    #[arg(long, requires = "from", conflicts_with_all = ["epochs", "base_rate"])]
+    /// Fit the new last layer and leave the rest as it is, which takes seconds once the songs were heard [default, where a
+    /// network begins with another and --epochs is not given]
+    #[arg(long, conflicts_with_all = ["epochs", "base_rate"])]
     freeze: bool,
     /// The learning rate of what was there, as a share of that of the new layer [default: 0.1]
-    #[arg(long, requires = "from", value_name = "SHARE")]
+    #[arg(long, value_name = "SHARE")]
     base_rate: Option<f32>,
 }
 
 impl BaseFlags {
-    /// Begins with the model that is named, if any.
-    pub fn begin(&self, config: &mut RunConfig) -> Result<(), CliError> {
+    /// Whether nobody said what to begin with.
+    pub fn is_open(&self) -> bool {
+        self.from.is_none()
+    }
+
+    /// Begins with the model that is named, or where none is, with that of `default`. Then only the last layer is trained,
+    /// unless flags say more.
+    fn begin(&self, default: Option<&Path>, config: &mut RunConfig) -> Result<(), CliError> {
         let named = self.from.as_deref().filter(|from| *from != Path::new("none"));
-        let Some(from) = named else { return Ok(()) };
-        config.begin_with(from)?;
-        if let (Some(base), Some(rate)) = (&mut config.base, self.base_rate) {
-            base.rate = rate;
-        }
-        if self.freeze {
+        if let Some(model) = named.or(default.filter(|_| self.is_open())) {
+            config.begin_with(model)?;
             config.training.epochs = 0;
+        }
+        match (&mut config.base, self.base_rate) {
+            (Some(base), Some(rate)) => base.rate = rate,
+            (None, rate) if self.freeze || rate.is_some() => {
+                return Err(CliError::Usage(
+                    "--freeze and --base-rate are for networks that begin with another; name it with --from"
+                        .to_string(),
+                ));
+            }
+            _ => {}
         }
         Ok(())
     }
@@ -359,16 +373,17 @@ impl AugmentationFlags {
     }
 }
 
-/// A configuration from a file or a preset, if any, and flags, which win.
+/// A configuration from a file or a preset, if any, and flags, which win; `default` is what the network begins with where
+/// nobody said so.
 pub fn configure(
     file: Option<&PathBuf>,
-    base: &BaseFlags,
+    (base, default): (&BaseFlags, Option<&Path>),
     network: &NetworkFlags,
     training: impl FnOnce(&mut TrainOptions),
 ) -> Result<RunConfig, CliError> {
     let read = file.map(|path| RunConfig::read(path)).transpose()?;
     let mut config = read.unwrap_or_else(|| network.preset.unwrap_or_default().config());
-    base.begin(&mut config)?;
+    base.begin(default, &mut config)?;
     network.apply(&mut config.model)?;
     training(&mut config.training);
     config.check().map_err(|error| CliError::Usage(told(&error.into())))?;

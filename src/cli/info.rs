@@ -45,7 +45,7 @@ impl Info {
         let network = match &model {
             Some(model) => model.network()?,
             None => Network::new(
-                configure(self.config.as_ref(), &BaseFlags::default(), &self.network, |_| {})?.model,
+                configure(self.config.as_ref(), (&BaseFlags::default(), None), &self.network, |_| {})?.model,
                 self.genres as usize,
             )?,
         };
@@ -102,9 +102,21 @@ fn card(model: &Model) -> String {
     let d = &model.card.decision;
     let unsure =
         d.unsure_below.map_or_else(String::new, |p| format!(", unsure below {}", percent(Some(p.into()))));
+    let mut origin = String::new();
+    let mut named = p.source.as_ref();
+    let mut base = p.base.as_deref();
+    while let Some(ancestor) = base {
+        let (labels, digest) = (counted(ancestor.labels, "label"), &ancestor.digest);
+        origin += &format!("  began with: {} ({labels}, digest {digest})\n", ancestor.provenance.dataset);
+        named = named.or(ancestor.provenance.source.as_ref());
+        base = ancestor.provenance.base.as_deref();
+    }
+    if let Some(source) = named {
+        origin += &format!("  weights of others: {}, licence {}\n", source.name, source.licence);
+    }
     format!(
         "model\n  genres: {}\n  trained on: {} ({} songs, {} epochs, seed {})\n  \
-         validation: {} songs, song accuracy {}, frame accuracy {}\n{crossed}  \
+         validation: {} songs, song accuracy {}, frame accuracy {}\n{crossed}{origin}  \
          from frames to song: {}, temperature {:.2}{unsure}\n\n",
         model.card.genres.join(", "),
         p.dataset,

@@ -36,6 +36,11 @@ fn of_run(run: &RunFolder) -> Result<(PathBuf, Model), CliError> {
     Ok((run.best(), model))
 }
 
+/// The model that lies here without having been trained here.
+pub fn included() -> Option<PathBuf> {
+    first_in(Path::new(MODELS))
+}
+
 fn first_in(folder: &Path) -> Option<PathBuf> {
     let files = std::fs::read_dir(folder).ok()?.flatten().map(|entry| entry.path());
     files.filter(|path| path.extension().is_some_and(|extension| extension == "safetensors")).min()

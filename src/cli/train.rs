@@ -8,7 +8,9 @@ use clap::{Args, ValueEnum};
 use super::flags::{BaseFlags, CacheFlags, NetworkFlags, TrainingFlags, ValidationFlags, configure};
 use super::progress::Progress;
 use super::run_report::Trained;
-use super::{CliError, DeviceFlag, End, RUNS, counted, open_for, print, quoted, say, warn_of_trouble};
+use super::{
+    CliError, DeviceFlag, End, RUNS, counted, models, open_for, print, quoted, say, warn_of_trouble,
+};
 use crate::dataset::{self, Cache, DEMO, Dataset, DatasetError, Library, Problem, demo};
 use crate::files;
 use crate::model::CrossValidation;
@@ -179,11 +181,22 @@ impl Train {
     }
 
     fn fresh(&self) -> Result<(RunConfig, Option<Claim>, Option<Checkpoint>), CliError> {
-        let config = configure(self.config.as_ref(), &self.base, &self.network, |training| self.settings(training))?;
+        let config = configure(
+            self.config.as_ref(),
+            (&self.base, self.default_base().as_deref()),
+            &self.network,
+            |training| self.settings(training),
+        )?;
         let config = on_dataset(config, self.dataset.as_ref());
         let claim = self.run.as_deref().map(Claim::new).transpose()?;
         claim.as_ref().map_or(Ok(()), |claim| RunFolder(claim.folder().to_owned()).vacant())?;
         Ok((config, claim, None))
+    }
+
+    /// What the network begins with where nobody said so.
+    fn default_base(&self) -> Option<PathBuf> {
+        let open = self.base.is_open() && self.config.is_none() && self.network == NetworkFlags::default();
+        open.then(|| default_base(self.dataset.as_deref())).flatten()
     }
 
     fn resumed(&self) -> Result<(RunConfig, Option<Claim>, Option<Checkpoint>), CliError> {
@@ -213,6 +226,16 @@ impl Train {
         }
         Ok((config, claim, Some(checkpoint)))
     }
+}
+
+/// The model that networks of real songs begin with: the one that lies here, where one does. The demo set's sounds are like
+/// nothing that it has heard.
+pub(super) fn default_base(dataset: Option<&Path>) -> Option<PathBuf> {
+    let root = dataset.unwrap_or(Path::new(DATASET));
+    let music = !demo::is_demo(root) && dataset::scan(root).is_ok();
+    let model = models::included().filter(|_| music)?;
+    say(&format!("beginning with {} (--from none: with nothing)", files::shown(&model)));
+    Some(model)
 }
 
 /// The settings with the dataset that is named, or else their own, or else the folder where songs are looked for.

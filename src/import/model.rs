@@ -7,8 +7,8 @@ use super::musicnn::{Convolution, Sizes};
 use super::settings::Preprocessing;
 use crate::audio::Normalise;
 use crate::model::{
-    Architecture, Branch, FORMAT, Features, Labels, Model, ModelCard, ModelConfig, Musicnn, Provenance, Source,
-    Tensor, Weights,
+    Architecture, Branch, FORMAT, Features, Labels, Model, ModelCard, ModelConfig, Musicnn, Provenance,
+    Source, Tensor, Weights,
 };
 use crate::ops::mel::MelScale;
 use crate::score::{Aggregation, Decision};
@@ -36,7 +36,11 @@ impl Imported {
                 ..Provenance::default()
             },
             // As the package does it.
-            decision: Decision { aggregation: Aggregation::Independent, unsure_below: None, ..Decision::default() },
+            decision: Decision {
+                aggregation: Aggregation::Independent,
+                unsure_below: None,
+                ..Decision::default()
+            },
             cross_validation: None,
         };
         let tensors: BTreeMap<String, Tensor> = tensors
@@ -87,6 +91,10 @@ fn config(sizes: &Sizes, settings: &Preprocessing) -> ModelConfig {
 
 /// The name of the licence whose text this is.
 fn licence_name(text: &str) -> String {
-    if text.contains("Permission to use, copy, modify, and/or distribute this software") { "ISC" } else { "its own" }
-        .to_owned()
+    if text.contains("Permission to use, copy, modify, and/or distribute this software") {
+        "ISC"
+    } else {
+        "its own"
+    }
+    .to_owned()
 }

@@ -303,7 +303,8 @@ impl ModelConfig {
         )?;
         if let Architecture::Musicnn(sizes) = &self.architecture {
             let branches = || sizes.timbral.iter().chain(&sizes.temporal);
-            let lengths = branches().map(|branch| branch.length).chain([sizes.timbral_width, sizes.middle_width]);
+            let lengths =
+                branches().map(|branch| branch.length).chain([sizes.timbral_width, sizes.middle_width]);
             let filters = branches().map(|branch| branch.filters).chain(sizes.middle.iter().copied());
             require(
                 branches().count() + sizes.middle.len() <= 32

@@ -124,8 +124,11 @@ impl Network {
     /// [`ModelError`] where the settings do not fit each other.
     pub fn training(&self, training: &TrainingConfig) -> Result<TrainingGraph, ModelError> {
         let rows = training.optimizer.rows();
-        let (mut body, parts) =
-            self.build(training.batch, rows, Purpose::Training { masks: training.masks, norms: training.norms })?;
+        let (mut body, parts) = self.build(
+            training.batch,
+            rows,
+            Purpose::Training { masks: training.masks, norms: training.norms },
+        )?;
         let graph = &mut body.graph;
         let labels = graph.add_named("labels", input([training.batch, self.genres]), &[])?;
         let class_weights = graph.add_named("class_weights", input([self.genres]), &[])?;

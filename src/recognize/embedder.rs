@@ -24,7 +24,8 @@ impl Embedder {
     /// network's.
     pub fn of_model(model: &Model, device: &dyn Device) -> Result<Self, RecognizeError> {
         let frames = at_once(&model.card.config);
-        let mut program = FrameProgram::new(&model.network()?, device, frames, |inference| inference.embedding)?;
+        let mut program =
+            FrameProgram::new(&model.network()?, device, frames, |inference| inference.embedding)?;
         program.set_weights(&model.weights)?;
         Ok(Self(program))
     }

@@ -1,6 +1,6 @@
 use super::RecognizeError;
-use super::program::write_weights;
 use super::gathering::Gathering;
+use super::program::write_weights;
 use crate::audio::Song;
 use crate::device::{Device, Executable};
 use crate::engine;

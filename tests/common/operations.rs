@@ -132,7 +132,8 @@ pub fn examples() -> Vec<Example> {
     example(CrossEntropyGrad(loss).into(), &[row, row, &[5], &[1]]);
     example(BinaryCrossEntropy.into(), &[row, row, &[5]]);
     example(BinaryCrossEntropyGrad.into(), &[row, row, &[5], &[1]]);
-    let common = UpdateSettings { max_norm: 1.0, base_rate: 0.25, fresh: [2, 3, 4], ..UpdateSettings::new(0.1, 3) };
+    let common =
+        UpdateSettings { max_norm: 1.0, base_rate: 0.25, fresh: [2, 3, 4], ..UpdateSettings::new(0.1, 3) };
     let adam = Adam { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, decoupled: false, common };
     example(GlobalNorm.into(), &[&[5]]);
     example(Sgd { momentum: 0.9, common }.into(), &[&[2, 5], &[5], &[2], &[4]]);

@@ -79,8 +79,13 @@ impl Golden {
 fn network() -> TrainingGraph {
     let config =
         ModelConfig { filters: vec![4, 4, 8, 8], dense: vec![16], dropout: 0.25, ..ModelConfig::default() };
-    let training =
-        TrainingConfig { batch: 2, smoothing: 0.1, masks: false, norms: true, optimizer: OptimizerConfig::default() };
+    let training = TrainingConfig {
+        batch: 2,
+        smoothing: 0.1,
+        masks: false,
+        norms: true,
+        optimizer: OptimizerConfig::default(),
+    };
     Network::new(config, 10).unwrap().training(&training).unwrap()
 }
 

@@ -31,7 +31,8 @@ fn spectrogram(frames: usize, mels: usize) -> Vec<f32> {
         for frame in (0..frames).filter(|frame| frame % 16 < 12) {
             for mel in 0..mels {
                 let number = (clip * frames + frame) * mels + mel + 1;
-                values[(clip * mels + mel) * frames + frame] = level(number as u64) * (1.0 - mel as f32 / 128.0);
+                values[(clip * mels + mel) * frames + frame] =
+                    level(number as u64) * (1.0 - mel as f32 / 128.0);
             }
         }
     }

@@ -390,8 +390,9 @@ fn normal(seed: u64, len: usize) -> Vec<f32> {
 /// sign alone.
 fn training(network: &Network, batch: usize, seed: u64) -> (TrainingGraph, Values) {
     let optimizer = OptimizerConfig { kind: OptimizerKind::Sgd, ..OptimizerConfig::default() };
-    let training =
-        network.training(&TrainingConfig { batch, smoothing: 0.1, masks: true, norms: true, optimizer }).unwrap();
+    let training = network
+        .training(&TrainingConfig { batch, smoothing: 0.1, masks: true, norms: true, optimizer })
+        .unwrap();
     let mut state = training.layout.initialise(seed);
     state.resize(optimizer.rows() * state.len(), 0.0);
     let labels = (0..batch * 4).map(|i| f32::from(u8::from(i % 4 == i / 4 % 4))).collect();

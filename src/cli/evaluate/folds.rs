@@ -1,14 +1,14 @@
 //! Networks trained and judged by folds.
 
 use std::collections::HashSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::{Evaluate, show};
-use crate::cli::flags::configure;
+use crate::cli::flags::{NetworkFlags, configure};
 use crate::cli::progress::Progress;
-use crate::cli::train::{catch_interrupt, load, name, on_dataset, songs, unknown_artists};
+use crate::cli::train::{catch_interrupt, default_base, load, name, on_dataset, songs, unknown_artists};
 use crate::cli::{CliError, End, Format, RUNS, counted, open_for, print, say};
 use crate::dataset::{Cache, Library};
 use crate::files;
@@ -17,9 +17,19 @@ use crate::train::{
 };
 
 impl Evaluate {
+    /// What the networks begin with where nobody said so: as in a training.
+    fn default_base(&self) -> Option<PathBuf> {
+        let open = self.base.is_open() && self.config.is_none() && self.network == NetworkFlags::default();
+        open.then(|| default_base(self.dataset.as_deref())).flatten()
+    }
+
     pub(super) fn cross_validate(&self, folds: Folds) -> Result<End, CliError> {
-        let config =
-            configure(self.config.as_ref(), &self.base, &self.network, |training| self.training.apply(training))?;
+        let config = configure(
+            self.config.as_ref(),
+            (&self.base, self.default_base().as_deref()),
+            &self.network,
+            |training| self.training.apply(training),
+        )?;
         let config = on_dataset(config, self.dataset.as_ref());
         let mut seeds = if self.seeds.is_empty() { vec![config.training.seed] } else { self.seeds.clone() };
         let mut seen = HashSet::new();

@@ -79,17 +79,16 @@ fn features(config: &ModelConfig, b: &mut Builder, audio: NodeId) -> Result<Node
     if config.uses_mels() {
         let ModelConfig { sample_rate, n_fft, mels, low, high, mel_scale, .. } = *config;
         let mel = Mel::new(MelSpec { sample_rate, n_fft, mels, low, high, scale: mel_scale });
-        let mel = mel.map_err(|wanted| ModelError::Setting {
-            setting: "mels",
-            value: mels.to_string(),
-            wanted,
-        })?;
+        let mel =
+            mel.map_err(|wanted| ModelError::Setting { setting: "mels", value: mels.to_string(), wanted })?;
         x = b.graph.add_named("mel", mel.into(), &[x])?;
     }
     Ok(match config.features {
         Features::Power => x,
         Features::LogMel => b.graph.add_named("ln", Ln { floor: LOG_FLOOR }.into(), &[x])?,
-        Features::CompressedMel => b.graph.add_named("log10", Compress { gain: Features::GAIN }.into(), &[x])?,
+        Features::CompressedMel => {
+            b.graph.add_named("log10", Compress { gain: Features::GAIN }.into(), &[x])?
+        }
         Features::MelDecibel | Features::Decibel => {
             b.graph.add_named("decibel", Decibel { range: DECIBEL_RANGE }.into(), &[x])?
         }

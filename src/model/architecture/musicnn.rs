@@ -25,7 +25,8 @@ pub(super) fn body(
     b: &mut Builder,
     features: NodeId,
 ) -> Result<NodeId, ModelError> {
-    let timbral = sizes.timbral.iter().map(|branch| ("timbral", branch, [branch.length, sizes.timbral_width]));
+    let timbral =
+        sizes.timbral.iter().map(|branch| ("timbral", branch, [branch.length, sizes.timbral_width]));
     let temporal = sizes.temporal.iter().map(|branch| ("temporal", branch, [1, branch.length]));
     let mut layers = Vec::new();
     for branches in [timbral.collect::<Vec<_>>(), temporal.collect()] {

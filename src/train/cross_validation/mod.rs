@@ -124,7 +124,8 @@ pub fn cross_validate(
                 if heard.is_none() {
                     heard = hear(setup, which, observe, stop)?;
                 }
-                let Some(tested) = network(setup, which, &split, (&run, heard.clone()), observe, stop)? else {
+                let Some(tested) = network(setup, which, &split, (&run, heard.clone()), observe, stop)?
+                else {
                     return Ok(None);
                 };
                 tested.write(&path, &setup.library)?;

@@ -2,9 +2,9 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::super::difference::difference;
 use super::super::options::{RunConfig, TrainOptions};
 use super::super::trainer::digest;
-use super::super::difference::difference;
 use super::super::{RunFolder, TrainError};
 use super::folds::Folds;
 use crate::dataset::{Library, Split};
