@@ -17,6 +17,14 @@ fn larger(a: f32, b: f32) -> f32 {
     if b > a { b } else { a }
 }
 
+/// Where the first maximum of 2×2 elements is, in rows of `w`.
+#[inline(always)]
+fn first_of_four(w: usize, top: [f32; 2], bottom: [f32; 2]) -> usize {
+    let second = |[a, b]: [f32; 2]| usize::from(b > a);
+    let below = larger(bottom[0], bottom[1]) > larger(top[0], top[1]);
+    if below { w + second(bottom) } else { second(top) }
+}
+
 /// The largest element.
 #[inline(always)]
 fn largest(x: &[f32]) -> f32 {
@@ -55,9 +63,12 @@ impl PoolDims {
     }
 
     /// The rows of window (p, q) of plane x.
+    #[inline(always)]
     fn rows<'a>(&self, x: &'a [f32], p: usize, q: usize) -> impl Iterator<Item = &'a [f32]> + use<'a> {
-        let (first, columns) = (q * self.window.stride[1], self.columns_at(q));
-        self.whole_rows(x, p).map(move |row| &row[first..][..columns])
+        // Not of `whole_rows`, whose division for the number of rows would cost as much as a small window.
+        let first = p * self.window.stride[0] * self.w + q * self.window.stride[1];
+        let (w, columns) = (self.w, self.columns_at(q));
+        (0..self.rows_at(p)).map(move |r| &x[first + r * w..][..columns])
     }
 
     /// The index in plane x of the first maximum of window (p, q).
@@ -140,12 +151,21 @@ impl PoolDims {
                 let column = block * LANES;
                 let (mut best, mut at) = ([0.0; LANES], [0u32; LANES]);
                 best[..dy.len()].copy_from_slice(&x[first + column..][..dy.len()]);
+                let mut padded = [0.0; LANES];
                 for (r, row) in self.whole_rows(x, p).enumerate().skip(1) {
                     let row = &row[column..][..dy.len()];
-                    for ((best, at), &x) in best.iter_mut().zip(&mut at).zip(row) {
-                        let more = x > *best;
-                        *at = if more { r as u32 } else { *at };
-                        *best = if more { x } else { *best };
+                    // As many as lanes always, so that the loop becomes vectors.
+                    let row: &[f32; LANES] = match row.try_into() {
+                        Ok(row) => row,
+                        Err(_) => {
+                            padded[..dy.len()].copy_from_slice(row);
+                            &padded
+                        }
+                    };
+                    for i in 0..LANES {
+                        let more = row[i] > best[i];
+                        at[i] = if more { r as u32 } else { at[i] };
+                        best[i] = if more { row[i] } else { best[i] };
                     }
                 }
                 for (i, (&at, &dy)) in at.iter().zip(dy).enumerate() {
@@ -176,7 +196,12 @@ impl PoolDims {
 
     #[inline(always)]
     fn halve_max(&self, x: &[f32], y: &mut [f32]) {
-        self.halve(x, y, |a, b| larger(larger(a[0], a[1]), larger(b[0], b[1])));
+        self.halve(
+            x,
+            y,
+            #[inline(always)]
+            |a, b| larger(larger(a[0], a[1]), larger(b[0], b[1])),
+        );
     }
 
     /// Which of four is the largest decides an address and not a branch, which would be foreseen wrongly half
@@ -190,18 +215,13 @@ impl PoolDims {
             let (top, bottom) = x.split_at(w);
             // What the edge cuts off is taken for its neighbour inside, which is the first maximum then.
             let bottom = if bottom.is_empty() { top } else { bottom };
-            let mut give = |q: usize, dy: f32, top: [f32; 2], bottom: [f32; 2]| {
-                let second = |[a, b]: [f32; 2]| usize::from(b > a);
-                let below = larger(bottom[0], bottom[1]) > larger(top[0], top[1]);
-                dx[2 * q + if below { w + second(bottom) } else { second(top) }] = dy;
-            };
             let (wholes, odd) = dy.split_at(w / 2);
             let pairs = top.as_chunks::<2>().0.iter().zip(bottom.as_chunks::<2>().0);
             for ((q, &dy), (&top, &bottom)) in wholes.iter().enumerate().zip(pairs) {
-                give(q, dy, top, bottom);
+                dx[2 * q + first_of_four(w, top, bottom)] = dy;
             }
             for &dy in odd {
-                give(w / 2, dy, [top[w - 1]; 2], [bottom[w - 1]; 2]);
+                dx[w - 1 + first_of_four(w, [top[w - 1]; 2], [bottom[w - 1]; 2])] = dy;
             }
         }
     }
@@ -209,7 +229,12 @@ impl PoolDims {
     #[inline(always)]
     fn average(&self, x: &[f32], y: &mut [f32]) {
         if self.halves() {
-            return self.halve(x, y, |a, b| 0.25 * ((a[0] + a[1]) + (b[0] + b[1])));
+            return self.halve(
+                x,
+                y,
+                #[inline(always)]
+                |a, b| 0.25 * ((a[0] + a[1]) + (b[0] + b[1])),
+            );
         }
         if self.columns() {
             return self.fold_columns(x, y, |sum, x| sum + x, |rows, sum| sum / rows as f32);
