@@ -180,8 +180,13 @@ fn bases_that_do_not_fit_are_refused() {
     assert!(refused(&other).contains("filters was"), "{}", refused(&other));
     // What a network may do otherwise than its base.
     let mut other = config.clone();
-    (other.model.dropout, other.model.frame_step, other.training.epochs) = (0.5, Some(0.125), 0);
-    whole_run(&other);
+    (other.model.dropout, other.training.epochs) = (0.5, 0);
+    let frames = |config: &RunConfig| whole_run(config).1.metrics.unwrap().validation.unwrap().frames;
+    let usual = frames(&other);
+    other.model.frame_step = Some(0.125);
+    assert!(frames(&other) > 3 * usual / 2, "songs are heard as the network cuts them");
+    (other.model.frame_seconds, other.model.frame_step) = (0.5, None);
+    assert!(frames(&other) < usual);
     let mut other = config.clone();
     other.base.as_mut().unwrap().rate = 1.5;
     assert!(refused(&other).contains("base.rate is 1.5"), "{}", refused(&other));

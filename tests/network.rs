@@ -321,6 +321,10 @@ fn songs_are_explained() {
                         let (log, factor) = match features {
                             Features::LogMel => (*value, 1.0),
                             Features::Power => (value.ln(), *value),
+                            Features::CompressedMel => {
+                                let gained = 10f64.powf(*value) - 1.0;
+                                ((gained / 1e4).ln(), gained / ((1.0 + gained) * 10f64.ln()))
+                            }
                             _ => (value * 10f64.ln() / 10.0, 10.0 / 10f64.ln()),
                         };
                         power[i % (height * width)] += log / channels as f64;

@@ -107,6 +107,14 @@ pub(super) fn fits(base: &Base, model: &Model, config: &ModelConfig) -> Result<(
     }
 }
 
+/// The base as it hears songs for a network of these settings: cut as that network cuts them.
+pub(super) fn listener(base: &Model, config: &ModelConfig) -> Model {
+    let mut listener = base.clone();
+    let ModelConfig { frame_seconds, frame_step, drop_below, .. } = *config;
+    listener.card.config = ModelConfig { frame_seconds, frame_step, drop_below, ..listener.card.config };
+    listener
+}
+
 /// The weights of the base, with another last layer.
 pub(super) fn adopt(model: &Model, network: &Network, fitted: &Fitted) -> Weights {
     let mut weights = model.weights.clone();

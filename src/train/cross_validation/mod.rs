@@ -19,7 +19,7 @@ pub use pooled::{PartFigures, Pooled, RuleFigures, Spread, read_cross_validation
 pub use settings::Settings;
 pub use tested::Tested;
 
-use super::base::{Embeddings, HeadClassifier};
+use super::base::{Embeddings, HeadClassifier, listener};
 use super::checkpoint::Checkpoint;
 use super::claim::Claim;
 use super::evaluation::evaluate_watched;
@@ -154,7 +154,8 @@ fn hear(
     let mut progress =
         |done| observe(which, FoldEvent::Training(TrainingEvent::Hearing { done, songs: count }));
     let folder = setup.embeddings_folder.as_deref();
-    Ok(Some(Arc::new(Embeddings::hear(&base.load()?, &songs, device.as_ref(), folder, &mut progress, stop)?)))
+    let base = listener(&base.load()?, &setup.config.model);
+    Ok(Some(Arc::new(Embeddings::hear(&base, &songs, device.as_ref(), folder, &mut progress, stop)?)))
 }
 
 /// Trains and judges a network; none where it was asked to stop.

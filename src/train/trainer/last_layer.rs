@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::super::TrainError;
-use super::super::base::{Embeddings, HeadClassifier, adopt, fit_head};
+use super::super::base::{Embeddings, HeadClassifier, adopt, fit_head, listener};
 use super::super::session::{Ending, TrainingEvent, TrainingOutcome};
 use super::Trainer;
 use crate::audio::Song;
@@ -54,11 +54,12 @@ impl Trainer {
             return Ok(Some(known.clone()));
         }
         let Some(base) = &self.base else { return Ok(None) };
+        let base = listener(base, &self.network.config);
         let device = self.device.at(Precision::F32)?;
         let count = songs.len();
         let mut progress = |done| observe(TrainingEvent::Hearing { done, songs: count });
         let folder = self.setup.embeddings_folder.as_deref();
-        let heard = Embeddings::hear(base, &songs, device.as_ref(), folder, &mut progress, stop)?;
+        let heard = Embeddings::hear(&base, &songs, device.as_ref(), folder, &mut progress, stop)?;
         let whole = !stop.load(Ordering::Relaxed) || heard.cover(songs.into_iter());
         Ok(whole.then(|| Arc::new(heard)))
     }
