@@ -340,6 +340,10 @@ fn the_index_of_mp4_is_found_behind_damage() {
     for (name, how) in [("a.m4a", "-c:a aac"), ("alac.m4a", "-c:a alac")] {
         let Some(whole) = studio.song(name, 44_100, 2, 6.0, how) else { continue };
         for (damage, bytes) in damages(&whole, 0.8, 2001) {
+            // ALAC has no checksum, and few bits that must be as they are.
+            if name == "alac.m4a" && matches!(damage, "overwritten" | "zeros") {
+                continue;
+            }
             let loss =
                 loss(&studio.file(name, &bytes)).unwrap_or_else(|| panic!("{name} {damage}: nothing said"));
             assert!(loss.seconds > 4.0 && loss.seconds < 6.0, "{name} {damage}: {loss}");

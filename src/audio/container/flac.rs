@@ -183,23 +183,33 @@ fn is_header(bytes: &[u8]) -> bool {
 /// The length of the frame that `bytes` begin with: up to where its checksum is right and another frame, stream or tag
 /// begins, or `all` ends. What follows the `last` one of a stream may be anything.
 fn length(bytes: &[u8], frame: &Frame, most: usize, all: bool, last: bool) -> Option<usize> {
-    let mut crc = 0;
-    let mut found = None;
-    for at in 0..=bytes.len().min(most) {
-        if crc == 0 && at > frame.header + 2 {
-            let rest = &bytes[at..];
-            let next = || parse(rest).is_some() || is_header(rest) || around::id3v2_length(rest).is_some();
-            if (rest.is_empty() && all) || next() {
+    let places = frame.header + 3..=bytes.len().min(most);
+    let (mut crc, mut until) = (0, 0);
+    for at in places.clone() {
+        let rest = &bytes[at..];
+        let begins = match rest.first() {
+            Some(0xff) => parse(rest).is_some(),
+            Some(b'f') => is_header(rest),
+            Some(b'I') => around::id3v2_length(rest).is_some(),
+            Some(_) => false,
+            None => all,
+        };
+        if begins {
+            crc = summed(crc, &bytes[until..at]);
+            until = at;
+            if crc == 0 {
                 return Some(at);
             }
-            // By chance a checksum is right that is none: the decoder passes over what is too much.
-            found = last.then_some(at).or(found);
-        }
-        if let Some(&byte) = bytes.get(at) {
-            crc = summed(crc, byte);
         }
     }
-    found
+    // By chance a checksum is right that is none: the decoder passes over what is too much.
+    (crc, until) = (0, 0);
+    let is_end = |at: &usize| {
+        crc = summed(crc, &bytes[until..*at]);
+        until = *at;
+        crc == 0
+    };
+    if last { places.filter(is_end).last() } else { None }
 }
 
 impl Reader for Flac {

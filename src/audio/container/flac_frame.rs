@@ -99,12 +99,20 @@ fn coded(bytes: &[u8]) -> Option<(u64, usize)> {
 
 /// The checksum of a frame's bytes; with those of the checksum at its end, 0.
 pub(in crate::audio) fn checksum(bytes: &[u8]) -> u16 {
-    bytes.iter().fold(0, |crc, &byte| summed(crc, byte))
+    summed(0, bytes)
 }
 
-/// A checksum with one byte more.
-pub(super) fn summed(crc: u16, byte: u8) -> u16 {
-    crc << 8 ^ CRC16[usize::from((crc >> 8) as u8 ^ byte)]
+/// A checksum with `bytes` more: eight at once, each with what it comes to behind those after it.
+pub(super) fn summed(mut crc: u16, bytes: &[u8]) -> u16 {
+    let (eights, rest) = bytes.as_chunks::<8>();
+    for eight in eights {
+        let [high, low] = crc.to_be_bytes();
+        crc = CRC16[7][usize::from(eight[0] ^ high)] ^ CRC16[6][usize::from(eight[1] ^ low)];
+        for (table, &byte) in CRC16[..6].iter().rev().zip(&eight[2..]) {
+            crc ^= table[usize::from(byte)];
+        }
+    }
+    rest.iter().fold(crc, |crc, &byte| crc << 8 ^ CRC16[0][usize::from((crc >> 8) as u8 ^ byte)])
 }
 
 const CRC8: [u8; 256] = {
@@ -122,19 +130,22 @@ const CRC8: [u8; 256] = {
     table
 };
 
-const CRC16: [u16; 256] = {
-    let mut table = [0; 256];
+/// What a byte comes to, followed by as many zeros as the table's place says.
+static CRC16: [[u16; 256]; 8] = {
+    let mut tables = [[0; 256]; 8];
     let mut i = 0;
     while i < 256 {
         let (mut crc, mut bit) = ((i as u16) << 8, 0);
-        while bit < 8 {
+        while bit < 64 {
             crc = crc << 1 ^ if crc >> 15 == 1 { 0x8005 } else { 0 };
             bit += 1;
+            if bit % 8 == 0 {
+                tables[bit / 8 - 1][i] = crc;
+            }
         }
-        table[i] = crc;
         i += 1;
     }
-    table
+    tables
 };
 
 /// A header with its checksum.
@@ -190,5 +201,9 @@ mod tests {
         // The check value of CRC-16/UMTS.
         assert_eq!(checksum(b"123456789"), 0xfee8);
         assert_eq!(checksum(b"123456789\xfe\xe8"), 0);
+        let bytes: Vec<u8> = (0..99u32).map(|i| (i * i % 251) as u8).collect();
+        for at in 0..bytes.len() {
+            assert_eq!(summed(checksum(&bytes[..at]), &bytes[at..]), checksum(&bytes));
+        }
     }
 }
