@@ -350,7 +350,7 @@ fn the_index_of_mp4_is_found_behind_damage() {
         }
     }
     // Fragments go on with the next one.
-    let how = "-c:a aac -movflags frag_keyframe+empty_moov -frag_duration 500000";
+    let how = "-c:a aac -movflags empty_moov+default_base_moof -frag_duration 500000";
     let Some(whole) = studio.song("frag.m4a", 44_100, 2, 6.0, how) else { return };
     for (damage, bytes) in damages(&whole, 0.5, 2001) {
         let loss = loss(&studio.file("frag.m4a", &bytes)).unwrap_or_else(|| panic!("{damage}: nothing said"));
