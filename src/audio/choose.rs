@@ -1,20 +1,19 @@
 //! Which of a file's tracks is decoded, and everything that headers tell about it, checked.
 
-use std::io::{self, ErrorKind};
 use std::sync::OnceLock;
 
 use symphonia::core::codecs::audio::{
     AudioCodecParameters, AudioDecoder, AudioDecoderOptions, CODEC_ID_NULL_AUDIO, well_known as codec,
 };
 use symphonia::core::codecs::registry::CodecRegistry;
-use symphonia::core::errors::Error as Symphonia;
 use symphonia::core::formats::{FormatId, Track, TrackFlags, TrackType, well_known as format};
 use symphonia::core::packet::Packet;
 
 use super::aac;
-use super::container::{flac, mp4};
+use super::container::flac_frame::checksum;
+use super::container::{flac_info, mp4};
 use super::edits::{self, Part};
-use super::error::AudioFault;
+use super::error::{AudioFault, fault_of};
 use super::info::FileInfo;
 use super::kinds::{codec_name, container_name};
 use super::limits;
@@ -49,6 +48,8 @@ pub(super) struct Chosen {
     pub stale: bool,
     /// Whether pages say which samples are to be heard.
     pub paged: bool,
+    /// Whether nothing but packets' own checksums tells whether they are whole.
+    unchecked: bool,
 }
 
 impl Opened {
@@ -91,7 +92,7 @@ impl Opened {
         }
         if params.codec == codec::CODEC_ID_FLAC {
             let info = params.extra_data.as_deref().filter(|info| info.len() >= 34);
-            params.extra_data = info.map(|info| flac::described(info, None).into_boxed_slice());
+            params.extra_data = info.map(|info| flac_info::described(info).into_boxed_slice());
         }
         if params.codec == codec::CODEC_ID_AAC
             && let Some(config) = params.extra_data.as_deref().filter(|config| !config.is_empty())
@@ -102,7 +103,12 @@ impl Opened {
         // MP4 has no room for rates above 65535 Hz; the codec's own header knows.
         if params.channels.is_none() || params.sample_rate.is_none_or(|rate| rate == 0) {
             params.sample_rate = params.sample_rate.filter(|&rate| rate > 0);
-            let found = decoder(&params)?.codec_params().clone();
+            // Where the codec has no header of its own, nothing tells.
+            let timeless = |fault| match (params.sample_rate, &params.extra_data) {
+                (None, None) => AudioFault::Corrupt("its header declares a sample rate of 0 Hz".to_owned()),
+                _ => fault,
+            };
+            let found = decoder(&params).map_err(timeless)?.codec_params().clone();
             params.sample_rate = found.sample_rate.or(params.sample_rate);
             params.channels = found.channels.or(params.channels);
         }
@@ -124,7 +130,9 @@ impl Opened {
             && !self.is_one_of(&[format::FORMAT_ID_ADTS, format::FORMAT_ID_OGG])
             && (track.num_frames.is_some() || !self.is_one_of(&[format::FORMAT_ID_MKV]));
         let paged = self.is_one_of(&[format::FORMAT_ID_OGG]);
-        Ok(Chosen { id: track.id, params, part, declared, exact, stale: mpeg, paged })
+        let unchecked = params.codec == codec::CODEC_ID_FLAC
+            && self.is_one_of(&[format::FORMAT_ID_MKV, format::FORMAT_ID_ISOMP4]);
+        Ok(Chosen { id: track.id, params, part, declared, exact, stale: mpeg, paged, unchecked })
     }
 
     fn is_one_of(&self, formats: &[FormatId]) -> bool {
@@ -249,25 +257,14 @@ impl Chosen {
         if watched { aac::is_replicated(packet, || self.decoder()) } else { Ok(false) }
     }
 
+    /// Whether a packet is not as it was written, where it carries a checksum that nobody has looked at.
+    pub(super) fn is_damaged(&self, packet: &Packet) -> bool {
+        self.unchecked && checksum(&packet.data) != 0
+    }
+
     /// A decoder for the track.
     pub(super) fn decoder(&self) -> Result<Box<dyn AudioDecoder>, AudioFault> {
         decoder(&self.params)
-    }
-}
-
-/// Whether an error is the system's. Readers of bits and of packets make errors of the same type where a file is damaged,
-/// and the system refuses places that no file has.
-pub(super) fn is_disk(error: &io::Error) -> bool {
-    let place = matches!(error.kind(), ErrorKind::InvalidInput | ErrorKind::UnexpectedEof);
-    error.raw_os_error().is_some() && !place
-}
-
-/// An error of symphonia's that ends the decoding.
-pub(super) fn fault_of(error: Symphonia) -> AudioFault {
-    match error {
-        Symphonia::IoError(e) if is_disk(&e) => AudioFault::Io(e),
-        Symphonia::Unsupported(what) => AudioFault::Unsupported(format!("something in it ({what})")),
-        other => AudioFault::Corrupt(other.to_string()),
     }
 }
 

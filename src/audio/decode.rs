@@ -14,7 +14,7 @@ use super::error::{AudioError, AudioFault};
 use super::info::FileInfo;
 use super::limits;
 use super::open::Opened;
-use super::packets::Packets;
+use super::packets::{Packets, Sink};
 
 /// A decoded file, as it is: nothing mixed, resampled or normalised, unless its rate or channels change midway. Then
 /// what comes later is brought to those of its beginning.
@@ -115,10 +115,6 @@ pub fn inspect(path: &Path) -> Result<FileInfo, AudioError> {
     })
     .map_err(|fault| AudioError::new(path, fault))
 }
-
-/// Receives (sample rate, planar samples of one packet). Both rate and number of channels may change from packet to
-/// packet.
-pub(super) type Sink<'a> = dyn FnMut(u32, &[Vec<f32>]) -> Result<(), AudioFault> + 'a;
 
 /// Decodes `path` packet by packet into `sink`, so that memory does not depend on the length of the file.
 pub(super) fn stream(path: &Path, sink: &mut Sink) -> Result<FileInfo, AudioError> {

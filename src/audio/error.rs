@@ -1,6 +1,9 @@
 //! Why an audio file could not be used.
 
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
+
+use symphonia::core::errors::Error as Symphonia;
 
 use super::limits;
 use crate::files;
@@ -75,4 +78,20 @@ pub enum AudioFault {
     /// NaN or infinity among the samples.
     #[error("has samples that are not finite numbers (NaN or infinity)")]
     NonFinite,
+}
+
+/// Whether an error is the system's. Readers of bits and of packets make errors of the same type where a file is damaged,
+/// and the system refuses places that no file has.
+pub(super) fn is_disk(error: &io::Error) -> bool {
+    let place = matches!(error.kind(), ErrorKind::InvalidInput | ErrorKind::UnexpectedEof);
+    error.raw_os_error().is_some() && !place
+}
+
+/// An error of symphonia's that ends the decoding.
+pub(super) fn fault_of(error: Symphonia) -> AudioFault {
+    match error {
+        Symphonia::IoError(e) if is_disk(&e) => AudioFault::Io(e),
+        Symphonia::Unsupported(what) => AudioFault::Unsupported(format!("something in it ({what})")),
+        other => AudioFault::Corrupt(other.to_string()),
+    }
 }

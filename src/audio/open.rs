@@ -9,19 +9,19 @@ use symphonia::core::formats::probe::ProbeableFormat;
 use symphonia::core::io::{MediaSource, MediaSourceStream, ReadBytes};
 use symphonia::default::formats;
 
-use super::choose::fault_of;
 use super::container::caf::Caf;
 use super::container::elementary::Elementary;
+use super::container::flac::Flac;
 use super::container::frame::is_free_format;
 use super::container::matroska::Matroska;
 use super::container::ogg::Ogg;
 use super::container::splice::{Piece, Spliced};
 use super::container::wave::Wave;
-use super::container::{aiff, around, caf, flac, mp4, wave};
+use super::container::{aiff, around, caf, mp4, wave};
 use super::edits::{self, Part};
-use super::error::AudioFault;
+use super::error::{AudioFault, fault_of};
 use super::kinds::{Kind, SNIFF, is_text, kind_of};
-use super::reader::Reader;
+use super::reader::{Missing, Reader};
 use super::tags::Tags;
 
 /// A file whose container has been read.
@@ -30,8 +30,8 @@ pub(super) struct Opened {
     pub tags: Tags,
     /// What MP4 says about the parts of its tracks that are to be heard.
     pub parts: Vec<(u32, Part)>,
-    /// Whether the file was found cut off before it was read.
-    pub cut: bool,
+    /// What the file was found to lack before it was read.
+    pub missing: Missing,
 }
 
 impl Opened {
@@ -123,20 +123,21 @@ impl Opened {
                 Caf::Pcm(reader, tags) => return Self::with(*reader, tags, Vec::new()),
                 Caf::Other(back, found) => (source, tags) = (back, found),
             }
-        } else if head.starts_with(b"fLaC") {
-            let length = source.seek(SeekFrom::End(0))?;
-            source = flac::mended(source, 0, length, &mut tags)?;
         }
         source.seek(SeekFrom::Start(0))?;
+        if head.starts_with(b"fLaC") {
+            let length = source.seek(SeekFrom::End(0))?;
+            return Self::with(Flac::new(source, length).map_err(fault_of)?, tags, Vec::new());
+        }
         if head.starts_with(b"OggS") {
             return Self::with(Ogg::new(source).map_err(fault_of)?, tags, Vec::new());
         }
         if head.starts_with(b"\x1a\x45\xdf\xa3") {
             return Self::with(Matroska::new(source).map_err(fault_of)?, tags, Vec::new());
         }
-        let (mut parts, mut cut) = (Vec::new(), false);
+        let (mut parts, mut missing) = (Vec::new(), Missing::default());
         if is_mp4(head) {
-            (source, cut) = mp4::mended(source)?;
+            (source, missing) = mp4::mended(source)?;
             parts = edits::parts(&mut source)?;
         }
         source.seek(SeekFrom::Start(0))?;
@@ -144,7 +145,6 @@ impl Opened {
         let options = FormatOptions::default();
         let opened = match head {
             [b'c', b'a', b'f', b'f', ..] => formats::CafReader::try_probe_new(stream, options),
-            [b'f', b'L', b'a', b'C', ..] => formats::FlacReader::try_probe_new(stream, options),
             _ => {
                 // Where a search for its first box would have left the stream.
                 stream.ignore_bytes(4)?;
@@ -163,7 +163,7 @@ impl Opened {
             other => fault_of(other),
         })?;
         let opened = Self::with(format, tags, parts)?;
-        Ok(Self { cut, ..opened })
+        Ok(Self { missing, ..opened })
     }
 
     fn with(
@@ -172,7 +172,7 @@ impl Opened {
         parts: Vec<(u32, Part)>,
     ) -> Result<Self, AudioFault> {
         reader.tags(&mut tags);
-        Ok(Self { reader: Box::new(reader), tags, parts, cut: false })
+        Ok(Self { reader: Box::new(reader), tags, parts, missing: Missing::default() })
     }
 }
 

@@ -6,9 +6,8 @@ use symphonia::core::errors::Error as Symphonia;
 use symphonia::core::packet::Packet;
 
 use super::aac;
-use super::choose::{Chosen, check_spec, fault_of, is_disk};
-use super::decode::Sink;
-use super::error::AudioFault;
+use super::choose::{Chosen, check_spec};
+use super::error::{AudioFault, fault_of, is_disk};
 use super::info::{FileInfo, Loss};
 use super::limits;
 use super::open::Opened;
@@ -25,6 +24,10 @@ const IDLE: u32 = 1 << 20;
 
 /// Seconds that may be missing of a declared length without a word: some headers count in packets.
 const SLACK: f64 = 0.2;
+
+/// Receives (sample rate, planar samples of one packet). Both rate and number of channels may change from packet to
+/// packet.
+pub(super) type Sink<'a> = dyn FnMut(u32, &[Vec<f32>]) -> Result<(), AudioFault> + 'a;
 
 /// The state of decoding one file.
 ///
@@ -115,8 +118,11 @@ impl Packets {
         opened.reader.tags(&mut opened.tags);
         (info.artists, info.title) = (opened.tags.artists(), opened.tags.title());
         (info.sample_rate, info.channels) = self.first.unwrap_or((info.sample_rate, info.channels));
-        let missing = opened.reader.missing();
-        info.loss = self.verdict(Missing { cut: missing.cut || opened.cut, ..missing })?;
+        let (before, missing) = (opened.missing, opened.reader.missing());
+        info.loss = self.verdict(Missing {
+            packets: before.packets.saturating_add(missing.packets),
+            cut: before.cut || missing.cut,
+        })?;
         Ok(info)
     }
 
@@ -142,6 +148,10 @@ impl Packets {
         end: Option<PageEnd>,
         sink: &mut Sink,
     ) -> Result<(), AudioFault> {
+        if chosen.is_damaged(packet) {
+            self.fail("its checksum is wrong".to_owned());
+            return self.pass(end, sink);
+        }
         match decoder.decode(packet) {
             Ok(audio) => self.take(&audio, packet, end, sink)?,
             Err(e) => {
@@ -225,8 +235,8 @@ impl Packets {
 
     /// What is missing of a song that can be used.
     ///
-    /// The rule, whatever the format: a song is used where at least half of its packets decode and at least half of the
-    /// length is there that its header declares, if it declares one exactly. Otherwise it is damaged.
+    /// The rule, whatever the format: a song is used as far as it goes, unless more packets of it are damaged or missing
+    /// than decode. A file that ends too early counts as what is there.
     fn verdict(self, Missing { packets, cut }: Missing) -> Result<Option<Loss>, AudioFault> {
         if self.first.is_none() {
             return Err(match (self.unsupported, self.trouble) {
@@ -239,22 +249,16 @@ impl Packets {
             return Err(AudioFault::Empty("the file has no samples"));
         }
         let because = self.trouble.map(|t| format!(" ({t})")).unwrap_or_default();
-        let (failed, all) = (self.bad + packets, self.bad + packets + self.good);
+        let failed = self.bad.saturating_add(packets);
+        let all = failed.saturating_add(self.good);
         if failed > self.good {
             return Err(AudioFault::Corrupt(format!(
                 "{failed} of {all} packets could not be decoded{because}"
             )));
         }
         let (seconds, cut) = (self.seconds, cut || self.cut);
-        match self.declared.filter(|_| cut || !self.stale) {
-            Some(declared) if seconds < declared / 2.0 => Err(AudioFault::Corrupt(format!(
-                "only {seconds:.1} s of the {declared:.1} s that its header declares are there{because}"
-            ))),
-            declared => {
-                let declared = declared.filter(|declared| seconds + SLACK < *declared);
-                let loss = Loss { seconds, declared, failed, packets: all, cut };
-                Ok((loss.declared.is_some() || failed > 0 || cut).then_some(loss))
-            }
-        }
+        let declared = self.declared.filter(|declared| (cut || !self.stale) && seconds + SLACK < *declared);
+        let loss = Loss { seconds, declared, failed, packets: all, cut };
+        Ok((declared.is_some() || failed > 0 || cut).then_some(loss))
     }
 }

@@ -61,6 +61,7 @@ fn flags(error: &CliError) -> Option<&'static str> {
             _ => return None,
         },
         CliError::Library(Error::Dataset(DatasetError::NoFold { .. })) => "--folds 5",
+        CliError::Library(Error::Dataset(DatasetError::NotAFolder(_))) => "predict takes songs one by one",
         CliError::Library(Error::Train(error)) => match error {
             TrainError::Occupied(_) => "--resume, --run",
             TrainError::NoValidationSongs => "--validation 0",

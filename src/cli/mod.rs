@@ -15,6 +15,7 @@ mod progress;
 mod run_report;
 mod train;
 
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -23,7 +24,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 use crate::Error;
 use crate::dataset::download::DownloadError;
 use crate::device::{self, Device, DeviceChoice, Fallback};
-use crate::paths::quoted;
+use crate::paths::{quoted, shown};
 use crate::train::TrainOptions;
 
 /// Where training runs are kept.
@@ -144,7 +145,10 @@ enum End {
 
 /// Runs the program with the process's arguments.
 pub fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return refuse(&error),
+    };
     let result = match arguments.command {
         Command::Train(train) => train.run(),
         Command::Predict(predict) => predict.run(),
@@ -163,6 +167,19 @@ pub fn main() -> ExitCode {
             ExitCode::from(error.code())
         }
     }
+}
+
+/// Prints what is wrong with the command line, or the help that it asks for. A file whose name begins with a dash is taken
+/// for a flag.
+fn refuse(error: &clap::Error) -> ExitCode {
+    let _ = error.print();
+    for name in std::env::args_os().skip(1).map(PathBuf::from) {
+        if name.as_os_str().as_encoded_bytes().starts_with(b"-") && name.exists() {
+            let (file, path) = (shown(&name), Path::new(".").join(&name));
+            say(&format!("{file} is a file: write {}, or -- before it", quoted(&path)));
+        }
+    }
+    ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
 }
 
 /// Opens the chosen device and says which it is.

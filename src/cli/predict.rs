@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::explain::Explanations;
 use super::progress::Progress;
 use super::{CliError, DeviceFlag, End, Format, counted, models, open, print, say};
-use crate::audio::{self, Song};
+use crate::audio::{self, Loss, Song};
 use crate::files;
 use crate::model::Model;
 use crate::recognize::{Guess, Recognizer, TimedGuess};
@@ -60,7 +60,10 @@ fn probability(text: &str) -> Result<f32, String> {
 struct Recognised {
     #[serde(serialize_with = "files::serialize_path")]
     path: PathBuf,
+    /// How much of it was heard.
     seconds: f64,
+    /// What of it could not be heard; none where all could.
+    loss: Option<Loss>,
     /// Whether the most probable genre is too improbable to go by.
     unsure: bool,
     /// The `top_k` most probable genres.
@@ -94,6 +97,9 @@ impl Predict {
             match recognizer.load(file) {
                 Ok(song) => {
                     let recognised = self.recognise(&mut recognizer, &mut explanations, file, &song)?;
+                    if let Some(loss) = &recognised.loss {
+                        progress.line(&format!("partly heard: {}: {loss}", files::shown(file)));
+                    }
                     progress.suspend(|| writer.write(&recognised))?;
                 }
                 Err(error) => {
@@ -125,6 +131,7 @@ impl Predict {
         Ok(Recognised {
             path: path.to_owned(),
             seconds: song.seconds(),
+            loss: song.recording().source.loss.clone(),
             unsure: verdict.unsure,
             genres: verdict.guesses,
             timeline: self.timeline.then_some(verdict.timeline),
@@ -208,8 +215,8 @@ impl Writer {
         print(&text)
     }
 
-    /// A row a song: path, seconds, then genre and probability by rank, then whether it is unsure; with a timeline a row a
-    /// frame.
+    /// A row a song: path, seconds heard, then genre and probability by rank, whether it is unsure, seconds that its header
+    /// declares where fewer are there, and what is missing; with a timeline a row a frame.
     fn csv(&self, song: &Recognised) -> Result<String, CliError> {
         let fail = |error: String| CliError::Other(format!("writing csv failed: {error}"));
         let mut csv = csv::Writer::from_writer(Vec::new());
@@ -230,12 +237,16 @@ impl Writer {
                 row(&["path".to_string(), "seconds".to_string()]
                     .into_iter()
                     .chain(ranks)
-                    .chain(["unsure".to_string()])
+                    .chain(["unsure", "declared", "loss"].map(String::from))
                     .collect::<Vec<_>>())?;
             }
             let ranked = song.genres.iter().flat_map(|g| [g.genre.clone(), format!("{:.4}", g.probability)]);
             let cells = [path, format!("{:.2}", song.seconds)].into_iter().chain(ranked);
-            row(&cells.chain([song.unsure.to_string()]).collect::<Vec<_>>())?;
+            let loss = song.loss.as_ref();
+            let declared = loss.and_then(|loss| loss.declared).map(|seconds| format!("{seconds:.2}"));
+            let lost = loss.map(Loss::to_string);
+            let last = [song.unsure.to_string(), declared.unwrap_or_default(), lost.unwrap_or_default()];
+            row(&cells.chain(last).collect::<Vec<_>>())?;
         }
         let bytes = csv.into_inner().map_err(|e| fail(e.to_string()))?;
         String::from_utf8(bytes).map_err(|e| fail(e.to_string()))

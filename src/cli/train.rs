@@ -258,7 +258,7 @@ pub(super) fn songs(root: &Path) -> Result<(Dataset, bool), CliError> {
             *loose == 0 && unlisted.is_empty() && root == Path::new(DATASET)
         }
         // A folder that nobody named need not be there.
-        Err(DatasetError::NoSuchFolder(_)) => root == Path::new(DATASET) && !root.exists(),
+        Err(DatasetError::NoSuchFolder(_)) => root == Path::new(DATASET),
         _ => false,
     };
     match scanned {
@@ -278,7 +278,9 @@ pub(super) fn songs(root: &Path) -> Result<(Dataset, bool), CliError> {
             progress.finish();
             Ok((dataset::scan(&folder)?, true))
         }
-        Err(error @ DatasetError::NoSuchFolder(_)) => Err(CliError::Other(format!("{error} (--dataset)"))),
+        Err(error @ (DatasetError::NoSuchFolder(_) | DatasetError::NotAFolder(_))) => {
+            Err(CliError::Other(format!("{error} (--dataset)")))
+        }
         Err(error) => Err(error.into()),
     }
 }
@@ -303,14 +305,7 @@ pub(super) fn load(data: &Dataset, config: &RunConfig, cache: Option<&Cache>) ->
         Err(DatasetError::TooFewGenres { problems, .. }) => skipped(problems),
         Err(_) => {}
     }
-    let lost =
-        library.iter().flat_map(|l| &l.songs).filter(|song| song.recording().source.loss.is_some()).count();
-    if lost > 0 {
-        say(&format!(
-            "{} partly lost, and used as far as possible; dataset check says how much",
-            counted(lost, "song")
-        ));
-    }
+    library.iter().for_each(partly_lost);
     if data.other_files > 0 && !demo::is_demo(&data.root) {
         say(&format!(
             "{} passed over that no audio extension marks as a song",
@@ -318,6 +313,17 @@ pub(super) fn load(data: &Dataset, config: &RunConfig, cache: Option<&Cache>) ->
         ));
     }
     Ok(library?)
+}
+
+/// Says how many songs are not all there.
+pub(super) fn partly_lost(library: &Library) {
+    let lost = library.songs.iter().filter(|song| song.recording().source.loss.is_some()).count();
+    if lost > 0 {
+        say(&format!(
+            "{} partly lost, and used as far as possible; dataset check says how much",
+            counted(lost, "song")
+        ));
+    }
 }
 
 pub(super) fn skipped(problems: &[Problem]) {

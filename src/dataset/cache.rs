@@ -25,7 +25,7 @@ use crate::audio::{self, AudioError, AudioFault, AudioSpec, RecordError, Recordi
 use crate::{files, paths};
 
 /// Begins and ends an entry. Its last byte counts up when entries of an older program would be wrong.
-const MAGIC: &[u8; 8] = b"GRsong\0\x03";
+const MAGIC: &[u8; 8] = b"GRsong\0\x04";
 /// The longest footer that is read.
 const LONGEST_FOOTER: u64 = 1 << 20;
 const EXTENSION: &str = "song";

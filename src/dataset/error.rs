@@ -15,9 +15,12 @@ pub(super) const UNLISTED: &str = "not a genre of";
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DatasetError {
-    /// The root does not exist or is no folder.
+    /// The root does not exist.
     #[error("{}: no such folder; name one that has a subfolder of songs for each genre", files::shown(.0))]
     NoSuchFolder(PathBuf),
+    /// The root is a file.
+    #[error("{}: this is a file; name the folder that has a subfolder of songs for each genre", files::shown(.0))]
+    NotAFolder(PathBuf),
     /// A folder or file could not be read.
     #[error("{}: cannot be read: {source}; check its permissions", files::shown(path))]
     Io {

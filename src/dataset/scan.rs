@@ -91,7 +91,8 @@ pub fn scan(root: &Path) -> Result<Dataset, DatasetError> {
 /// As [`scan`], but one genre is enough.
 pub(super) fn survey(root: &Path) -> Result<Dataset, DatasetError> {
     if !root.is_dir() {
-        return Err(DatasetError::NoSuchFolder(root.to_owned()));
+        let error = if root.exists() { DatasetError::NotAFolder } else { DatasetError::NoSuchFolder };
+        return Err(error(root.to_owned()));
     }
     let entries = list(root).map_err(|source| DatasetError::Io { path: root.to_owned(), source })?;
     let real = fs::canonicalize(root).map_err(|source| DatasetError::Io { path: root.to_owned(), source })?;

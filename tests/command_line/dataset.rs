@@ -46,6 +46,10 @@ fn check_prints_tables_and_json_with_exit_codes() {
     assert!(report["problems"].as_array().unwrap().len() >= 4, "{report}");
 
     run(root, "dataset check none").refused(&["none", "no such folder"]);
+    let says = "this is a file; name the folder that has a subfolder";
+    run(root, "dataset check music/noise/wav.mp3").refused(&["music/noise/wav.mp3: ", says, "predict"]);
+    run(root, "train --dataset music/noise/wav.mp3").refused(&[says]);
+    run(root, "evaluate --folds 2 --dataset music/noise/wav.mp3").refused(&[says]);
     run(root, "dataset check --format xml music").refused(&["xml"]);
     fs::create_dir(root.join("empty")).unwrap();
     run(root, "dataset check empty").refused(&["no genre folders"]);

@@ -23,8 +23,8 @@ fn predict_says_when_it_is_unsure() {
     assert_eq!(json("--unsure-below 1")[0]["unsure"], true);
     assert_eq!(json("--unsure-below 0")[0]["unsure"], false);
     let ran = predict("--format csv --top-k 1 --unsure-below 1").ends(0);
-    assert!(ran.out.starts_with("path,seconds,genre1,probability1,unsure\n"), "{}", ran.out);
-    assert!(ran.out.lines().skip(1).all(|row| row.ends_with(",true")), "{}", ran.out);
+    assert!(ran.out.starts_with("path,seconds,genre1,probability1,unsure,declared,loss\n"), "{}", ran.out);
+    assert!(ran.out.lines().skip(1).all(|row| row.ends_with(",true,,")), "{}", ran.out);
     for wrong in ["1.5", "-0.1", "NaN", "often"] {
         predict(&format!("--unsure-below={wrong}")).refused(&["--unsure-below", "0 to 1"]);
     }

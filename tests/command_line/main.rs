@@ -261,7 +261,7 @@ fn predicts_in_every_format() {
         (header, reader.records().map(Result::unwrap).collect())
     };
     let (header, rows) = csv("--top-k 9");
-    assert_eq!(header.len(), 2 + 2 * 3 + 1);
+    assert_eq!(header.len(), 2 + 2 * 3 + 3);
     assert_eq!(header[..4], ["path", "seconds", "genre1", "probability1"]);
     assert_eq!((header[8].as_str(), &rows[0][8]), ("unsure", "false"));
     assert_eq!((rows.len(), &rows[0][0], &rows[0][2]), (5, "music/noise/song 0.wav", "noise"));
@@ -309,6 +309,54 @@ fn predict_passes_over_what_is_no_song() {
     let command = "predict --device cpu --format json missing.mp3 --model";
     let ran = Ran::new(program(folder.path(), command).arg(&model).output().unwrap()).ends(1);
     assert_eq!(serde_json::from_str::<serde_json::Value>(&ran.out).unwrap(), serde_json::json!([]));
+}
+
+#[test]
+fn predict_says_what_it_could_not_hear() {
+    let folder = tempdir().unwrap();
+    let root = folder.path();
+    wav(&root.join("odd/whole.wav"), &sound(2, 0, 2.0));
+    let whole = fs::read(root.join("odd/whole.wav")).unwrap();
+    fs::write(root.join("odd/a third.wav"), &whole[..44 + (whole.len() - 44) / 3]).unwrap();
+    let predict = |flags: &str| {
+        let model = trained().path().join("runs/music-1/best.safetensors");
+        let mut command = program(root, &format!("predict --device cpu --top-k 1 {flags} odd --model"));
+        Ran::new(command.arg(model).output().unwrap()).ends(0)
+    };
+    let says = "33 % of the declared 2.0 s is there; the file ends before the song does";
+    for flags in ["", "--timeline", "--format json", "--format csv"] {
+        let ran = predict(flags);
+        assert!(ran.err.contains(&format!("partly heard: odd/a third.wav: {says}\n")), "{}", ran.err);
+        assert!(!ran.err.contains("whole"), "{}", ran.err);
+    }
+    let songs: serde_json::Value = serde_json::from_str(&predict("--format json").out).unwrap();
+    let loss = &songs[0]["loss"];
+    assert_eq!((&loss["declared"], &loss["cut"], &loss["failed"]), (&2.0.into(), &true.into(), &0.into()));
+    assert!((songs[0]["seconds"].as_f64().unwrap() - 0.667).abs() < 0.01 && songs[1]["loss"].is_null());
+    let csv = predict("--format csv").out;
+    let rows: Vec<&str> = csv.lines().skip(1).collect();
+    assert!(rows[0].ends_with(&format!(",2.00,{says}")) && rows[1].ends_with(",,"), "{csv}");
+}
+
+/// A name with a dash in front is taken for a flag, or for several.
+#[test]
+fn files_that_look_like_flags_are_named() {
+    let folder = tempdir().unwrap();
+    for name in ["-dash.mp3", "-version.mp3", "--help me.mp3"] {
+        wav(&folder.path().join(name), &sound(2, 0, 1.0));
+        let ran = Ran::new(program(folder.path(), "predict").arg(name).output().unwrap());
+        let path = if name.contains(' ') { format!("'./{name}'") } else { format!("./{name}") };
+        assert!(
+            ran.err.ends_with(&format!("{name} is a file: write {path}, or -- before it\n")),
+            "{}",
+            ran.err
+        );
+    }
+    run(folder.path(), "predict -none.mp3").refused(&["unexpected argument"]);
+    let model = trained().path().join("runs/music-1/best.safetensors");
+    let mut command = program(folder.path(), "predict --device cpu --model");
+    let ran = Ran::new(command.arg(model).args(["--", "-dash.mp3"]).output().unwrap()).ends(0);
+    assert!(ran.out.starts_with("-dash.mp3: "), "{}", ran.out);
 }
 
 #[cfg(target_os = "linux")]
@@ -364,7 +412,7 @@ fn unusable_datasets_are_refused() {
     };
     refused("missing", &["missing: no such folder", "--dataset"]);
     fs::write(folder.path().join("file"), "x").unwrap();
-    refused("file", &["file: no such folder"]);
+    refused("file", &["file: this is a file; name the folder", "--dataset"]);
     wav(&folder.path().join("one/rock/a.wav"), &sound(0, 0, 1.0));
     refused("one", &["at least two genres", "\"rock\"", "add a second folder"]);
     wav(&folder.path().join("loose/a.wav"), &sound(0, 0, 1.0));

@@ -1,6 +1,7 @@
 //! Names of files that are not UTF-8.
 #![cfg(target_os = "linux")]
 
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 
@@ -69,6 +70,41 @@ fn paths_are_printed_as_they_are() {
         assert_eq!(&row[0], path);
         assert!(genre_recognizer::paths::path(path).is_file(), "{path}");
     }
+}
+
+/// A name of bytes that are no characters, and one that spells out how such bytes are written.
+#[test]
+fn names_that_look_alike_are_two() {
+    let folder = tempdir().unwrap();
+    let root = folder.path();
+    let music = dataset(root);
+    let names = [&b"x\xff.wav"[..], br"x\xFF.wav", br"x\x5CxFF.wav"];
+    for (i, name) in names.into_iter().enumerate() {
+        wav(&music.join("tone").join(OsStr::from_bytes(name)), &sound(2, 20 + i as u64, 1.0));
+    }
+    let wanted: BTreeSet<PathBuf> =
+        names.iter().map(|name| music.join("tone").join(OsStr::from_bytes(name))).collect();
+    let found = |texts: &mut dyn Iterator<Item = String>| {
+        let paths = texts.map(|text| genre_recognizer::paths::path(&text));
+        paths.map(|path| root.join(path)).filter(|path| wanted.contains(path)).collect::<BTreeSet<_>>()
+    };
+    let mut train = program(root, &format!("train --epochs 1 --run run {TINY} --dataset"));
+    Ran::new(train.arg(&music).output().unwrap()).ends(0);
+    let table = fs::read(root.join("run/split.csv")).unwrap();
+    let mut split = csv::Reader::from_reader(table.as_slice());
+    let mut rows = split.records().map(|row| format!(r"m\xFCsic/{}", &row.unwrap()[0]));
+    assert_eq!(found(&mut rows), wanted);
+    let predict = |format: &str| {
+        let mut command =
+            program(root, &format!("predict --device cpu --format {format} --model run/best.safetensors"));
+        Ran::new(command.arg(&music).output().unwrap()).ends(0).out
+    };
+    let json: serde_json::Value = serde_json::from_str(&predict("json")).unwrap();
+    let mut paths = json.as_array().unwrap().iter().map(|song| song["path"].as_str().unwrap().to_owned());
+    assert_eq!(found(&mut paths), wanted);
+    let table = predict("csv");
+    let mut table = csv::Reader::from_reader(table.as_bytes());
+    assert_eq!(found(&mut table.records().map(|row| row.unwrap()[0].to_owned())), wanted);
 }
 
 /// The command that a training prints works as it is.

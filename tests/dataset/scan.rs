@@ -56,6 +56,8 @@ fn unusable_datasets_name_the_cure() {
     );
     assert!(folder.error().contains("one subfolder for each genre"));
     folder.song("loose.mp3");
+    let file = scan(&folder.root().join("loose.mp3")).unwrap_err();
+    assert!(matches!(file, DatasetError::NotAFolder(_)) && file.to_string().contains("this is a file; name"));
     assert!(folder.error().contains("1 of them"));
     folder.song("rock/a.mp3");
     let message = folder.error();

@@ -1,10 +1,10 @@
 //! Matroska and WebM (RFC 9559).
 //!
 //! Symphonia's reader passes compressed blocks on as they are, takes no track for the default, does not tell what is to be
-//! discarded, and refuses a file that was cut off.
+//! discarded, and refuses a file that was cut off. Here damage ends with the next cluster, and a file that was glued to
+//! the first begins a new part.
 
 use std::collections::VecDeque;
-use std::io::{Cursor, Read};
 
 use symphonia::core::codecs::CodecParameters;
 use symphonia::core::errors::{Error, Result};
@@ -15,29 +15,11 @@ use symphonia::core::units::{Duration, TimeBase, Timestamp};
 
 use super::super::reader::{Missing, Reader, Unit};
 use super::super::tags::Tags;
+use super::coding::{Coding, frames, unpacked};
 use super::ebml::{Header, elements, float, header, number, unsigned};
-use super::tracks::{Coding, Entry, entries};
+use super::names::{self as id, LARGEST, LOOK, is_cluster, is_known};
+use super::tracks::{Entry, entries};
 use super::window::Window;
-
-/// Names of elements.
-mod id {
-    pub const HEADER: u32 = 0x1a45_dfa3;
-    pub const SEGMENT: u32 = 0x1853_8067;
-    pub const SEEK_HEAD: u32 = 0x114d_9b74;
-    pub const INFO: u32 = 0x1549_a966;
-    pub const TRACKS: u32 = 0x1654_ae6b;
-    pub const TAGS: u32 = 0x1254_c367;
-    pub const CLUSTER: u32 = 0x1f43_b675;
-    pub const GROUP: u32 = 0xa0;
-    pub const BLOCK: u32 = 0xa1;
-    pub const SIMPLE_BLOCK: u32 = 0xa3;
-    pub const DISCARD: u32 = 0x75a2;
-}
-
-/// Most bytes of an element that is read at once.
-const LARGEST: u64 = 16 << 20;
-/// Most bytes that a block may unpack to.
-const UNPACKED: u64 = 16 << 20;
 
 /// Reads Matroska.
 pub(in crate::audio) struct Matroska {
@@ -48,8 +30,14 @@ pub(in crate::audio) struct Matroska {
     /// Seconds, where the file tells.
     seconds: Option<f64>,
     units: VecDeque<Unit>,
-    /// The end of the group of a block that waits, and the block.
+    /// The ends of the file, of the cluster, and of the group of a block that waits.
+    end: u64,
+    cluster: u64,
     group: u64,
+    /// Bytes of the last block.
+    length: u64,
+    /// From where a cluster was looked for last, and where it is.
+    sought: Option<(u64, Option<u64>)>,
     tags: Tags,
     missing: Missing,
 }
@@ -60,18 +48,32 @@ impl Matroska {
     /// # Errors
     /// Those of reading, and of a file without tracks.
     pub(in crate::audio) fn new(source: Box<dyn MediaSource>) -> Result<Self> {
+        let mut window = Window::new(source, 0)?;
+        let end = window.len()?;
         let mut file = Self {
-            window: Window::new(source, 0)?,
+            window,
             entries: Vec::new(),
             tracks: Vec::new(),
             info: MediaInfo::new(),
             seconds: None,
             units: VecDeque::new(),
+            end,
+            cluster: 0,
             group: 0,
+            length: 0,
+            sought: None,
             tags: Tags::default(),
             missing: Missing::default(),
         };
-        let mut segment = 0;
+        file.begin()?;
+        Ok(file)
+    }
+
+    /// Reads the headers up to the first cluster.
+    fn begin(&mut self) -> Result<()> {
+        let file = self;
+        (file.entries, file.info, file.seconds) = (Vec::new(), MediaInfo::new(), None);
+        let mut segment = 0u64;
         let mut elsewhere = Vec::new();
         while let Some(head) = file.head()? {
             match head.id {
@@ -105,7 +107,8 @@ impl Matroska {
             if place >= here && [id::TAGS, id::TRACKS, id::INFO].map(u64::from).contains(&name) {
                 file.window.go_to(place)?;
                 // A place past the end of what is there.
-                if let Some(head) = file.head()?.filter(|head| u64::from(head.id) == name) {
+                let head = header(file.window.peek(LOOK)?);
+                if let Some(head) = head.filter(|head| u64::from(head.id) == name) {
                     file.element(&head)?;
                 }
             }
@@ -115,7 +118,7 @@ impl Matroska {
             return Err(Error::DecodeError("mkv: its tracks are not there"));
         }
         file.tracks = file.entries.iter().map(|entry| file.track(entry)).collect();
-        Ok(file)
+        Ok(())
     }
 
     fn track(&self, entry: &Entry) -> Track {
@@ -133,32 +136,104 @@ impl Matroska {
         track
     }
 
-    /// The header of the next element; `None` at the end.
+    /// The header of the next element, after damage that of the next cluster; `None` at the end.
     fn head(&mut self) -> Result<Option<Header>> {
-        let mut lost = false;
-        loop {
-            let bytes = self.window.peek(12)?;
-            if bytes.is_empty() {
-                return Ok(None);
-            }
-            // Some programs fill up with zeros.
-            match header(bytes) {
-                Some(head) => {
-                    self.missing.packets += u64::from(lost);
-                    return Ok(Some(head));
-                }
-                None if bytes.len() < 12 => {
-                    self.missing.cut = true;
-                    return Ok(None);
-                }
-                None => {}
-            }
-            // Damage: on with the next cluster.
+        let from = self.window.position();
+        // Some programs fill up with zeros.
+        while let bytes = self.window.peek(LOOK)?
+            && bytes.first() == Some(&0)
+        {
+            let zeros = bytes.iter().take_while(|&&byte| byte == 0).count();
+            self.window.skip(zeros as u64)?;
+        }
+        let bytes = self.window.peek(LOOK)?;
+        if bytes.is_empty() {
+            // A cluster of no known size ends anywhere.
+            self.missing.cut |= from < self.cluster && self.cluster < u64::MAX;
+            return Ok(None);
+        }
+        match header(bytes) {
+            Some(head) if self.is_plausible(&head)? => Ok(Some(head)),
+            _ => self.resume(from),
+        }
+    }
+
+    /// Goes on behind damage that begins at `from`: the header of the next cluster, `None` where there is none.
+    fn resume(&mut self, from: u64) -> Result<Option<Header>> {
+        self.group = 0;
+        let Some(next) = self.cluster_after(from)? else {
+            self.missing.cut |= from < self.cluster;
+            self.window.go_to(self.end)?;
+            return Ok(None);
+        };
+        self.missing.packets += (next - from).checked_div(self.length).unwrap_or(1).max(1);
+        self.window.go_to(next)?;
+        Ok(header(self.window.peek(LOOK)?))
+    }
+
+    /// Where the next cluster begins from `from` on. The window stays where it is.
+    fn cluster_after(&mut self, from: u64) -> Result<Option<u64>> {
+        if let Some((since, next)) = self.sought
+            && since <= from
+            && next.is_none_or(|next| from <= next)
+        {
+            return Ok(next);
+        }
+        let (here, mut at) = (self.window.position(), from);
+        let found = loop {
+            self.window.go_to(at)?;
             let bytes = self.window.peek(1 << 16)?;
-            lost |= bytes.iter().any(|&byte| byte != 0);
-            let next = bytes.windows(4).skip(1).position(|w| w == id::CLUSTER.to_be_bytes());
-            let step = next.map_or(bytes.len().saturating_sub(3).max(1), |at| at + 1);
-            self.window.skip(step as u64)?;
+            match bytes.windows(4).position(|name| name == id::CLUSTER.to_be_bytes()) {
+                Some(next) if is_cluster(&bytes[next..]) => break Some(at + next as u64),
+                // Not all of its beginning may be in sight.
+                Some(next) if next > 0 && bytes.len() - next < LOOK => at += next as u64,
+                Some(next) => at += next as u64 + 1,
+                None if bytes.len() < 4 => break None,
+                None => at += bytes.len() as u64 - 3,
+            }
+        };
+        self.sought = Some((from, found));
+        self.window.go_to(here)?;
+        Ok(found)
+    }
+
+    /// Whether the element of this header, which the window stands at, is none of damage: of a known kind, and what it
+    /// holds, or what follows it, too.
+    fn is_plausible(&mut self, head: &Header) -> Result<bool> {
+        let known = is_known(self.window.peek(LOOK)?, &self.entries);
+        if known && (id::HOLD_OTHERS.contains(&head.id) || matches!(head.id, id::BLOCK | id::SIMPLE_BLOCK)) {
+            return Ok(true);
+        }
+        let Some(size) = head.size else {
+            return Ok(false);
+        };
+        let here = self.window.position();
+        let after = here.saturating_add(head.length as u64).saturating_add(size);
+        if after >= self.end {
+            return Ok(after == self.end);
+        }
+        self.window.go_to(after)?;
+        let next = is_known(self.window.peek(LOOK)?, &self.entries);
+        self.window.go_to(here)?;
+        Ok(next)
+    }
+
+    /// Whether a block, which the window stands at, is as long as its header says: another element follows it, or no
+    /// cluster begins inside it. Where one does, the window goes on to that.
+    fn is_whole(&mut self, head: &Header) -> Result<bool> {
+        let (here, size) = (self.window.position(), head.size.unwrap_or(0));
+        if size > LARGEST {
+            return Ok(true);
+        }
+        let length = head.length + size as usize;
+        let after = self.window.peek(length + LOOK)?.get(length..);
+        if after.is_some_and(|after| after.is_empty() || is_known(after, &self.entries)) {
+            self.length = length as u64;
+            return Ok(true);
+        }
+        match self.cluster_after(here + 1)? {
+            Some(next) if next < here + length as u64 => self.resume(here + 1).map(|_| false),
+            _ => Ok(true),
         }
     }
 
@@ -244,64 +319,6 @@ impl Matroska {
     }
 }
 
-/// The frames of a block, laced in one of four ways; `None` where that is damaged.
-fn frames(bytes: &[u8], lacing: u8) -> Option<Vec<&[u8]>> {
-    if lacing == 0 {
-        return Some(vec![bytes]);
-    }
-    let (&count, mut bytes) = bytes.split_first()?;
-    let count = usize::from(count) + 1;
-    let mut sizes = Vec::with_capacity(count);
-    match lacing {
-        // Xiph's, EBML's, and all of one size.
-        1 => {
-            for _ in 1..count {
-                let last = bytes.iter().position(|&byte| byte != 255)?;
-                sizes.push(255 * last + usize::from(bytes[last]));
-                bytes = &bytes[last + 1..];
-            }
-        }
-        3 => {
-            let mut size = 0i64;
-            for i in 1..count {
-                let (value, width) = number(bytes)?;
-                let value = i64::try_from(value?).ok()?;
-                // All but the first are differences.
-                size += if i == 1 { value } else { value - ((1i64 << (7 * width - 1)) - 1) };
-                sizes.push(usize::try_from(size).ok()?);
-                bytes = &bytes[width..];
-            }
-        }
-        _ => sizes = vec![bytes.len() / count; count - 1],
-    }
-    let mut frames = Vec::with_capacity(count);
-    for size in sizes {
-        let (frame, rest) = bytes.split_at_checked(size)?;
-        frames.push(frame);
-        bytes = rest;
-    }
-    frames.push(bytes);
-    Some(frames)
-}
-
-/// A frame as it was before it was stored; `None` where it is damaged.
-pub(super) fn unpacked(frame: &[u8], codings: &[Coding]) -> Option<Vec<u8>> {
-    let mut data = frame.to_vec();
-    for coding in codings {
-        data = match coding {
-            Coding::Zlib => {
-                let mut out = Vec::new();
-                let decoder = flate2::read::ZlibDecoder::new(Cursor::new(&data));
-                decoder.take(UNPACKED).read_to_end(&mut out).ok()?;
-                out
-            }
-            Coding::Stripped(start) => [start.as_slice(), &data].concat(),
-            Coding::Unknown(_) => return None,
-        };
-    }
-    Some(data)
-}
-
 impl Reader for Matroska {
     fn format(&self) -> FormatId {
         format::FORMAT_ID_MKV
@@ -337,11 +354,21 @@ impl Reader for Matroska {
             };
             let start = self.window.position() + head.length as u64;
             match head.id {
-                id::SEGMENT | id::CLUSTER => self.window.skip(head.length as u64)?,
+                id::HEADER if self.units.is_empty() => {
+                    self.begin()?;
+                    return Err(Error::ResetRequired);
+                }
+                id::HEADER => self.group = 0,
+                id::SEGMENT => self.window.skip(head.length as u64)?,
+                id::CLUSTER => {
+                    self.window.skip(head.length as u64)?;
+                    self.cluster = head.size.map_or(u64::MAX, |size| start.saturating_add(size));
+                }
                 id::GROUP => {
                     self.window.skip(head.length as u64)?;
                     self.group = start.saturating_add(head.size.unwrap_or(0));
                 }
+                id::BLOCK | id::SIMPLE_BLOCK if !self.is_whole(&head)? => {}
                 id::BLOCK | id::SIMPLE_BLOCK => {
                     let block = self.contents(&head)?;
                     if !block.is_empty() && self.block(&block).is_none() {
@@ -363,32 +390,5 @@ impl Reader for Matroska {
 
     fn missing(&self) -> Missing {
         self.missing
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn blocks_are_unlaced() {
-        let all = |bytes: &'static [u8], lacing| frames(bytes, lacing).map(|frames| frames.concat().len());
-        assert_eq!(frames(b"abc", 0).unwrap(), [b"abc"]);
-        assert_eq!(frames(b"\x02\x01\x02abbccc", 1).unwrap(), [&b"a"[..], b"bb", b"ccc"]);
-        assert_eq!(frames(b"\x02\x81\xc0abbccc", 3).unwrap(), [&b"a"[..], b"bb", b"ccc"]);
-        assert_eq!(frames(b"\x01aabb", 2).unwrap(), [b"aa", b"bb"]);
-        assert_eq!(
-            (all(b"\x02\x09", 1), all(b"\x02\xff", 1), all(b"", 2), all(b"\x05\x81", 3)),
-            (None, None, None, None)
-        );
-    }
-
-    #[test]
-    fn frames_are_unpacked() {
-        let packed = b"\x78\x9c\x4b\x4c\x4a\x06\x00\x02\x4d\x01\x27";
-        assert_eq!(unpacked(packed, &[Coding::Zlib]).unwrap(), b"abc");
-        assert_eq!(unpacked(b"bc", &[Coding::Stripped(b"a".to_vec())]).unwrap(), b"abc");
-        assert_eq!(unpacked(b"noise", &[Coding::Zlib]), None);
-        assert_eq!(unpacked(b"abc", &[Coding::Unknown("lzo")]), None);
     }
 }

@@ -5,8 +5,8 @@ use symphonia::core::codecs::audio::{
     AudioCodecId, AudioCodecParameters, CODEC_ID_NULL_AUDIO, well_known as codec,
 };
 
+use super::coding::{self, Coding, unpacked};
 use super::ebml::{elements, float, unsigned};
-use super::matroska::unpacked;
 
 /// A track.
 #[derive(Clone, Debug)]
@@ -17,16 +17,6 @@ pub(super) struct Entry {
     pub params: Option<AudioCodecParameters>,
     /// How its frames are stored, in the order in which that is undone.
     pub codings: Vec<Coding>,
-}
-
-/// A way to store frames.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Coding {
-    Zlib,
-    /// All frames begin with these bytes, which are left out.
-    Stripped(Vec<u8>),
-    /// It is not undone here.
-    Unknown(&'static str),
 }
 
 /// The tracks that an element describes.
@@ -45,7 +35,7 @@ fn entry(track: &[u8]) -> Option<Entry> {
             0x88 => default = unsigned(value) != 0,
             0x86 => name = String::from_utf8_lossy(value).trim_end_matches('\0').to_owned(),
             0x63a2 => private = value.to_vec(),
-            0x6d80 => codings = self::codings(value),
+            0x6d80 => codings = coding::codings(value),
             0xe1 => {
                 for (id, value) in elements(value) {
                     match id {
@@ -82,45 +72,6 @@ fn entry(track: &[u8]) -> Option<Entry> {
     });
     let codings = of(true).map(|(_, coding)| coding.clone()).collect();
     Some(Entry { number, default, params, codings })
-}
-
-/// (what is stored so, how), in the order in which that is undone.
-fn codings(encodings: &[u8]) -> Vec<(u64, Coding)> {
-    let mut all: Vec<(u64, u64, Coding)> = elements(encodings)
-        .filter(|(id, _)| *id == 0x6240)
-        .map(|(_, encoding)| {
-            let (mut order, mut scope, mut kind) = (0, 1, 0);
-            let (mut algorithm, mut settings) = (0, Vec::new());
-            for (id, value) in elements(encoding) {
-                match id {
-                    0x5031 => order = unsigned(value),
-                    0x5032 => scope = unsigned(value),
-                    0x5033 => kind = unsigned(value),
-                    0x5034 => {
-                        for (id, value) in elements(value) {
-                            match id {
-                                0x4254 => algorithm = unsigned(value),
-                                0x4255 => settings = value.to_vec(),
-                                _ => {}
-                            }
-                        }
-                    }
-                    _ => {}
-                }
-            }
-            let coding = match (kind, algorithm) {
-                (0, 0) => Coding::Zlib,
-                (0, 3) => Coding::Stripped(settings),
-                (0, 1) => Coding::Unknown("bzip2 compression"),
-                (0, 2) => Coding::Unknown("LZO compression"),
-                (0, _) => Coding::Unknown("an unknown compression"),
-                _ => Coding::Unknown("encryption"),
-            };
-            (order, scope, coding)
-        })
-        .collect();
-    all.sort_by_key(|(order, ..)| std::cmp::Reverse(*order));
-    all.into_iter().map(|(_, scope, coding)| (scope, coding)).collect()
 }
 
 /// STREAMINFO, from FLAC's whole header.

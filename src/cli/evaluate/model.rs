@@ -10,7 +10,7 @@ use super::show;
 use super::{Evaluate, SplitPart};
 use crate::cli::models;
 use crate::cli::progress::Progress;
-use crate::cli::train::{DATASET, skipped, songs};
+use crate::cli::train::{DATASET, partly_lost, skipped, songs};
 use crate::cli::{CliError, End, Format, counted, open, print, say, warn_of_trouble};
 use crate::dataset::{Dataset, Library, Side, Sides, read_sides};
 use crate::files;
@@ -55,6 +55,7 @@ impl Evaluate {
         progress.finish();
         cache.iter().for_each(warn_of_trouble);
         skipped(&library.problems);
+        partly_lost(&library);
         if library.songs.is_empty() {
             return Err(CliError::Other(format!(
                 "{}: no song of it can be judged",
