@@ -10,6 +10,7 @@
 
 mod common;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -19,7 +20,7 @@ use common::{GENRES, Outcome};
 use genre_recognizer::device::cpu::Cpu;
 use genre_recognizer::device::gpu::Gpu;
 use genre_recognizer::device::{Device, Precision};
-use genre_recognizer::model::{ModelConfig, Network};
+use genre_recognizer::model::{Model, ModelConfig, Network};
 
 /// Untimed runs: some drivers compile at the first.
 const WARM_UP: usize = 2;
@@ -39,12 +40,15 @@ enum On {
 struct Options {
     #[arg(long, value_enum, default_value = "train")]
     figure: Figure,
-    /// Frames of one second a run
+    /// Frames a run, of one second or as long as the model's
     #[arg(long, default_value_t = 32)]
     batch: usize,
     /// Output channels of the first block; every block has twice those of the one before
     #[arg(long, default_value_t = 16)]
     filters: usize,
+    /// The network of a model file instead
+    #[arg(long, value_name = "FILE")]
+    model: Option<PathBuf>,
     #[arg(long, value_enum, default_value = "cpu")]
     device: On,
     /// Round the operands of products to f16; only on a GPU, and only what trains
@@ -96,7 +100,10 @@ fn measure(options: &Options) -> Outcome<()> {
     };
     let filters =
         ModelConfig::default().filters.iter().enumerate().map(|(i, _)| options.filters << i).collect();
-    let network = Network::new(ModelConfig { filters, ..ModelConfig::default() }, GENRES)?;
+    let network = match &options.model {
+        Some(file) => Model::load(file)?.network()?,
+        None => Network::new(ModelConfig { filters, ..ModelConfig::default() }, GENRES)?,
+    };
     let start = Instant::now();
     let mut workload =
         Workload::load(options.figure, device.as_ref(), &network, options.batch, options.profile)?;

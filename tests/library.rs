@@ -144,7 +144,7 @@ fn settings_that_came_too_late_are_refused() {
     let mut config = RunConfig::for_dataset("music");
     config.training.epochs = 0;
     let error = Training::open(config, "run").err().unwrap().to_string();
-    assert_eq!(error, "epochs is 0, but 1 to 1000000 are possible");
+    assert_eq!(error, "epochs is 0, but 1 to 1000000 are possible (0 where the network begins with another)");
 }
 
 #[test]

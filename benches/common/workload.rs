@@ -11,7 +11,7 @@ use genre_recognizer::plan::{Program, Request, Work, plan};
 use genre_recognizer::train::TrainOptions;
 use serde_json::{Value, json};
 
-use super::{GENRES, Outcome, uniform};
+use super::{Outcome, uniform};
 
 /// What is repeated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -69,12 +69,13 @@ impl Workload {
         loaded.write(training.state, &state)?;
         start(loaded.as_mut(), &training.running)?;
         loaded.write(training.loss_gradient, &[1.0])?;
-        loaded.write(training.class_weights, &[1.0; GENRES])?;
+        let genres = network.genres;
+        loaded.write(training.class_weights, &vec![1.0; genres])?;
         loaded.write(training.schedule, &config.optimizer.schedule(1e-3, 1, 1.0))?;
         if let Some(counter) = training.counter {
             loaded.write(counter, &[1.0, 1.0])?;
         }
-        let labels = (0..batch * GENRES).map(|i| f32::from(i % GENRES == i / GENRES % GENRES)).collect();
+        let labels = (0..batch * genres).map(|i| f32::from(i % genres == i / genres % genres)).collect();
         let inputs = vec![(training.audio, audio(network, batch)), (training.labels, labels)];
         Ok(Self { program, loaded, inputs, by_profile: false, planned })
     }

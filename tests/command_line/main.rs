@@ -1,5 +1,6 @@
 //! The program as its user meets it: results, messages, exit codes, files.
 
+mod bases;
 mod dataset;
 mod evaluate;
 mod explain;

@@ -1,0 +1,90 @@
+//! Networks that begin with another, and models of others' networks.
+
+use super::*;
+
+/// Songs, and a model that was trained on them from nothing.
+fn trained() -> TempDir {
+    let folder = tempdir().unwrap();
+    songs(&folder.path().join("music"));
+    run(folder.path(), &format!("train --dataset music --epochs 2 --run first {TINY}")).ends(0);
+    fs::copy(folder.path().join("first/best.safetensors"), folder.path().join("base.safetensors")).unwrap();
+    folder
+}
+
+#[test]
+fn a_training_begins_with_a_model() {
+    let folder = trained();
+    let root = folder.path();
+    let flags = "--dataset music --device cpu --validation 0.25";
+    let ran = run(root, &format!("train {flags} --from base.safetensors --run second")).ends(0);
+    assert!(ran.out.contains("song accuracy"), "{}", ran.out);
+    let history = fs::read_to_string(root.join("second/history.csv")).unwrap();
+    assert_eq!(history.lines().count(), 2, "{history}");
+    let info = run(root, "info --model second/best.safetensors").ends(0);
+    assert!(info.out.contains("began with: music (3 labels, digest "), "{}", info.out);
+    run(root, &format!("train {flags} --from base.safetensors --freeze --run third")).ends(0);
+    let bytes = |run: &str| fs::read(root.join(run).join("best.safetensors")).unwrap();
+    assert!(bytes("second") == bytes("third"), "the last layer alone is the default");
+    run(root, &format!("train {flags} --from base.safetensors --epochs 1 --base-rate 0.5 --run fourth")).ends(0);
+    assert!(fs::read_to_string(root.join("fourth/config.toml")).unwrap().contains("rate = 0.5"));
+
+    let ran = run(root, "evaluate --folds 2 --dataset music --device cpu --from base.safetensors").ends(0);
+    assert!(ran.out.contains("after 0 epochs"), "{}", ran.out);
+
+    // The model that lies in ./models is what real songs begin with; flags of a network of one's own, and `none`, are from
+    // nothing.
+    fs::create_dir(root.join("models")).unwrap();
+    fs::copy(root.join("base.safetensors"), root.join("models/base.safetensors")).unwrap();
+    let ran = run(root, &format!("train {flags} --run fifth")).ends(0);
+    assert!(ran.err.contains("beginning with models/base.safetensors (--from none"), "{}", ran.err);
+    assert!(bytes("fifth") == bytes("second"));
+    let ran = run(root, &format!("train --dataset music --epochs 1 --run sixth {TINY}")).ends(0);
+    assert!(!ran.err.contains("beginning with"), "{}", ran.err);
+    let ran = run(root, &format!("train {flags} --epochs 1 --from none --frames-per-song 1 --run seventh"));
+    assert!(!ran.err.contains("beginning with"), "{}", ran.err);
+}
+
+#[test]
+fn what_a_training_cannot_begin_with_is_refused() {
+    let folder = trained();
+    let root = folder.path();
+    let refused = |flags: &str, words: &[&str]| {
+        run(root, &format!("train --dataset music --device cpu {flags}")).refused(words);
+    };
+    refused("--from missing.safetensors", &["missing.safetensors"]);
+    refused("--from music", &["music", "it is a folder"]);
+    refused("--from base.safetensors --n-fft 256", &["base.safetensors", "n_fft was 128, now it is 256"]);
+    refused("--from base.safetensors --base-rate 2", &["base.rate is 2"]);
+    refused("--from none --freeze", &["--freeze", "--from"]);
+    refused("--base-rate 0.5", &["--base-rate", "--from"]);
+    refused("--from none --epochs 0", &["--epochs is 0"]);
+    for conflict in ["--from base.safetensors --preset large", "--from base.safetensors --freeze --epochs 2"] {
+        let ran = run(root, &format!("train --dataset music {conflict}")).ends(2);
+        assert!(ran.err.contains("cannot be used with"), "{}", ran.err);
+    }
+    run(root, "train --resume --run first --from base.safetensors").refused(&["first"]);
+    run(root, "evaluate --model base.safetensors --dataset music --freeze").refused(&["--folds"]);
+}
+
+#[test]
+fn networks_of_others_become_models() {
+    let folder = tempdir().unwrap();
+    let root = folder.path();
+    fs::write(root.join("tiny.whl"), include_bytes!("../golden/musicnn_tiny.whl")).unwrap();
+    let ran = run(root, "import tiny.whl").ends(0);
+    assert!(ran.out.contains("licence ISC") && ran.out.contains("50 tags: rock, pop, "), "{}", ran.out);
+    let song: Vec<f32> = sound(2, 1, 4.0);
+    wav(&root.join("tone.wav"), &song);
+    let ran = run(root, "predict --device cpu --model MSD_musicnn.safetensors --format json tone.wav").ends(0);
+    let verdict: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
+    let guesses = verdict[0]["genres"].as_array().unwrap();
+    // Tags do not share a sum of 1.
+    assert!(guesses.len() == 3 && verdict[0]["unsure"] == false, "{verdict}");
+    run(root, "import tiny.whl").refused(&["MSD_musicnn.safetensors", "--output"]);
+    run(root, "import tiny.whl --whole --output whole.safetensors").ends(0);
+    run(root, "import tiny.whl --network MTT_musicnn").refused(&["MTT_musicnn", "MSD_musicnn"]);
+    run(root, "import missing.whl").refused(&["missing.whl"]);
+    run(root, "import tone.wav").refused(&["tone.wav", "pip download"]);
+    let info = run(root, "info --model MSD_musicnn.safetensors").ends(0);
+    assert!(info.out.contains("weights of others: MSD_musicnn of musicnn 0.1.0"), "{}", info.out);
+}
