@@ -25,7 +25,8 @@ fn a_training_begins_with_a_model() {
     run(root, &format!("train {flags} --from base.safetensors --freeze --run third")).ends(0);
     let bytes = |run: &str| fs::read(root.join(run).join("best.safetensors")).unwrap();
     assert!(bytes("second") == bytes("third"), "the last layer alone is the default");
-    run(root, &format!("train {flags} --from base.safetensors --epochs 1 --base-rate 0.5 --run fourth")).ends(0);
+    run(root, &format!("train {flags} --from base.safetensors --epochs 1 --base-rate 0.5 --run fourth"))
+        .ends(0);
     assert!(fs::read_to_string(root.join("fourth/config.toml")).unwrap().contains("rate = 0.5"));
 
     let ran = run(root, "evaluate --folds 2 --dataset music --device cpu --from base.safetensors").ends(0);
@@ -58,7 +59,8 @@ fn what_a_training_cannot_begin_with_is_refused() {
     refused("--from none --freeze", &["--freeze", "--from"]);
     refused("--base-rate 0.5", &["--base-rate", "--from"]);
     refused("--from none --epochs 0", &["--epochs is 0"]);
-    for conflict in ["--from base.safetensors --preset large", "--from base.safetensors --freeze --epochs 2"] {
+    for conflict in ["--from base.safetensors --preset large", "--from base.safetensors --freeze --epochs 2"]
+    {
         let ran = run(root, &format!("train --dataset music {conflict}")).ends(2);
         assert!(ran.err.contains("cannot be used with"), "{}", ran.err);
     }
@@ -75,7 +77,8 @@ fn networks_of_others_become_models() {
     assert!(ran.out.contains("licence ISC") && ran.out.contains("50 tags: rock, pop, "), "{}", ran.out);
     let song: Vec<f32> = sound(2, 1, 4.0);
     wav(&root.join("tone.wav"), &song);
-    let ran = run(root, "predict --device cpu --model MSD_musicnn.safetensors --format json tone.wav").ends(0);
+    let ran =
+        run(root, "predict --device cpu --model MSD_musicnn.safetensors --format json tone.wav").ends(0);
     let verdict: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
     let guesses = verdict[0]["genres"].as_array().unwrap();
     // Tags do not share a sum of 1.

@@ -102,7 +102,7 @@ impl Embeddings {
 
 /// A file: the number of frames (u64), the first sample of each (u64), their values (f32), and the XXH3 of all that (u64),
 /// little endian.
-fn write(path: &PathBuf, embedded: &Embedded) -> std::io::Result<()> {
+fn write(path: &Path, embedded: &Embedded) -> std::io::Result<()> {
     let mut bytes = (embedded.starts.len() as u64).to_le_bytes().to_vec();
     bytes.extend(embedded.starts.iter().flat_map(|&start| (start as u64).to_le_bytes()));
     bytes.extend(embedded.values.iter().flat_map(|value| value.to_le_bytes()));
