@@ -8,6 +8,7 @@ mod evaluate;
 mod explain;
 mod flags;
 mod info;
+mod label;
 mod models;
 mod predict;
 mod progress;
@@ -45,6 +46,7 @@ Examples:
   genre-recognizer evaluate --folds 5           how well songs of artists that were not trained on are recognised
   genre-recognizer dataset check ~/Music        what is in the folders, and what cannot be used
   genre-recognizer dataset download --dry-run   songs of thirty genres, through yt-dlp
+  genre-recognizer label plan ~/Music           what a library's tags would get; then label apply, label undo
   genre-recognizer info --model model.safetensors
 
 Exit codes: 0 success; 1 an error, or files that could not be recognised; 2 a wrong command line or setting;
@@ -58,6 +60,8 @@ enum Command {
     Evaluate(Box<evaluate::Evaluate>),
     #[command(subcommand)]
     Dataset(dataset::Dataset),
+    #[command(subcommand)]
+    Label(label::Label),
     Info(Box<info::Info>),
 }
 
@@ -146,6 +150,7 @@ pub fn main() -> ExitCode {
         Command::Predict(predict) => predict.run(),
         Command::Evaluate(evaluate) => evaluate.run(),
         Command::Dataset(dataset) => dataset.run(),
+        Command::Label(label) => label.run(),
         Command::Info(info) => info.run(),
     };
     match result {
