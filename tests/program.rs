@@ -12,6 +12,8 @@ mod dataset;
 mod demo;
 #[path = "download/main.rs"]
 mod download;
+#[path = "label/main.rs"]
+mod label;
 #[path = "library.rs"]
 mod library;
 #[path = "readme.rs"]

@@ -36,7 +36,8 @@ pub struct Progress {
     pub total: usize,
     /// Of these, those that were known before.
     pub known: usize,
-    /// Seconds of music that were heard in this run.
+    /// Songs that were heard in this run, and their seconds.
+    pub heard: usize,
     pub seconds: f64,
 }
 
@@ -103,7 +104,7 @@ pub fn hear(
     };
     let todo: Vec<usize> = (0..songs.len()).filter(|&i| !known(index, &songs[i])).collect();
     let known = songs.len() - todo.len();
-    let mut progress = Progress { done: known, total: songs.len(), known, seconds: 0.0 };
+    let mut progress = Progress { done: known, total: songs.len(), known, heard: 0, seconds: 0.0 };
     told(progress);
     if todo.is_empty() {
         return Ok(progress);
@@ -147,6 +148,7 @@ pub fn hear(
                     brought.song.map(|song| recognised(hearing.recognizer, song, frame)).transpose()?;
                 let mut index = locked(&shared);
                 if let Some(heard) = heard {
+                    progress.heard += usize::from(heard.trouble.is_none());
                     progress.seconds += heard.seconds;
                     index.add_heard(&facts.content, how, heard)?;
                 }

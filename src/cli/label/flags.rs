@@ -9,7 +9,7 @@ use xxhash_rust::xxh3::xxh3_128;
 
 use super::failed;
 use crate::cli::progress::Progress;
-use crate::cli::{CliError, DeviceFlag, models, open, say};
+use crate::cli::{CliError, DeviceFlag, counted, models, open, say};
 use crate::files;
 use crate::label::{self, Deciding, Found, Hearing, Index, Shard, Songs, Taxonomy, from_environment};
 use crate::model::Model;
@@ -127,7 +127,10 @@ impl Flags {
         .map_err(failed)?;
         bar.finish();
         if progress.done > progress.known {
-            say(&format!("{} songs heard: {}", progress.done - progress.known, pace(&progress, start)));
+            let (read, heard) = (counted(progress.done - progress.known, "song"), progress.heard);
+            let pace = pace(&progress, start);
+            let pace = if pace.is_empty() { pace } else { format!(": {pace}") };
+            say(&format!("{read} read, {heard} heard{pace}"));
         }
         let whole = progress.done == progress.total;
         Ok(HeardLibrary { songs, index, taxonomy, genres, threshold, model: digest, shard, whole })
