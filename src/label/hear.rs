@@ -12,7 +12,7 @@ use super::index::{FileFacts, Heard, Index, Moment, Stamp};
 use super::library::Found;
 use super::plan::Tagged;
 use super::tags::{self, Source, TagError};
-use super::{LabelError, hex128, replace, spool};
+use super::{LabelError, excerpt, hex128, replace};
 use crate::audio::{AudioError, Song};
 use crate::recognize::{RecognizeError, Recognizer, Verdict};
 
@@ -22,10 +22,12 @@ const MOMENTS: usize = 5;
 /// How songs are heard.
 pub struct Hearing<'a> {
     pub recognizer: &'a mut Recognizer,
-    /// What the results depend on: the model's digest.
+    /// What the results depend on: the model's digest, and how much of a song is heard.
     pub how: &'a str,
     /// Threads that decode.
     pub threads: usize,
+    /// How many seconds of a song, in evenly spaced parts; none: all of it.
+    pub seconds: Option<f64>,
 }
 
 /// How far it is.
@@ -82,7 +84,7 @@ pub fn facts(path: &Path) -> std::io::Result<FileFacts> {
 struct Brought {
     facts: std::io::Result<FileFacts>,
     new: bool,
-    song: Option<Result<Song, AudioError>>,
+    song: Option<Result<(Song, f64), AudioError>>,
     at: usize,
 }
 
@@ -111,7 +113,7 @@ pub fn hear(
     }
     let config = &hearing.recognizer.model().card.config;
     let (spec, shortest, frame) = (config.audio(), config.shortest_song(), config.frame_seconds);
-    let how = hearing.how;
+    let (how, seconds) = (hearing.how, hearing.seconds);
     let shared = Mutex::new(index);
     let next = AtomicUsize::new(0);
     let failed = AtomicBool::new(false);
@@ -131,7 +133,7 @@ pub fn hear(
                     let facts = there.map_or_else(|| facts(path), Ok);
                     let unheard = |facts: &FileFacts| locked(shared).heard(&facts.content, how).is_none();
                     let song = match &facts {
-                        Ok(facts) if unheard(facts) => Some(spool::load(path, spec, shortest)),
+                        Ok(facts) if unheard(facts) => Some(excerpt::load(path, spec, shortest, seconds)),
                         _ => None,
                     };
                     if send.send(Brought { facts, new, song, at }).is_err() {
@@ -145,7 +147,7 @@ pub fn hear(
             progress.done += 1;
             if let Ok(facts) = brought.facts {
                 let heard =
-                    brought.song.map(|song| recognised(hearing.recognizer, song, frame)).transpose()?;
+                    brought.song.map(|song| recognised(hearing.recognizer, song, frame, seconds)).transpose()?;
                 let mut index = locked(&shared);
                 if let Some(heard) = heard {
                     progress.heard += usize::from(heard.trouble.is_none());
@@ -173,8 +175,9 @@ fn locked<'a, 'b>(index: &'a Mutex<&'b mut Index>) -> MutexGuard<'a, &'b mut Ind
 
 fn recognised(
     recognizer: &mut Recognizer,
-    song: Result<Song, AudioError>,
+    song: Result<(Song, f64), AudioError>,
     frame: f64,
+    seconds: Option<f64>,
 ) -> Result<Heard, LabelError> {
     let silent = |trouble: String| Heard {
         seconds: 0.0,
@@ -182,7 +185,7 @@ fn recognised(
         moments: vec![],
         trouble: Some(trouble),
     };
-    let song = match song {
+    let (song, length) = match song {
         Ok(song) => song,
         Err(error) => return Ok(silent(error.fault.to_string())),
     };
@@ -191,12 +194,26 @@ fn recognised(
         Err(RecognizeError::Audio(error)) => return Ok(silent(error.fault.to_string())),
         Err(error) => return Err(LabelError::Recognize(error)),
     };
+    // Where a moment of the parts is in the song.
+    let spans = seconds.and_then(|seconds| excerpt::spans(length, seconds));
+    let placed = |moment: Moment| {
+        let Some(spans) = &spans else { return moment };
+        let mut before = 0.0;
+        for (from, to) in spans {
+            if moment.from < before + (to - from) {
+                let shift = from - before;
+                return Moment { from: moment.from + shift, to: (moment.to + shift).min(to + frame), ..moment };
+            }
+            before += to - from;
+        }
+        moment
+    };
     let probability = |genre: &String| verdict.guesses.iter().find(|guess| guess.genre == *genre);
     let of = |genre| probability(genre).map_or(0.0, |guess| guess.probability);
     Ok(Heard {
-        seconds: song.seconds(),
+        seconds: length,
         probabilities: recognizer.genres().iter().map(of).collect(),
-        moments: moments(&verdict, frame),
+        moments: moments(&verdict, frame).into_iter().map(placed).collect(),
         trouble: None,
     })
 }

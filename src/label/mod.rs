@@ -4,6 +4,7 @@
 mod apply;
 mod decide;
 mod error;
+mod excerpt;
 mod hear;
 mod index;
 mod journal;

@@ -17,12 +17,17 @@ struct Spool {
     file: Option<File>,
 }
 
-/// A file that is gone when it is closed.
-fn nameless() -> io::Result<File> {
+/// The path of a file that nobody has.
+pub(super) fn scratch(extension: &str) -> PathBuf {
     use std::sync::atomic::{AtomicU64, Ordering};
     static COUNT: AtomicU64 = AtomicU64::new(0);
-    let number = COUNT.fetch_add(1, Ordering::Relaxed);
-    let path = std::env::temp_dir().join(format!("genre-recognizer-{}-{number}.pcm", std::process::id()));
+    let (process, number) = (std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+    std::env::temp_dir().join(format!("genre-recognizer-{process}-{number}.{extension}"))
+}
+
+/// A file that is gone when it is closed.
+fn nameless() -> io::Result<File> {
+    let path = scratch("pcm");
     let file = File::options().read(true).write(true).create_new(true).open(&path)?;
     std::fs::remove_file(&path)?;
     Ok(file)

@@ -29,7 +29,7 @@ fn nonsense_is_named_by_its_line() {
         (lines[1..].join("\n"), &["line 1"]),
         (good.replacen("\"plan\":1", "\"plan\":9", 1), &["line 1", "version 9"]),
         (third("}", ""), &["line 3"]),
-        (size, &["line 3", "integer"]),
+        (size, &["line 3", "u64"]),
         (third("\"artist 1/", "\"../"), &["line 3", "inside the library"]),
         (third("\"artist 1/", "\"/etc/"), &["line 3", "inside the library"]),
         (third("[\"New\"]", "[\"New; Old\"]"), &["line 3", "semicolon"]),

@@ -107,9 +107,10 @@ class GenreRecognizerPlugin(BeetsPlugin):
                 self._log.warning("{}", line)
         for song in json.loads(done.stdout):
             likely = [guess["genre"] for guess in song["genres"] if guess["probability"] >= threshold]
-            yield path_of(song["path"]), list(dict.fromkeys(map(self.name, likely)))
+            yield path_of(song["path"]), list(dict.fromkeys(map(self.spelt, likely)))
 
-    def name(self, genre):
+    def spelt(self, genre):
+        """How a genre is written."""
         names = self.config["names"].get(dict)
         if genre in names:
             return str(names[genre])

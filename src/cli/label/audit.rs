@@ -40,7 +40,7 @@ impl Audit {
         let deciding = heard.deciding(usize::MAX);
         let mut found: Vec<Contradiction> = Vec::new();
         for song in &heard.songs.found {
-            let mut line = deciding.line(song, &heard.index, &heard.model);
+            let mut line = deciding.line(song, &heard.index, &heard.how);
             let Some(sound) = heard.heard(song).filter(|sound| sound.trouble.is_none()) else { continue };
             line.probabilities = deciding.ranked(sound);
             found.extend(deciding.contradiction(&line, &sound.moments));

@@ -27,6 +27,9 @@ pub struct Flags {
     /// A genre must be as probable [default: what the model says, usually 0.5]
     #[arg(long, value_name = "P", value_parser = crate::cli::predict::probability)]
     threshold: Option<f32>,
+    /// Hear so much of each song, in evenly spaced parts; of MP3 nothing else is decoded [default: all]
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    seconds: Option<f64>,
     /// How genres are spelt, and which belong together [default: that of dataset/taxonomy.toml]
     #[arg(long, value_name = "FILE")]
     taxonomy: Option<PathBuf>,
@@ -50,6 +53,11 @@ pub struct Flags {
     device: DeviceFlag,
 }
 
+fn seconds(text: &str) -> Result<f64, String> {
+    let seconds = text.parse().ok().filter(|seconds| (5.0..=3600.0).contains(seconds));
+    seconds.ok_or_else(|| "5 to 3600 seconds are possible".to_string())
+}
+
 /// A library that was heard.
 pub struct HeardLibrary {
     pub songs: Songs,
@@ -59,6 +67,9 @@ pub struct HeardLibrary {
     pub threshold: f32,
     /// The model's digest.
     pub model: String,
+    /// How it was heard: the model's digest, and how much of each song.
+    pub how: String,
+    pub seconds: Option<f64>,
     pub shard: Option<Shard>,
     /// Whether every song was gone through.
     pub whole: bool,
@@ -72,7 +83,7 @@ impl HeardLibrary {
     /// What was heard in a song.
     pub fn heard(&self, song: &Found) -> Option<&label::Heard> {
         let facts = self.index.file(&song.path, label::stamp(&song.path).ok()?)?;
-        self.index.heard(&facts.content, &self.model)
+        self.index.heard(&facts.content, &self.how)
     }
 }
 
@@ -107,7 +118,8 @@ impl Flags {
         };
         let threshold = self.threshold.or(model.card.decision.unsure_below).unwrap_or(0.0);
         let genres = model.card.genres.clone();
-        let digest = digest(&path)?;
+        let model_digest = digest(&path)?;
+        let how = self.seconds.map_or(model_digest.clone(), |seconds| format!("{model_digest} {seconds} s"));
         let songs = label::find(&self.library, shard).map_err(failed)?;
         for (path, reason) in &songs.problems {
             say(&format!("skipped: {}: {reason}", files::shown(path)));
@@ -117,7 +129,8 @@ impl Flags {
         let mut recognizer = Recognizer::new(model, open(self.device)?)?;
         let mut hearing = Hearing {
             recognizer: &mut recognizer,
-            how: &digest,
+            how: &how,
+            seconds: self.seconds,
             threads: self.threads.map_or(cores, usize::from),
         };
         let (bar, start) = (Progress::new("hearing"), Instant::now());
@@ -133,7 +146,18 @@ impl Flags {
             say(&format!("{read} read, {heard} heard{pace}"));
         }
         let whole = progress.done == progress.total;
-        Ok(HeardLibrary { songs, index, taxonomy, genres, threshold, model: digest, shard, whole })
+        Ok(HeardLibrary {
+            songs,
+            index,
+            taxonomy,
+            genres,
+            threshold,
+            model: model_digest,
+            how,
+            seconds: self.seconds,
+            shard,
+            whole,
+        })
     }
 }
 

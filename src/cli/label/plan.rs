@@ -53,14 +53,14 @@ impl Plan {
             genres: heard.genres.clone(),
             top: usize::from(self.top),
             threshold: heard.threshold,
-            seconds: None,
+            seconds: heard.seconds,
             shard: heard.shard,
         };
         let deciding = heard.deciding(usize::from(self.top));
         let mut writer = Writer::new(&self.out, &head).map_err(failed)?;
         let (mut named, mut unsure, mut troubled) = (0, 0, heard.songs.problems.len());
         for song in &heard.songs.found {
-            let line = deciding.line(song, &heard.index, &heard.model);
+            let line = deciding.line(song, &heard.index, &heard.how);
             match &line.trouble {
                 Some(trouble) => {
                     say(&format!("cannot be labelled: {}: {trouble}", files::shown(song.path.as_path())));

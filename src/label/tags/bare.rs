@@ -153,6 +153,73 @@ impl Bare {
     }
 }
 
+/// Where the frames of MPEG audio begin.
+pub struct Frames {
+    starts: Vec<u64>,
+    /// Of one frame.
+    seconds: f64,
+}
+
+impl Frames {
+    /// The length of all.
+    pub fn seconds(&self) -> f64 {
+        (self.starts.len() - 1) as f64 * self.seconds
+    }
+
+    /// The bytes of the frames from one second to another.
+    pub fn range(&self, from: f64, to: f64) -> Range<u64> {
+        let at = |seconds: f64| {
+            let frame = (seconds / self.seconds) as usize;
+            self.starts[frame.min(self.starts.len() - 1)]
+        };
+        at(from)..at(to)
+    }
+}
+
+impl Bare {
+    /// Where the frames of MPEG audio are; none where it is something else, or there is more than frames.
+    pub fn frames(&self, source: &Source<'_>) -> Result<Option<Frames>, TagError> {
+        let range = self.around.audio.clone();
+        if self.coding != Coding::Mpeg {
+            return Ok(None);
+        }
+        let head = source.up_to(range.start, 1 << 16)?;
+        let first = (0..head.len()).find(|&at| {
+            let next = frame(&head[at..]).and_then(|(length, _)| head.get(at + length..));
+            next.and_then(frame).is_some()
+        });
+        let Some(first) = first else { return Ok(None) };
+        let (layer, rate) = (4 - (head[first + 1] >> 1 & 3), hertz(head[first + 1], head[first + 2]));
+        let samples = match (layer, head[first + 1] >> 3 & 3) {
+            (1, _) => 384.0,
+            (3, version) if version != 3 => 576.0,
+            _ => 1152.0,
+        };
+        let mut starts = Vec::new();
+        let mut at = range.start + first as u64;
+        while let Some(head) = source.array::<6>(at)?.filter(|_| at + 6 <= range.end) {
+            let Some((length, Coding::Mpeg)) = frame(&head) else { break };
+            starts.push(at);
+            at += length as u64;
+        }
+        // What stops in the middle is read in another way.
+        let whole = at + 2048 >= range.end && starts.len() > 1;
+        starts.push(at.min(range.end));
+        Ok(whole.then_some(Frames { starts, seconds: samples / rate as f64 }))
+    }
+}
+
+/// Samples a second, by the second and third byte of a frame.
+fn hertz(b: u8, c: u8) -> usize {
+    const RATES: [usize; 3] = [44_100, 48_000, 32_000];
+    let halved = match b >> 3 & 3 {
+        3 => 0,
+        2 => 1,
+        _ => 2,
+    };
+    RATES.get(usize::from(c >> 2 & 3)).map_or(1, |rate| rate >> halved)
+}
+
 /// Two frames of MPEG audio (or ADTS), one right behind the other.
 fn elementary(head: &[u8]) -> Option<Coding> {
     // Containers begin with names; other formats may hold such frames further in.
@@ -182,7 +249,6 @@ fn elementary(head: &[u8]) -> Option<Coding> {
 
 /// The length of a frame that begins so.
 fn frame(head: &[u8]) -> Option<(usize, Coding)> {
-    const RATES: [usize; 3] = [44_100, 48_000, 32_000];
     const V1: [[usize; 15]; 3] = [
         [0, 32, 64, 96, 128, 160, 192, 224, 256, 288, 320, 352, 384, 416, 448],
         [0, 32, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384],
@@ -204,12 +270,7 @@ fn frame(head: &[u8]) -> Option<(usize, Coding)> {
     let first = version == 3;
     let table = if first { &V1[layer - 1] } else { &V2[usize::from(layer > 1)] };
     let kilobits = *table.get(usize::from(c >> 4)).filter(|&&rate| rate > 0)?;
-    let rate = RATES[usize::from(c >> 2 & 3)]
-        >> match version {
-            3 => 0,
-            2 => 1,
-            _ => 2,
-        };
+    let rate = hertz(b, c);
     let padding = usize::from(c >> 1 & 1);
     let length = match (layer, first) {
         (1, _) => (12_000 * kilobits / rate + padding) * 4,

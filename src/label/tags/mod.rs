@@ -26,6 +26,7 @@ use std::fs::File;
 
 use serde::{Deserialize, Serialize};
 
+pub use bare::Frames;
 pub use block::{Field, Kind, Part};
 pub use container::{Piece, write};
 pub use error::TagError;
@@ -287,4 +288,19 @@ pub fn genres(file: &File) -> Result<Vec<String>, TagError> {
     };
     let best = values(false);
     Ok(if best.is_empty() { values(true) } else { best })
+}
+
+/// Where the frames of an MP3 file are; none where it is none.
+///
+/// # Errors
+/// As [`inspect`].
+pub fn mpeg_frames(file: &File) -> Result<Option<Frames>, TagError> {
+    let source = Source::new(file)?;
+    if skip_id3(&source)? >= source.len {
+        return Ok(None);
+    }
+    match bare::Bare::read(&source)? {
+        Some(bare) => bare.frames(&source),
+        None => Ok(None),
+    }
 }
