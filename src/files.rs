@@ -66,7 +66,7 @@ fn write(path: &Path, contents: &[u8]) -> io::Result<()> {
 }
 
 /// Makes the rename itself durable, where the system lets a folder be opened.
-fn sync_folder(path: &Path) -> io::Result<()> {
+pub(crate) fn sync_folder(path: &Path) -> io::Result<()> {
     if !cfg!(unix) {
         return Ok(());
     }

@@ -14,6 +14,8 @@ mod demo;
 mod download;
 #[path = "import.rs"]
 mod import;
+#[path = "label/main.rs"]
+mod label;
 #[path = "library.rs"]
 mod library;
 #[path = "readme.rs"]

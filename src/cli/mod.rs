@@ -9,6 +9,7 @@ mod explain;
 mod flags;
 mod import;
 mod info;
+mod label;
 mod models;
 mod predict;
 mod progress;
@@ -47,6 +48,7 @@ Examples:
   genre-recognizer evaluate --folds 5           how well songs of artists that were not trained on are recognised
   genre-recognizer dataset check ~/Music        what is in the folders, and what cannot be used
   genre-recognizer dataset download --dry-run   songs of thirty genres, through yt-dlp
+  genre-recognizer label plan ~/Music           what a library's tags would get; then label apply, label undo
   genre-recognizer info --model model.safetensors
   genre-recognizer import musicnn-0.1.0-py3-none-any.whl
                                                 a network that others have trained, to begin with
@@ -62,6 +64,8 @@ enum Command {
     Evaluate(Box<evaluate::Evaluate>),
     #[command(subcommand)]
     Dataset(dataset::Dataset),
+    #[command(subcommand)]
+    Label(label::Label),
     Info(Box<info::Info>),
     Import(import::Import),
 }
@@ -154,6 +158,7 @@ pub fn main() -> ExitCode {
         Command::Predict(predict) => predict.run(),
         Command::Evaluate(evaluate) => evaluate.run(),
         Command::Dataset(dataset) => dataset.run(),
+        Command::Label(label) => label.run(),
         Command::Info(info) => info.run(),
         Command::Import(import) => import.run(),
     };

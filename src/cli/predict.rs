@@ -50,7 +50,7 @@ Examples:
 
 Exit code 1 where a file could not be recognised; the others are.";
 
-fn probability(text: &str) -> Result<f32, String> {
+pub fn probability(text: &str) -> Result<f32, String> {
     let value = text.parse().ok().filter(|p| (0.0..=1.0).contains(p));
     value.ok_or_else(|| "a probability from 0 to 1 is wanted".to_string())
 }

@@ -25,3 +25,4 @@ pub use data::{Effort, Fact, Mistake, Moment, Report, SongFigure, Timeline, Vali
 pub use explanation::{COLUMNS as EXPLANATION_COLUMNS, Explanation, explanation};
 pub use html::{COLUMNS, html};
 pub use image::{Frequencies, Image, Spectrogram, Strip};
+pub(crate) use page::whole as document;

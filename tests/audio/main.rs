@@ -1,7 +1,7 @@
 //! From audio files to samples: what decodes to what, what is refused and how, resampling.
 
 mod faults;
-mod ffmpeg;
+pub mod ffmpeg;
 mod files;
 mod formats;
 mod resample;

@@ -1,0 +1,186 @@
+//! What `plan` and `audit` have in common: a library is heard.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
+use std::time::Instant;
+
+use clap::Args;
+use xxhash_rust::xxh3::xxh3_128;
+
+use super::failed;
+use crate::cli::progress::Progress;
+use crate::cli::{CliError, DeviceFlag, counted, models, open, say};
+use crate::files;
+use crate::label::{self, Deciding, Found, Hearing, Index, Shard, Songs, Taxonomy, from_environment};
+use crate::model::Model;
+use crate::recognize::Recognizer;
+
+/// Flags of commands that hear a library.
+#[derive(Args)]
+pub struct Flags {
+    /// Folder of songs, in any layout
+    #[arg(value_name = "LIBRARY")]
+    library: PathBuf,
+    /// A trained model [default: the newest best.safetensors of the runs in ./runs, else the one in ./models]
+    #[arg(long, value_name = "FILE")]
+    model: Option<PathBuf>,
+    /// A genre must be as probable [default: what the model says, usually 0.5]
+    #[arg(long, value_name = "P", value_parser = crate::cli::predict::probability)]
+    threshold: Option<f32>,
+    /// Hear so much of each song, in evenly spaced parts; of MP3 nothing else is decoded [default: all]
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    seconds: Option<f64>,
+    /// How genres are spelt, and which belong together [default: that of dataset/taxonomy.toml]
+    #[arg(long, value_name = "FILE")]
+    taxonomy: Option<PathBuf>,
+    /// Only a part of the library, such as 3/8; auto: as Slurm, Kubernetes or AWS Batch say
+    #[arg(long, value_name = "I/N|auto")]
+    shard: Option<String>,
+    /// Number of parts, for --shard auto where the scheduler does not say it (Kubernetes)
+    #[arg(long, value_name = "N", requires = "shard")]
+    shards: Option<usize>,
+    /// Threads that decode [default: one a core]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    threads: Option<u16>,
+    /// Folder that remembers what was heard [default: in the system's folder for caches]
+    #[arg(long, value_name = "DIR")]
+    index: Option<PathBuf>,
+    /// Hear every song anew, and remember nothing
+    #[arg(long, conflicts_with = "index")]
+    no_index: bool,
+    /// Where to compute
+    #[arg(long, value_enum, default_value_t)]
+    device: DeviceFlag,
+}
+
+fn seconds(text: &str) -> Result<f64, String> {
+    let seconds = text.parse().ok().filter(|seconds| (5.0..=3600.0).contains(seconds));
+    seconds.ok_or_else(|| "5 to 3600 seconds are possible".to_string())
+}
+
+/// A library that was heard.
+pub struct HeardLibrary {
+    pub songs: Songs,
+    pub index: Index,
+    pub taxonomy: Taxonomy,
+    pub genres: Vec<String>,
+    pub threshold: f32,
+    /// The model's digest.
+    pub model: String,
+    /// How it was heard: the model's digest, and how much of each song.
+    pub how: String,
+    pub seconds: Option<f64>,
+    pub shard: Option<Shard>,
+    /// Whether every song was gone through.
+    pub whole: bool,
+}
+
+impl HeardLibrary {
+    pub fn deciding(&self, top: usize) -> Deciding<'_> {
+        Deciding { genres: &self.genres, top, threshold: self.threshold, taxonomy: &self.taxonomy }
+    }
+
+    /// What was heard in a song.
+    pub fn heard(&self, song: &Found) -> Option<&label::Heard> {
+        let facts = self.index.file(&song.path, label::stamp(&song.path).ok()?)?;
+        self.index.heard(&facts.content, &self.how)
+    }
+}
+
+impl Flags {
+    fn shard(&self) -> Result<Option<Shard>, CliError> {
+        let Some(text) = &self.shard else { return Ok(None) };
+        let variable = |name: &str| std::env::var(name).ok();
+        let shard = if text == "auto" { from_environment(variable, self.shards) } else { text.parse() };
+        shard.map(Some).map_err(|why| CliError::Usage(format!("--shard: {why}")))
+    }
+
+    fn index(&self) -> Result<Index, CliError> {
+        let folder =
+            self.index.clone().or_else(|| Some(dirs::cache_dir()?.join("genre-recognizer").join("heard")));
+        match folder {
+            _ if self.no_index => Ok(Index::in_memory()),
+            Some(folder) => Index::open(&folder).map_err(failed),
+            None => {
+                say("this system has no folder for caches, so nothing is remembered; name one with --index");
+                Ok(Index::in_memory())
+            }
+        }
+    }
+
+    /// Hears what is not known yet.
+    pub fn hear(&self, stop: &AtomicBool) -> Result<HeardLibrary, CliError> {
+        let shard = self.shard()?;
+        let taxonomy = Taxonomy::open(self.taxonomy.as_deref()).map_err(failed)?;
+        let (path, model) = match &self.model {
+            Some(path) => (path.clone(), Model::load(path)?),
+            None => models::find()?,
+        };
+        let threshold = self.threshold.or(model.card.decision.unsure_below).unwrap_or(0.0);
+        let genres = model.card.genres.clone();
+        let model_digest = digest(&path)?;
+        let how = self.seconds.map_or(model_digest.clone(), |seconds| format!("{model_digest} {seconds} s"));
+        let songs = label::find(&self.library, shard).map_err(failed)?;
+        for (path, reason) in &songs.problems {
+            say(&format!("skipped: {}: {reason}", files::shown(path)));
+        }
+        let mut index = self.index()?;
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let mut recognizer = Recognizer::new(model, open(self.device)?)?;
+        let mut hearing = Hearing {
+            recognizer: &mut recognizer,
+            how: &how,
+            seconds: self.seconds,
+            threads: self.threads.map_or(cores, usize::from),
+        };
+        let (bar, start) = (Progress::new("hearing"), Instant::now());
+        let progress = label::hear(&songs.found, &mut hearing, &mut index, stop, |progress| {
+            bar.at(progress.done, progress.total, &pace(&progress, start));
+        })
+        .map_err(failed)?;
+        bar.finish();
+        if progress.done > progress.known {
+            let (read, heard) = (counted(progress.done - progress.known, "song"), progress.heard);
+            let pace = pace(&progress, start);
+            let pace = if pace.is_empty() { pace } else { format!(": {pace}") };
+            say(&format!("{read} read, {heard} heard{pace}"));
+        }
+        let whole = progress.done == progress.total;
+        Ok(HeardLibrary {
+            songs,
+            index,
+            taxonomy,
+            genres,
+            threshold,
+            model: model_digest,
+            how,
+            seconds: self.seconds,
+            shard,
+            whole,
+        })
+    }
+}
+
+/// How fast it goes, and how long it will.
+fn pace(progress: &label::Progress, start: Instant) -> String {
+    let (seconds, heard) = (start.elapsed().as_secs_f64(), progress.done - progress.known);
+    if heard == 0 || seconds < 0.5 {
+        return String::new();
+    }
+    let rate = heard as f64 / seconds;
+    let left = (progress.total - progress.done) as f64 / rate;
+    let text = format!("{rate:.1} songs/s, {:.0} times real time", progress.seconds / seconds);
+    match left {
+        left if left < 1.0 => text,
+        left if left < 120.0 => format!("{text}, {left:.0} s left"),
+        left if left < 7200.0 => format!("{text}, {:.0} min left", left / 60.0),
+        left => format!("{text}, {:.1} h left", left / 3600.0),
+    }
+}
+
+/// The digest of a model's file.
+fn digest(path: &Path) -> Result<String, CliError> {
+    let bytes =
+        std::fs::read(path).map_err(|error| CliError::Other(format!("{}: {error}", files::shown(path))))?;
+    Ok(format!("{:032x}", xxh3_128(&bytes)))
+}

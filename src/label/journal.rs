@@ -1,0 +1,154 @@
+//! What was written, so that it can be undone: JSON Lines, synced before each file takes its new place.
+
+use std::collections::HashMap;
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::LabelError;
+use super::plan::parse;
+use super::tags::State;
+use crate::{files, paths};
+
+/// A journal's first line.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JournalHeader {
+    /// The version of the form: 1.
+    pub journal: u32,
+    /// The library's folder, absolute and without links.
+    #[serde(with = "paths")]
+    pub library: PathBuf,
+}
+
+/// A file that was about to be written.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    /// Its path in the library; of a link, that of its target.
+    pub path: String,
+    /// The digest of its audio.
+    pub audio: String,
+    /// The genre's fields of its tags before.
+    pub before: Vec<State>,
+    /// And after.
+    pub after: Vec<State>,
+}
+
+/// A journal that is open, and no other program's.
+#[derive(Debug)]
+pub struct Journal {
+    file: File,
+    path: PathBuf,
+    /// How far it is whole.
+    len: u64,
+    header: JournalHeader,
+    entries: Vec<Entry>,
+    /// The last entry of each path.
+    last: HashMap<String, usize>,
+}
+
+impl Journal {
+    /// Opens a journal, or begins one where there is none.
+    ///
+    /// # Errors
+    /// [`LabelError`] where it is another library's, is damaged, is in use, or cannot be written.
+    pub fn append(path: &Path, library: &Path) -> Result<Self, LabelError> {
+        let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path);
+        let mut journal = Self::read(path, file.map_err(LabelError::at(path))?, Some(library))?;
+        if journal.header.library != library {
+            return Err(LabelError::Other(format!(
+                "{} is the journal of {}; name another with --journal",
+                files::shown(path),
+                files::shown(&journal.header.library)
+            )));
+        }
+        // What a killed program left half written.
+        let whole = journal.len;
+        journal.file.set_len(whole).map_err(LabelError::at(path))?;
+        if whole == 0 {
+            let header = journal.header.clone();
+            journal.line(&header)?;
+            files::sync_folder(path).map_err(LabelError::at(path))?;
+        }
+        Ok(journal)
+    }
+
+    /// Opens a journal to undo what it says.
+    ///
+    /// # Errors
+    /// [`LabelError`] where it is damaged, is in use, or cannot be read.
+    pub fn open(path: &Path) -> Result<Self, LabelError> {
+        Self::read(path, File::open(path).map_err(LabelError::at(path))?, None)
+    }
+
+    fn read(path: &Path, mut file: File, begun: Option<&Path>) -> Result<Self, LabelError> {
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) => {
+                let path = files::shown(path);
+                return Err(LabelError::Other(format!("{path} is in use by another program")));
+            }
+            // Some file systems have no locks.
+            Err(TryLockError::Error(_)) | Ok(()) => {}
+        }
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes).map_err(LabelError::at(path))?;
+        let len = bytes.iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at + 1);
+        let text = String::from_utf8_lossy(&bytes[..len]);
+        let mut lines = text.lines().zip(1..);
+        let header = match (lines.next(), begun) {
+            (Some((first, _)), _) => parse(path, 1, first)?,
+            (None, Some(library)) => JournalHeader { journal: 1, library: library.to_owned() },
+            (None, None) => {
+                return Err(LabelError::Other(format!("{}: an empty journal", files::shown(path))));
+            }
+        };
+        if header.journal != 1 {
+            let reason = format!("a journal of version {}; this program reads 1", header.journal);
+            return Err(LabelError::Line { path: path.to_owned(), line: 1, reason });
+        }
+        let entries =
+            lines.map(|(line, number)| parse(path, number, line)).collect::<Result<Vec<Entry>, _>>()?;
+        let last = entries.iter().enumerate().map(|(i, entry)| (entry.path.clone(), i)).collect();
+        Ok(Self { file, path: path.to_owned(), len: len as u64, header, entries, last })
+    }
+
+    /// The library's folder.
+    pub fn library(&self) -> &Path {
+        &self.header.library
+    }
+
+    /// What was written, in order, before this program went on with it.
+    pub fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    /// The last entry of a path, from before this program went on with it.
+    pub fn last(&self, path: &str) -> Option<&Entry> {
+        self.last.get(path).and_then(|&at| self.entries.get(at))
+    }
+
+    /// Adds an entry and syncs it. What cannot be written whole is taken back.
+    ///
+    /// # Errors
+    /// [`LabelError::Full`] and [`LabelError::Io`].
+    pub fn add(&mut self, entry: &Entry) -> Result<(), LabelError> {
+        self.line(entry)
+    }
+
+    fn line(&mut self, value: &impl Serialize) -> Result<(), LabelError> {
+        let mut line = serde_json::to_vec(value).map_err(|error| LabelError::Other(error.to_string()))?;
+        line.push(b'\n');
+        let written = self
+            .file
+            .seek(SeekFrom::Start(self.len))
+            .and_then(|_| self.file.write_all(&line))
+            .and_then(|()| self.file.sync_data());
+        if let Err(error) = written {
+            let _ = self.file.set_len(self.len);
+            return Err(LabelError::at(&self.path)(error));
+        }
+        self.len += line.len() as u64;
+        Ok(())
+    }
+}

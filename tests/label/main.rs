@@ -1,0 +1,11 @@
+//! Labelling a library: nothing is lost, whatever happens.
+
+mod apply;
+mod beets;
+mod common;
+mod formats;
+mod full;
+mod kill;
+mod plan;
+mod program;
+mod python;

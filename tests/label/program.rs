@@ -1,0 +1,246 @@
+//! The commands as their user meets them.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use genre_recognizer::label::{Line, Plan};
+use tempfile::{TempDir, tempdir};
+
+use super::beets::songs;
+use super::common::*;
+
+struct Ran {
+    code: Option<i32>,
+    out: String,
+    err: String,
+}
+
+fn command(folder: &Path, arguments: &str) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_genre-recognizer"));
+    let model = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/magnatune4.safetensors");
+    command.current_dir(folder).arg("label").env("XDG_CACHE_HOME", folder.join(".cache")).env("HOME", folder);
+    command.args(arguments.split_whitespace().map(|word| match word {
+        "MODEL" => model.to_str().unwrap(),
+        word => word,
+    }));
+    command
+}
+
+fn ran(mut command: Command) -> Ran {
+    let done = command.output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    Ran { code: done.status.code(), out: text(done.stdout), err: text(done.stderr) }
+}
+
+#[track_caller]
+fn run(folder: &Path, arguments: &str, code: i32) -> Ran {
+    let ran = ran(command(folder, arguments));
+    assert_eq!(ran.code, Some(code), "{arguments}\n{}\n{}", ran.out, ran.err);
+    ran
+}
+
+const NAMES: [&str; 8] = [
+    "a/one.wav",
+    "a/two.wav",
+    "b/c/three.wav",
+    "four.wav",
+    "b/five.wav",
+    "b/six.wav",
+    "b/c/d/seven.wav",
+    "eight.wav",
+];
+const HEAR: &str = "--model MODEL --device cpu --threshold 0.2";
+
+fn music() -> TempDir {
+    let folder = tempdir().unwrap();
+    songs(&folder.path().join("music"), &NAMES);
+    folder
+}
+
+fn lines(plan: &Path) -> Vec<Line> {
+    Plan::open(plan).unwrap().lines().unwrap().map(|line| line.unwrap().1).collect()
+}
+
+#[test]
+fn a_library_is_planned_looked_at_labelled_audited_and_undone() {
+    let folder = music();
+    let at = folder.path();
+    let root = at.join("music");
+    fs::write(root.join("text.mp3"), "no music\n".repeat(50)).unwrap();
+    let before = contents(&root);
+    let planned = run(at, &format!("plan music {HEAR}"), 1);
+    assert!(
+        planned.err.contains("text.mp3") && planned.out.contains("1 cannot be labelled"),
+        "{}",
+        planned.err
+    );
+    assert!(planned.err.contains("9 songs read, 8 heard"), "{}", planned.err);
+    assert!(contents(&root) == before);
+    let first = fs::read(at.join("genres.plan")).unwrap();
+    let all = lines(&at.join("genres.plan"));
+    assert_eq!(all.len(), 9);
+    let sure = all.iter().filter(|line| !line.genres.is_empty()).count();
+    assert!(sure >= 4, "{all:?}");
+    // What is known is not heard again, wherever it lies now.
+    let again = run(at, &format!("plan music {HEAR}"), 1);
+    assert!(
+        !again.err.contains("heard") && fs::read(at.join("genres.plan")).unwrap() == first,
+        "{}",
+        again.err
+    );
+    fs::rename(root.join("four.wav"), root.join("b/vier.wav")).unwrap();
+    let moved = run(at, &format!("plan music {HEAR} --out moved.plan"), 1);
+    assert!(moved.err.contains("1 song read, 0 heard"), "{}", moved.err);
+    fs::rename(root.join("b/vier.wav"), root.join("four.wav")).unwrap();
+
+    let shown = run(at, "show genres.plan --page plan.html", 0).out;
+    assert!(shown.contains("a/one.wav: no genre") && shown.lines().count() == 9, "{shown}");
+    assert!(fs::read_to_string(at.join("plan.html")).unwrap().contains("b/c/d/seven.wav"));
+    let csv = run(at, "show genres.plan --format csv", 0).out;
+    assert!(csv.starts_with("path,tagged,") && csv.lines().count() == 10);
+    let json = run(at, "show genres.plan --format json", 0).out;
+    assert!(json.lines().all(|line| serde_json::from_str::<Line>(line).is_ok()));
+    run(at, "show genres.plan --format m3u --playlists lists", 0);
+    let listed: usize = contents(&at.join("lists"))
+        .values()
+        .map(|list| String::from_utf8_lossy(list).lines().filter(|line| Path::new(line).exists()).count())
+        .sum();
+    assert_eq!(listed, sure);
+
+    let applied = run(at, "apply genres.plan", 0);
+    assert!(applied.out.contains(&format!("{sure} files written")), "{}", applied.out);
+    for line in &all {
+        if line.trouble.is_none() {
+            assert_eq!(genres(&root.join(&line.path)), line.genres);
+        }
+    }
+    assert!(run(at, "apply genres.plan", 0).out.contains(&format!("{sure} written before")));
+    // Nothing contradicts what was heard.
+    assert_eq!(run(at, &format!("audit music {HEAR} --json"), 0).out, "");
+    run(at, "undo genres.plan.journal", 0);
+    let undone = contents(&root);
+    for (name, bytes) in &before {
+        assert!(undone[name] == *bytes, "{}", name.display());
+    }
+    let replan = run(at, &format!("plan music {HEAR} --out again.plan"), 1);
+    assert!(replan.err.contains(" 0 heard"), "{}", replan.err);
+}
+
+#[test]
+fn audit_names_what_contradicts_the_tags() {
+    let folder = music();
+    let (at, root) = (folder.path(), folder.path().join("music"));
+    run(at, &format!("plan music {HEAR}"), 0);
+    let all = lines(&at.join("genres.plan"));
+    let sure: Vec<&Line> = all.iter().filter(|line| !line.genres.is_empty()).collect();
+    let other = |line: &Line| if line.genres[0] == "Rock" { "Classical" } else { "Rock" };
+    // Two of them get a tag that their sound contradicts, and one a tag that it does not.
+    let plan = at.join("wrong.plan");
+    let mut writer = genre_recognizer::label::Writer::new(&plan, &head(&root)).unwrap();
+    for line in &sure[..2] {
+        writer.line(&super::common::line(&root, &line.path, &[other(line)])).unwrap();
+    }
+    writer.line(&super::common::line(&root, &sure[2].path, &[&sure[2].genres[0]])).unwrap();
+    writer.finish().unwrap();
+    run(at, "apply wrong.plan", 0);
+    let found = run(at, &format!("audit music {HEAR} --json"), 0).out;
+    let mut found: Vec<serde_json::Value> =
+        found.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let confidence = |song: &serde_json::Value| {
+        song["probability"].as_f64().unwrap() - song["tagged_probability"].as_f64().unwrap()
+    };
+    assert!(found.is_sorted_by(|a, b| confidence(a) >= confidence(b)));
+    found.sort_by_key(|song| song["path"].to_string());
+    let mut wanted = [&sure[0].path, &sure[1].path];
+    wanted.sort();
+    assert_eq!(found.iter().map(|song| song["path"].as_str().unwrap()).collect::<Vec<_>>(), wanted);
+    for song in &found {
+        let moments = song["moments"].as_array().unwrap();
+        assert!(!moments.is_empty() && moments.iter().all(|m| m["from"].as_f64() < m["to"].as_f64()));
+    }
+    assert_eq!(run(at, &format!("audit music {HEAR} --most 1"), 0).out.lines().count(), 1);
+}
+
+#[test]
+fn parts_are_heard_apart_and_joined() {
+    let folder = music();
+    let at = folder.path();
+    run(at, &format!("plan music {HEAR} --out whole.plan"), 0);
+    for id in ["4", "6"] {
+        let mut command = command(at, &format!("plan music {HEAR} --shard auto --out {id}.plan"));
+        command
+            .env("SLURM_ARRAY_TASK_ID", id)
+            .env("SLURM_ARRAY_TASK_MIN", "4")
+            .env("SLURM_ARRAY_TASK_STEP", "2");
+        command.env("SLURM_ARRAY_TASK_COUNT", "3");
+        assert_eq!(ran(command).code, Some(0));
+    }
+    let missing = run(at, "merge 4.plan 6.plan", 1);
+    assert!(missing.err.contains("part 3/3") && !at.join("genres.plan").exists(), "{}", missing.err);
+    let mut command = command(at, &format!("plan music {HEAR} --shard auto --shards 3 --out 8.plan"));
+    command.env("JOB_COMPLETION_INDEX", "2");
+    assert_eq!(ran(command).code, Some(0));
+    run(at, "merge 8.plan 4.plan 6.plan --out joined.plan", 0);
+    assert_eq!(fs::read(at.join("joined.plan")).unwrap(), fs::read(at.join("whole.plan")).unwrap());
+    let nobody = run(at, &format!("plan music {HEAR} --shard auto"), 2);
+    assert!(nobody.err.contains("--shard 3/8"), "{}", nobody.err);
+}
+
+#[test]
+fn a_killed_plan_goes_on_where_it_was() {
+    let folder = music();
+    let at = folder.path();
+    run(at, &format!("plan music {HEAR} --out whole.plan --no-index"), 0);
+    for after in [30, 60, 90, 120] {
+        let mut child = command(at, &format!("plan music {HEAR} --out killed.plan"))
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        std::thread::sleep(Duration::from_millis(after));
+        let _ = child.kill();
+        child.wait().unwrap();
+    }
+    run(at, &format!("plan music {HEAR} --out killed.plan"), 0);
+    assert_eq!(fs::read(at.join("killed.plan")).unwrap(), fs::read(at.join("whole.plan")).unwrap());
+}
+
+#[test]
+fn a_library_teaches_by_its_tags() {
+    let folder = tempdir().unwrap();
+    let (at, root) = (folder.path(), folder.path().join("music"));
+    fs::create_dir(&root).unwrap();
+    let tags = [
+        Some("Rock"),
+        Some("rock"),
+        Some("Classic Rock"),
+        Some("Hip-Hop/Rap"),
+        Some("hip hop"),
+        Some("Techno"),
+        Some("Electronic\0House"),
+        Some("Electronica"),
+        Some("Rock\0Jazz"),
+        Some("Other"),
+        Some("Zydeco"),
+        None,
+    ];
+    for (i, genre) in tags.iter().enumerate() {
+        fs::write(root.join(format!("{i:02}.mp3")), song(i as u8, *genre)).unwrap();
+    }
+    let told = run(at, "learn music --least 2 --out set --json", 0).out;
+    let told: serde_json::Value = serde_json::from_str(&told).unwrap();
+    assert_eq!(told["genres"], serde_json::json!({"Electronic": 3, "Hip-Hop": 2, "Rock": 3}));
+    assert_eq!((told["silent"].as_u64(), told["several"].as_u64()), (Some(3), Some(1)));
+    assert_eq!(told["unknown"], serde_json::json!({"Zydeco": 1}));
+    assert_eq!(told["spellings"]["Hip-Hop/Rap"], serde_json::json!(["Hip-Hop", 1]));
+    let set = genre_recognizer::scan(&at.join("set")).unwrap();
+    assert_eq!(
+        (set.genres, set.songs.len()),
+        (vec!["Electronic".into(), "Hip-Hop".into(), "Rock".into()], 8)
+    );
+    let again = run(at, "learn music --least 2 --out set", 1);
+    assert!(again.err.contains("not empty"), "{}", again.err);
+    assert!(run(at, "learn music", 0).out.contains("\"Zydeco\": 1"));
+}
