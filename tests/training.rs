@@ -485,20 +485,11 @@ fn fused_and_unfused_training_are_the_same() {
     assert!(fused[11] < fused[0]);
 }
 
-#[test]
-fn the_gpu_follows_the_cpu() {
+/// The losses of twenty steps on a GPU are those on the CPU, and the same again.
+fn gpu_follows_cpu(model: ModelConfig) {
     let Some(gpu) = common::gpu() else { return };
-    // The default network's shape and schedule, with fewer and smaller layers.
-    let mut config = tiny();
+    let mut config = RunConfig { model, ..tiny() };
     config.training.epochs = 200;
-    config.model = ModelConfig {
-        n_fft: 256,
-        hop: 64,
-        mels: 32,
-        filters: vec![4, 8, 16, 32],
-        dense: vec![64],
-        ..config.model
-    };
     let batches = batches(&config, 20);
     let (cpu, _, _) = follow(&Cpu, &config, &batches, true);
     let (first, _, state) = follow(gpu.as_ref(), &config, &batches, true);
@@ -507,6 +498,26 @@ fn the_gpu_follows_the_cpu() {
     }
     let (second, _, again) = follow(gpu.as_ref(), &config, &batches, true);
     assert!(first == second && state == again, "two GPU runs differ");
+}
+
+/// The default network's shape and schedule, with fewer and smaller layers.
+#[test]
+fn the_gpu_follows_the_cpu() {
+    gpu_follows_cpu(ModelConfig {
+        n_fft: 256,
+        hop: 64,
+        mels: 32,
+        filters: vec![4, 8, 16, 32],
+        dense: vec![64],
+        ..tiny().model
+    });
+}
+
+#[test]
+fn the_gpu_follows_the_cpu_in_musicnns_architecture() {
+    let mut model = tiny().model;
+    musicnn(&mut model);
+    gpu_follows_cpu(model);
 }
 
 #[test]
