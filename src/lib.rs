@@ -10,12 +10,10 @@
 //! fn main() -> Result<(), Error> {
 //! #   let folder = tempfile::tempdir().unwrap();
 //! #   std::env::set_current_dir(&folder).unwrap();
-//! #   let model = concat!(env!("CARGO_MANIFEST_DIR"), "/models/genres14.safetensors");
-//! #   std::fs::copy(model, "model.safetensors").unwrap();
 //! #   let set = genre_recognizer::demo::Spec { songs_per_genre: 1, seconds: (4.0, 4.5), seed: 1 };
 //! #   genre_recognizer::demo::render_with(&set, std::path::Path::new("music"), |_, _| {})?;
 //! #   std::fs::copy("music/techno/techno-00.wav", "song.mp3").unwrap();
-//!     let mut recognizer = Recognizer::open("model.safetensors")?;
+//!     let mut recognizer = Recognizer::open("included")?; // or the file of a model
 //!     let verdict = recognizer.recognize("song.mp3")?;
 //!     println!("{}", verdict.genre().unwrap_or("unsure"));
 //!     for guess in &verdict.guesses {

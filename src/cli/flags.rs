@@ -96,10 +96,10 @@ pub struct NetworkFlags {
 #[derive(Args, Debug, Default, PartialEq)]
 #[command(next_help_heading = "Beginning", allow_negative_numbers = true)]
 pub struct BaseFlags {
-    /// Begin with this model: its preprocessing, architecture and weights, and a new last layer for the genres; or none, to
-    /// train from nothing [default: the model in ./models where one is, no flag shapes another network, and the songs are not
-    /// the demo set]
-    #[arg(long, value_name = "MODEL|none", conflicts_with_all = ["config", "preset"])]
+    /// Begin with this model: its preprocessing, architecture and weights, and a new last layer for the genres; included is
+    /// the one that comes with the program, none is to train from nothing [default: included, unless flags shape another
+    /// network or the songs are the demo set]
+    #[arg(long, value_name = "MODEL|included|none", conflicts_with_all = ["config", "preset"])]
     from: Option<PathBuf>,
     /// Fit the new last layer and leave the rest as it is, which takes seconds once the songs were heard [default, where a
     /// network begins with another and --epochs is not given]

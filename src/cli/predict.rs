@@ -18,7 +18,7 @@ pub struct Predict {
     /// Songs, or folders of songs
     #[arg(required = true, value_name = "SONG|DIR")]
     songs: Vec<PathBuf>,
-    /// A trained model [default: the newest best.safetensors of the runs in ./runs, else the one in ./models]
+    /// A trained model, or included [default: the newest best.safetensors of the runs in ./runs, else the included one]
     #[arg(long, value_name = "FILE")]
     model: Option<PathBuf>,
     /// How many genres to name

@@ -9,11 +9,11 @@ use super::flags::{BaseFlags, CacheFlags, NetworkFlags, TrainingFlags, Validatio
 use super::progress::Progress;
 use super::run_report::Trained;
 use super::{
-    CliError, DeviceFlag, End, RUNS, counted, models, open_for, print, quoted, say, warn_of_trouble,
+    CliError, DeviceFlag, End, RUNS, counted, open_for, print, quoted, say, warn_of_trouble,
 };
 use crate::dataset::{self, Cache, DEMO, Dataset, DatasetError, Library, Problem, demo};
 use crate::files;
-use crate::model::CrossValidation;
+use crate::model::{CrossValidation, Model};
 use crate::score::{Decision, Epoch};
 use crate::train::{
     Checkpoint, Claim, Ending, History, RunConfig, RunFolder, TrainError, TrainOptions, Training,
@@ -228,14 +228,15 @@ impl Train {
     }
 }
 
-/// The model that networks of real songs begin with: the one that lies here, where one does. The demo set's sounds are like
+/// The model that networks of real songs begin with: the one that comes with the program. The demo set's sounds are like
 /// nothing that it has heard.
 pub(super) fn default_base(dataset: Option<&Path>) -> Option<PathBuf> {
     let root = dataset.unwrap_or(Path::new(DATASET));
     let music = !demo::is_demo(root) && dataset::scan(root).is_ok();
-    let model = models::included().filter(|_| music)?;
-    say(&format!("beginning with {} (--from none: with nothing)", files::shown(&model)));
-    Some(model)
+    music.then(|| {
+        say("beginning with the included model (--from none: with nothing)");
+        Model::INCLUDED.into()
+    })
 }
 
 /// The settings with the dataset that is named, or else their own, or else the folder where songs are looked for.

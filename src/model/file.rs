@@ -9,6 +9,9 @@ use crate::score::Decision;
 /// The version of what stands in a model file's metadata. Files of version 1 are read too.
 pub const FORMAT: u32 = 2;
 
+/// The model that comes with this package; models/README.md is about it.
+const INCLUDED: &[u8] = include_bytes!("../../models/genres14.safetensors");
+
 /// The metadata's key.
 const KEY: &str = "genre-recognizer";
 
@@ -136,6 +139,9 @@ impl Model {
         tensors::write(path, (KEY, &self.card), &self.weights)
     }
 
+    /// The name by which [`Model::load`] gives the model that comes with this package; a file of that name is `./included`.
+    pub const INCLUDED: &str = "included";
+
     /// Reads a model, and checks that its weights are those of its network.
     ///
     /// # Errors
@@ -146,7 +152,11 @@ impl Model {
             format: u32,
         }
         let damaged = |reason: String| FileError::damaged(path, "model", &reason);
-        let (weights, mut card) = tensors::read(path, "model", KEY)?;
+        let (weights, mut card) = if path == Path::new(Self::INCLUDED) {
+            tensors::parse(INCLUDED, path, "model", KEY)?
+        } else {
+            tensors::read(path, "model", KEY)?
+        };
         ModelConfig::complete(card.get_mut("config"));
         let Version { format } = Version::deserialize(&card).map_err(|e| damaged(e.to_string()))?;
         if !(1..=FORMAT).contains(&format) {

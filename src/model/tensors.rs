@@ -110,14 +110,22 @@ pub fn read(path: &Path, kind: &'static str, key: &str) -> Result<(Weights, Valu
     if found.len() > LARGEST_FILE {
         return Err(damaged(format!("{} bytes are too many", found.len())));
     }
-    let bytes = fs::read(path).map_err(io)?;
-    let (_, header) = SafeTensors::read_metadata(&bytes).map_err(|e| damaged(e.to_string()))?;
+    parse(&fs::read(path).map_err(io)?, path, kind, key)
+}
+
+/// As [`read`], of a file's contents; `path` is what errors name.
+///
+/// # Errors
+/// [`FileError::Damaged`].
+pub fn parse(bytes: &[u8], path: &Path, kind: &'static str, key: &str) -> Result<(Weights, Value), FileError> {
+    let damaged = |reason: String| FileError::damaged(path, kind, &reason);
+    let (_, header) = SafeTensors::read_metadata(bytes).map_err(|e| damaged(e.to_string()))?;
     let text = header.metadata().as_ref().and_then(|metadata| metadata.get(key));
     let text = text.ok_or_else(|| damaged("it has no header of ours".into()))?;
     let mut header: Map<String, Value> = serde_json::from_str(text).map_err(|e| damaged(e.to_string()))?;
     let written = header.remove(DIGEST);
     let header = Value::Object(header);
-    let file = SafeTensors::deserialize(&bytes).map_err(|e| damaged(e.to_string()))?;
+    let file = SafeTensors::deserialize(bytes).map_err(|e| damaged(e.to_string()))?;
     let mut tensors = Weights::default();
     for (name, view) in file.iter() {
         if view.dtype() != Dtype::F32 {

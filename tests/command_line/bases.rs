@@ -32,13 +32,16 @@ fn a_training_begins_with_a_model() {
     let ran = run(root, "evaluate --folds 2 --dataset music --device cpu --from base.safetensors").ends(0);
     assert!(ran.out.contains("after 0 epochs"), "{}", ran.out);
 
-    // The model that lies in ./models is what real songs begin with; flags of a network of one's own, and `none`, are from
-    // nothing.
-    fs::create_dir(root.join("models")).unwrap();
-    fs::copy(root.join("base.safetensors"), root.join("models/base.safetensors")).unwrap();
-    let ran = run(root, &format!("train {flags} --run fifth")).ends(0);
-    assert!(ran.err.contains("beginning with models/base.safetensors (--from none"), "{}", ran.err);
-    assert!(bytes("fifth") == bytes("second"));
+    // Real songs begin with the included model; flags of a network of one's own, and `none`, are from nothing.
+    for (genre, name) in GENRES.iter().enumerate() {
+        for i in 0..3 {
+            wav(&root.join("long").join(name).join(format!("{i}.wav")), &sound(genre, i, 4.0));
+        }
+    }
+    let ran = run(root, "train --dataset long --device cpu --validation 0.3 --run fifth").ends(0);
+    assert!(ran.err.contains("beginning with the included model (--from none"), "{}", ran.err);
+    run(root, "train --dataset long --device cpu --validation 0.3 --from included --run eighth").ends(0);
+    assert!(bytes("fifth") == bytes("eighth"));
     let ran = run(root, &format!("train --dataset music --epochs 1 --run sixth {TINY}")).ends(0);
     assert!(!ran.err.contains("beginning with"), "{}", ran.err);
     let ran = run(root, &format!("train {flags} --epochs 1 --from none --frames-per-song 1 --run seventh"));

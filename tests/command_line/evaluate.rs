@@ -388,10 +388,9 @@ fn the_model_that_comes_with_the_program_is_taken_where_none_was_trained() {
     assert_eq!((figures.songs, card.provenance.training_songs), (859, 859));
 
     let folder = tempdir().unwrap();
-    fs::create_dir(folder.path().join("models")).unwrap();
-    fs::copy(&path, folder.path().join("models/genres14.safetensors")).unwrap();
     wav(&folder.path().join("tone.wav"), &sound(2, 1, 4.0));
     let ran = run(folder.path(), "predict --device cpu tone.wav").ends(0);
-    assert!(ran.err.contains("model: models/genres14.safetensors (blues, classical, "), "{}", ran.err);
+    assert!(ran.err.contains("model: the included one (blues, classical, "), "{}", ran.err);
     assert!(card.genres.iter().any(|genre| ran.out.contains(genre.as_str())), "{}", ran.out);
+    run(folder.path(), "info --model included").ends(0);
 }

@@ -21,7 +21,7 @@ use crate::train::Folds;
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Evaluate {
-    /// A trained model [default: the newest best.safetensors of the runs in ./runs, else the one in ./models]
+    /// A trained model, or included [default: the newest best.safetensors of the runs in ./runs, else the included one]
     #[arg(long, value_name = "FILE", conflicts_with = "folds")]
     model: Option<PathBuf>,
     /// Folder with one subfolder of songs for each genre [default: the one that the model was trained on, or dataset]

@@ -21,7 +21,7 @@ pub struct Flags {
     /// Folder of songs, in any layout
     #[arg(value_name = "LIBRARY")]
     library: PathBuf,
-    /// A trained model [default: the newest best.safetensors of the runs in ./runs, else the one in ./models]
+    /// A trained model, or included [default: the newest best.safetensors of the runs in ./runs, else the included one]
     #[arg(long, value_name = "FILE")]
     model: Option<PathBuf>,
     /// A genre must be as probable [default: what the model says, usually 0.5]
