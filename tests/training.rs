@@ -103,6 +103,7 @@ pub fn library(config: &ModelConfig) -> Arc<Library> {
                 artists: Vec::new(),
                 fold: None,
                 content: None,
+                tags: Vec::new(),
             });
         }
     }

@@ -53,6 +53,8 @@ pub struct Entry {
     pub genre: usize,
     /// Everybody who made it, where `tracks.csv` or, once it was decoded, the file's own tags say so.
     pub artists: Vec<String>,
+    /// What else it is called, where `tracks.csv` says so: labels that do not exclude each other.
+    pub tags: Vec<String>,
     /// The fold of a cross-validation that it belongs to, where `tracks.csv` says so.
     pub fold: Option<u32>,
     /// A digest of its samples, once it was decoded: songs with the same one are one recording.
@@ -256,7 +258,7 @@ impl Dataset {
             if path.is_dir() {
                 self.collect(&path, &name, genre, walk);
             } else if has_audio_extension(&path) {
-                self.songs.push(Entry { path, name, genre, artists: Vec::new(), fold: None, content: None });
+                self.songs.push(Entry { path, name, genre, artists: Vec::new(), tags: Vec::new(), fold: None, content: None });
             } else {
                 self.other_files += 1;
             }
@@ -309,6 +311,7 @@ impl Dataset {
                 return Err(DatasetError::Tracks { path: csv.to_owned(), line: track.line, reason });
             }
             song.artists = track.artist.as_deref().map_or_else(Vec::new, artists);
+            song.tags = track.tags;
             song.fold = track.fold;
         }
         Ok(())

@@ -14,6 +14,8 @@ pub struct Track {
     pub genre: Option<String>,
     /// Who made it, where given.
     pub artist: Option<String>,
+    /// What else it is called, where given: labels that do not exclude each other.
+    pub tags: Vec<String>,
     /// The fold of a cross-validation that it belongs to, where given.
     pub fold: Option<u32>,
     /// Line of the file, from 1.
@@ -31,7 +33,7 @@ pub(super) fn read_tracks(path: &Path) -> Result<Tracks, DatasetError> {
 }
 
 /// Parses the bytes of a `tracks.csv`; `path` only names it in errors. Columns: `path`, and optionally `genre`, `artist`
-/// (or `source`) and `fold`; others are ignored, and so are blank cells.
+/// (or `source`), `fold` and `tags`, which semicolons separate; others are ignored, and so are blank cells.
 ///
 /// # Errors
 /// [`DatasetError::Tracks`] with the line: a quote that is never closed, no column `path`, a row with another number of cells than the header, text
@@ -57,6 +59,7 @@ pub fn parse_tracks(bytes: &[u8], path: &Path) -> Result<Tracks, DatasetError> {
         return Err(fail(lines.of(headers.position()), format!("{reason}{separator}")));
     };
     let (genre, artist, fold) = (column("genre"), column("artist").or(column("source")), column("fold"));
+    let tags = column("tags");
 
     let mut tracks = Tracks::new();
     for record in reader.records() {
@@ -83,6 +86,13 @@ pub fn parse_tracks(bytes: &[u8], path: &Path) -> Result<Tracks, DatasetError> {
         let track = Track {
             genre: cell(genre).map(str::to_owned),
             artist: cell(artist).map(str::to_owned),
+            tags: cell(tags)
+                .into_iter()
+                .flat_map(|cell| cell.split(';'))
+                .map(str::trim)
+                .filter(|tag| !tag.is_empty())
+                .map(str::to_owned)
+                .collect(),
             fold,
             line,
         };

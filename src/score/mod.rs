@@ -8,6 +8,7 @@ mod decision;
 mod epoch;
 mod evaluation;
 mod interval;
+mod tags;
 mod temperature;
 
 pub use calibration::{Bin, Calibration};
@@ -16,6 +17,7 @@ pub use decision::{Aggregation, Decision, DecisionError, FLOOR};
 pub use epoch::Epoch;
 pub use evaluation::{Evaluation, FrameCounts, FrameGuess, GenreFigures, Judged};
 pub use interval::{RESAMPLES, bootstrap, wilson};
+pub use tags::TagFigures;
 pub use temperature::{FEWEST_SONGS, TEMPERATURES, fit_temperature};
 
 /// The position of the first maximum; 0 where there are no values.

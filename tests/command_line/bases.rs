@@ -93,4 +93,33 @@ fn networks_of_others_become_models() {
     run(root, "import tone.wav").refused(&["tone.wav", "pip download"]);
     let info = run(root, "info --model MSD_musicnn.safetensors").ends(0);
     assert!(info.out.contains("weights of others: MSD_musicnn of musicnn 0.1.0"), "{}", info.out);
+
+    // Judged tag by tag, on songs that may have several; the folder's name is a song's tag where `tracks.csv` has none.
+    let mut table = String::from("path,tags\n");
+    for (genre, name) in ["rock", "pop"].iter().enumerate() {
+        for i in 0..3 {
+            wav(&root.join("tagged").join(name).join(format!("{i}.wav")), &sound(genre, i, 4.0));
+        }
+        table += &format!("{name}/0.wav,Jazz;{name};unheard of\n");
+    }
+    fs::write(root.join("tagged/tracks.csv"), table).unwrap();
+    let judge = |flags: &str| {
+        let model = "evaluate --device cpu --model MSD_musicnn.safetensors --dataset tagged";
+        run(root, &format!("{model} {flags}")).ends(0)
+    };
+    let ran = judge("--format json");
+    let judged: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
+    let tags: Vec<(&str, u64)> = judged["tags"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|tag| (tag["tag"].as_str().unwrap(), tag["songs"].as_u64().unwrap()))
+        .collect();
+    assert_eq!(tags, [("rock", 3), ("pop", 3), ("jazz", 2)]);
+    assert_eq!(judged["unknown"], serde_json::json!(["unheard of"]));
+    let (rock, pop) = (&judged["tags"][0]["roc_auc"], &judged["tags"][1]["roc_auc"]);
+    assert!(rock.as_f64().is_some_and(|auc| (0.0..=1.0).contains(&auc)) && pop.is_f64(), "{judged}");
+    let table = judge("").out;
+    assert!(table.contains("6 songs, 3 tags") && table.contains("not known to the model: unheard of"), "{table}");
+    assert_eq!(judge("--format csv").out.lines().count(), 4);
 }

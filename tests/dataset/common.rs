@@ -68,6 +68,7 @@ pub fn made_up(songs: &[(usize, Option<usize>)]) -> Dataset {
                 artists: artist.map(|a| format!("artist {a}")).into_iter().collect(),
                 fold: None,
                 content: None,
+                tags: Vec::new(),
             })
             .collect(),
         ..Dataset::default()

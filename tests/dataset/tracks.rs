@@ -49,7 +49,7 @@ proptest! {
             text.push_str(&row);
             let some = |cell: String| (!cell.is_empty()).then_some(cell);
             let breaks = row.matches('\n').count() as u64;
-            wanted.insert(format!("rock/{i}.mp3"), Track { genre: some(genre), artist: some(artist), fold, line });
+            wanted.insert(format!("rock/{i}.mp3"), Track { genre: some(genre), artist: some(artist), tags: Vec::new(), fold, line });
             line += breaks;
         }
         if ends {
@@ -151,4 +151,12 @@ fn long_tables_take_linear_time() {
     assert_eq!(tracks[&format!("rock/{}.mp3", rows - 1)].line, rows as u64 + 1);
     text.push_str("rock/0.mp3,A\r\n");
     assert_eq!(fault(&text).0, rows as u64 + 2);
+}
+
+#[test]
+fn tags_are_separated_by_semicolons() {
+    let table = "path,tags\na/1.mp3,\"jazz; female vocalists ;;80s\"\na/2.mp3,\n";
+    let tracks = parse_tracks(table.as_bytes(), Path::new("tracks.csv")).unwrap();
+    assert_eq!(tracks["a/1.mp3"].tags, ["jazz", "female vocalists", "80s"]);
+    assert!(tracks["a/2.mp3"].tags.is_empty());
 }

@@ -3,6 +3,7 @@
 mod folds;
 mod model;
 mod show;
+mod tags;
 
 use std::path::PathBuf;
 

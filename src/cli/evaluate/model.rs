@@ -14,7 +14,7 @@ use crate::cli::train::{DATASET, partly_lost, skipped, songs};
 use crate::cli::{CliError, End, Format, counted, open, print, say, warn_of_trouble};
 use crate::dataset::{Dataset, Library, Side, Sides, read_sides};
 use crate::files;
-use crate::model::Model;
+use crate::model::{Labels, Model};
 use crate::recognize::FrameClassifier;
 use crate::score::Evaluation;
 use crate::train::{RunConfig, RunFolder, evaluate_watched};
@@ -42,6 +42,9 @@ impl Evaluate {
             Some(path) => (path.clone(), Model::load(path)?),
             None => models::find()?,
         };
+        if model.card.config.labels == Labels::Tags {
+            return self.judge_tags(&path, &model);
+        }
         let run = RunFolder(path.parent().map_or_else(PathBuf::new, Path::to_owned));
         let sides = self.sides(&run)?;
         let data = self.songs(&run, &model, sides.as_ref())?;
