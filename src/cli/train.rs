@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use clap::{Args, ValueEnum};
 
 use super::flags::{CacheFlags, NetworkFlags, TrainingFlags, ValidationFlags, configure};
+use super::label::LabelFlags;
 use super::progress::Progress;
 use super::run_report::Trained;
 use super::{CliError, DeviceFlag, End, RUNS, counted, open_for, print, quoted, say, warn_of_trouble};
@@ -33,6 +34,8 @@ pub struct Train {
     /// Folder with one subfolder of songs for each genre [default: dataset]
     #[arg(long, value_name = "DIR")]
     dataset: Option<PathBuf>,
+    #[command(flatten)]
+    labels: LabelFlags,
     /// Folder for the run's files [default: runs/<dataset>-<number>]
     #[arg(long, value_name = "DIR")]
     run: Option<PathBuf>,
@@ -69,6 +72,7 @@ const EXAMPLES: &str = "\
 Examples:
   genre-recognizer train
   genre-recognizer train --dataset ~/Music --epochs 40 --run runs/music
+  genre-recognizer train --dataset ~/Music --labels tags
   genre-recognizer train --resume
   genre-recognizer train --blocks 3 --filters 32 --dense-layers 2 --units 128";
 
@@ -176,7 +180,7 @@ impl Train {
 
     fn fresh(&self) -> Result<(RunConfig, Option<Claim>, Option<Checkpoint>), CliError> {
         let config = configure(self.config.as_ref(), &self.network, |training| self.settings(training))?;
-        let config = on_dataset(config, self.dataset.as_ref());
+        let config = on_dataset(config, self.labels.dataset(self.dataset.as_ref())?.as_ref());
         let claim = self.run.as_deref().map(Claim::new).transpose()?;
         claim.as_ref().map_or(Ok(()), |claim| RunFolder(claim.folder().to_owned()).vacant())?;
         Ok((config, claim, None))

@@ -20,7 +20,7 @@ impl Evaluate {
     pub(super) fn cross_validate(&self, folds: Folds) -> Result<End, CliError> {
         let config =
             configure(self.config.as_ref(), &self.network, |training| self.training.apply(training))?;
-        let config = on_dataset(config, self.dataset.as_ref());
+        let config = on_dataset(config, self.labels.dataset(self.dataset.as_ref())?.as_ref());
         let mut seeds = if self.seeds.is_empty() { vec![config.training.seed] } else { self.seeds.clone() };
         let mut seen = HashSet::new();
         seeds.retain(|&seed| seen.insert(seed));
