@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use clap::{Args, ValueEnum};
 
 use super::flags::{BaseFlags, CacheFlags, NetworkFlags, TrainingFlags, ValidationFlags, configure};
+use super::label::LabelFlags;
 use super::progress::Progress;
 use super::run_report::Trained;
 use super::{
@@ -35,6 +36,8 @@ pub struct Train {
     /// Folder with one subfolder of songs for each genre [default: dataset]
     #[arg(long, value_name = "DIR")]
     dataset: Option<PathBuf>,
+    #[command(flatten)]
+    labels: LabelFlags,
     /// Folder for the run's files [default: runs/<dataset>-<number>]
     #[arg(long, value_name = "DIR")]
     run: Option<PathBuf>,
@@ -73,6 +76,7 @@ const EXAMPLES: &str = "\
 Examples:
   genre-recognizer train
   genre-recognizer train --dataset ~/Music --epochs 40 --run runs/music
+  genre-recognizer train --dataset ~/Music --labels tags
   genre-recognizer train --resume
   genre-recognizer train --blocks 3 --filters 32 --dense-layers 2 --units 128";
 
@@ -181,22 +185,23 @@ impl Train {
     }
 
     fn fresh(&self) -> Result<(RunConfig, Option<Claim>, Option<Checkpoint>), CliError> {
+        let dataset = self.labels.dataset(self.dataset.as_ref())?;
         let config = configure(
             self.config.as_ref(),
-            (&self.base, self.default_base().as_deref()),
+            (&self.base, self.default_base(dataset.as_deref()).as_deref()),
             &self.network,
             |training| self.settings(training),
         )?;
-        let config = on_dataset(config, self.dataset.as_ref());
+        let config = on_dataset(config, dataset.as_ref());
         let claim = self.run.as_deref().map(Claim::new).transpose()?;
         claim.as_ref().map_or(Ok(()), |claim| RunFolder(claim.folder().to_owned()).vacant())?;
         Ok((config, claim, None))
     }
 
     /// What the network begins with where nobody said so.
-    fn default_base(&self) -> Option<PathBuf> {
+    fn default_base(&self, dataset: Option<&Path>) -> Option<PathBuf> {
         let open = self.base.is_open() && self.config.is_none() && self.network == NetworkFlags::default();
-        open.then(|| default_base(self.dataset.as_deref())).flatten()
+        open.then(|| default_base(dataset)).flatten()
     }
 
     fn resumed(&self) -> Result<(RunConfig, Option<Claim>, Option<Checkpoint>), CliError> {

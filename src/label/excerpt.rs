@@ -125,7 +125,8 @@ mod tests {
     fn samples_of_the_parts_are_those_of_the_song() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("song.wav");
-        let samples: Vec<f32> = (0..40_000).map(|i| (i / 1000) as f32 / 50.0 * if i % 2 == 0 { 1.0 } else { -1.0 }).collect();
+        let samples: Vec<f32> =
+            (0..40_000).map(|i| (i / 1000) as f32 / 50.0 * if i % 2 == 0 { 1.0 } else { -1.0 }).collect();
         write_wav(&path, 1_000, &[&samples]).unwrap();
         let spec = AudioSpec { sample_rate: 1_000, ..AudioSpec::default() };
         let (song, length) = load(&path, &spec, 1.0, Some(20.0)).unwrap();

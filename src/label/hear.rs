@@ -146,8 +146,10 @@ pub fn hear(
         let result = receive.iter().try_for_each(|brought| -> Result<(), LabelError> {
             progress.done += 1;
             if let Ok(facts) = brought.facts {
-                let heard =
-                    brought.song.map(|song| recognised(hearing.recognizer, song, frame, seconds)).transpose()?;
+                let heard = brought
+                    .song
+                    .map(|song| recognised(hearing.recognizer, song, frame, seconds))
+                    .transpose()?;
                 let mut index = locked(&shared);
                 if let Some(heard) = heard {
                     progress.heard += usize::from(heard.trouble.is_none());
@@ -202,7 +204,11 @@ fn recognised(
         for (from, to) in spans {
             if moment.from < before + (to - from) {
                 let shift = from - before;
-                return Moment { from: moment.from + shift, to: (moment.to + shift).min(to + frame), ..moment };
+                return Moment {
+                    from: moment.from + shift,
+                    to: (moment.to + shift).min(to + frame),
+                    ..moment
+                };
             }
             before += to - from;
         }

@@ -38,7 +38,7 @@ fn a_beets_library_is_labelled_through_the_plugin() {
     assert_eq!(Plan::open(&plan).unwrap().len, 1);
     apply_with(&plan, &Apply { mode: Mode::Replace, ..Apply::default() }).unwrap();
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let model = root.join("models/magnatune4.safetensors");
+    let model = model();
     let plugins = root.join("contrib/beets/beetsplug");
     let title = "import sys, os, mutagen.wave, mutagen.id3\nfor name in os.listdir(sys.argv[1]):\n \
                  file = mutagen.wave.WAVE(os.path.join(sys.argv[1], name))\n \

@@ -1,9 +1,11 @@
 //! Files of every format and kind of tag, made by ffmpeg and mutagen, labelled, read back by these, and undone.
 
 use std::collections::BTreeMap;
-use std::fs;
+use std::fs::{self, File};
+use std::path::Path;
 
-use genre_recognizer::label::{Mode, Outcome, Undone};
+use genre_recognizer::label::{Mode, Outcome, Undone, tags};
+use genre_recognizer::rng::Rng;
 use tempfile::tempdir;
 
 use super::common::*;
@@ -62,8 +64,53 @@ fn every_format_is_labelled_and_undone_as_mutagen_and_ffprobe_read_it() {
     let undone = undo(&plan);
     assert!(undone.values().all(|undone| *undone == Undone::Restored), "{undone:?}");
     python::script(&python, "check.py", &[old_text, new_text, "undone"]);
+    damaged(&old);
     // What was not written is what it was, to the byte.
     for (name, reason) in refused {
         assert!(fs::read(old.join(name)).unwrap() == fs::read(new.join(name)).unwrap(), "{name}: {reason}");
     }
+}
+
+/// Files that are damaged at random are refused, or all but their genre is as it was: nothing else is let through.
+fn damaged(folder: &Path) {
+    let files: Vec<Vec<u8>> =
+        contents(folder).into_values().filter(|file| (100..100_000).contains(&file.len())).collect();
+    let (from, to) = (folder.join("damaged"), folder.join("written"));
+    let mut rng = Rng::new(9);
+    let (mut written, mut refused) = (0, 0);
+    for _ in 0..3_000 {
+        let mut bytes = files[rng.below(files.len())].clone();
+        for _ in 0..1 + rng.below(3) {
+            let near = if rng.below(3) == 0 { bytes.len() } else { bytes.len().min(600) };
+            let at = if rng.below(4) == 0 {
+                bytes.len() - 1 - rng.below(bytes.len().min(200))
+            } else {
+                rng.below(near)
+            };
+            match rng.below(5) {
+                0 => bytes.truncate(at.max(1)),
+                1 => bytes.insert(at, rng.below(256) as u8),
+                2 => bytes[at] ^= 1 << rng.below(8),
+                3 => bytes[at] = 255,
+                _ => bytes[at] = rng.below(256) as u8,
+            }
+        }
+        fs::write(&from, bytes).unwrap();
+        let file = File::open(&from).unwrap();
+        let result = tags::inspect(&file).and_then(|old| {
+            let (_, after) = tags::encode(&file, &["Rock".to_owned()])?;
+            let pieces = tags::rewrite(&file, &after)?;
+            let mut out = File::options().read(true).write(true).create(true).truncate(true).open(&to)?;
+            tags::write(&pieces, &tags::Source::new(&file)?, &mut out)?;
+            tags::verify(&old, &tags::inspect(&out)?, &after)
+        });
+        match result {
+            Ok(()) => written += 1,
+            Err(tags::TagError::Refused(_)) => refused += 1,
+            Err(error) => panic!("{error}"),
+        }
+    }
+    fs::remove_file(from).unwrap();
+    fs::remove_file(to).unwrap();
+    assert!(written > 500 && refused > 500, "{written} written, {refused} refused");
 }

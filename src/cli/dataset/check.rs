@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 
 use super::super::flags::CacheFlags;
+use super::super::label::LabelFlags;
 use super::super::progress::Progress;
 use super::super::{CliError, End, counted, print, warn_of_trouble};
 use crate::audio::AudioSpec;
@@ -17,6 +18,8 @@ pub struct Check {
     /// Folder with one subfolder of songs for each genre
     #[arg(value_name = "DIR", default_value = "dataset")]
     folder: PathBuf,
+    #[command(flatten)]
+    labels: LabelFlags,
     /// Read only headers and tags, not the music: quick, but damage further in goes unnoticed
     #[arg(long)]
     quick: bool,
@@ -56,7 +59,8 @@ impl Check {
         let cache = self.cache.open();
         let depth = if self.quick { Depth::Headers } else { Depth::Samples(cache.as_ref()) };
         let progress = Progress::new("reading");
-        let report = check(&self.folder, &AudioSpec::default(), self.shortest, depth, |done, total, path| {
+        let folder = self.labels.dataset(Some(&self.folder))?.unwrap_or_default();
+        let report = check(&folder, &AudioSpec::default(), self.shortest, depth, |done, total, path| {
             progress.at(done, total, &files::shown(path.file_name().unwrap_or_default().as_ref()));
         });
         progress.finish();

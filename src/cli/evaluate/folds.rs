@@ -18,19 +18,20 @@ use crate::train::{
 
 impl Evaluate {
     /// What the networks begin with where nobody said so: as in a training.
-    fn default_base(&self) -> Option<PathBuf> {
+    fn default_base(&self, dataset: Option<&Path>) -> Option<PathBuf> {
         let open = self.base.is_open() && self.config.is_none() && self.network == NetworkFlags::default();
-        open.then(|| default_base(self.dataset.as_deref())).flatten()
+        open.then(|| default_base(dataset)).flatten()
     }
 
     pub(super) fn cross_validate(&self, folds: Folds) -> Result<End, CliError> {
+        let dataset = self.labels.dataset(self.dataset.as_ref())?;
         let config = configure(
             self.config.as_ref(),
-            (&self.base, self.default_base().as_deref()),
+            (&self.base, self.default_base(dataset.as_deref()).as_deref()),
             &self.network,
             |training| self.training.apply(training),
         )?;
-        let config = on_dataset(config, self.dataset.as_ref());
+        let config = on_dataset(config, dataset.as_ref());
         let mut seeds = if self.seeds.is_empty() { vec![config.training.seed] } else { self.seeds.clone() };
         let mut seen = HashSet::new();
         seeds.retain(|&seed| seen.insert(seed));

@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 
 use super::flags::{BaseFlags, CacheFlags, NetworkFlags, TrainingFlags};
+use super::label::LabelFlags;
 use super::{CliError, DeviceFlag, End, Format};
 use crate::train::Folds;
 
@@ -28,6 +29,8 @@ pub struct Evaluate {
     /// Folder with one subfolder of songs for each genre [default: the one that the model was trained on, or dataset]
     #[arg(long, value_name = "DIR")]
     dataset: Option<PathBuf>,
+    #[command(flatten)]
+    labels: LabelFlags,
     /// Which of its songs
     #[arg(long, value_enum, default_value_t, conflicts_with = "folds")]
     split: SplitPart,

@@ -117,7 +117,7 @@ impl Evaluate {
 
     /// The songs to judge, with the model's genres.
     fn songs(&self, run: &RunFolder, model: &Model, sides: Option<&Sides>) -> Result<Dataset, CliError> {
-        let root = self.dataset.clone().unwrap_or_else(|| {
+        let root = self.labels.dataset(self.dataset.as_ref())?.unwrap_or_else(|| {
             let trained_on = RunConfig::read(&run.config()).map(|config| config.dataset);
             trained_on.ok().filter(|root| !root.as_os_str().is_empty()).unwrap_or_else(|| DATASET.into())
         });

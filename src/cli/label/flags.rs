@@ -1,11 +1,11 @@
 //! What `plan` and `audit` have in common: a library is heard.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 use clap::Args;
-use xxhash_rust::xxh3::xxh3_128;
+use xxhash_rust::xxh3::Xxh3Default;
 
 use super::failed;
 use crate::cli::progress::Progress;
@@ -14,6 +14,7 @@ use crate::files;
 use crate::label::{self, Deciding, Found, Hearing, Index, Shard, Songs, Taxonomy, from_environment};
 use crate::model::Model;
 use crate::recognize::Recognizer;
+use crate::score::Decision;
 
 /// Flags of commands that hear a library.
 #[derive(Args)]
@@ -112,13 +113,13 @@ impl Flags {
     pub fn hear(&self, stop: &AtomicBool) -> Result<HeardLibrary, CliError> {
         let shard = self.shard()?;
         let taxonomy = Taxonomy::open(self.taxonomy.as_deref()).map_err(failed)?;
-        let (path, model) = match &self.model {
-            Some(path) => (path.clone(), Model::load(path)?),
-            None => models::find()?,
+        let model = match &self.model {
+            Some(path) => Model::load(path)?,
+            None => models::find()?.1,
         };
         let threshold = self.threshold.or(model.card.decision.unsure_below).unwrap_or(0.0);
         let genres = model.card.genres.clone();
-        let model_digest = digest(&path)?;
+        let model_digest = digest(&model)?;
         let how = self.seconds.map_or(model_digest.clone(), |seconds| format!("{model_digest} {seconds} s"));
         let songs = label::find(&self.library, shard).map_err(failed)?;
         for (path, reason) in &songs.problems {
@@ -178,9 +179,15 @@ fn pace(progress: &label::Progress, start: Instant) -> String {
     }
 }
 
-/// The digest of a model's file.
-fn digest(path: &Path) -> Result<String, CliError> {
-    let bytes =
-        std::fs::read(path).map_err(|error| CliError::Other(format!("{}: {error}", files::shown(path))))?;
-    Ok(format!("{:032x}", xxh3_128(&bytes)))
+/// A digest of all of a model that its probabilities depend on.
+fn digest(model: &Model) -> Result<String, CliError> {
+    let decision = Decision { unsure_below: None, ..model.card.decision };
+    let card = serde_json::to_vec(&(&model.card.genres, &model.card.config, decision));
+    let mut digest = Xxh3Default::new();
+    digest.update(&card.map_err(|error| CliError::Other(error.to_string()))?);
+    for (name, tensor) in &model.weights.0 {
+        digest.update(name.as_bytes());
+        digest.update(bytemuck::cast_slice(&tensor.data));
+    }
+    Ok(format!("{:032x}", digest.digest128()))
 }

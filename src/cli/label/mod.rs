@@ -3,6 +3,7 @@
 mod apply;
 mod audit;
 mod flags;
+mod labels;
 mod learn;
 mod merge;
 mod page;
@@ -17,6 +18,8 @@ use clap::Subcommand;
 
 use super::{CliError, End, say};
 use crate::label::LabelError;
+
+pub use labels::LabelFlags;
 
 /// Writes genres into the tags of a music library, after a plan that is looked through first, and takes them back.
 #[derive(Subcommand)]

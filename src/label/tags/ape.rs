@@ -49,7 +49,7 @@ impl Ape {
         let odd = |what: &str| refused(format!("its APE tag is not understood: {what}"));
         let footer = &bytes[bytes.len().saturating_sub(SIZE)..];
         let Some((length, header)) = length(footer) else { return odd("no footer") };
-        if length != bytes.len() as u64 || length < SIZE as u64 {
+        if length != bytes.len() as u64 || bytes.len() < SIZE * (1 + usize::from(header)) {
             return odd("its length");
         }
         if header && !bytes.starts_with(NAME) {

@@ -333,7 +333,7 @@ impl Block for Id3v2 {
         let mut extended = self.extended.clone();
         let unsynchronise = self.version < 4 && self.flags & UNSYNCHRONISED != 0;
         // As long as it was where that is long enough; before a footer there is no padding.
-        let room = self.size.checked_sub(HEADER + footer).unwrap_or_default();
+        let room = self.size.saturating_sub(HEADER + footer);
         let taken = |padding: usize, extended: &mut Vec<u8>| {
             if self.version == 3 && extended.len() >= 10 {
                 extended[6..10].copy_from_slice(&(padding as u32).to_be_bytes());

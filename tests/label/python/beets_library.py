@@ -13,7 +13,7 @@ def configure(auto):
         out.write(
             f"directory: {folder}/library\nlibrary: {folder}/library.db\nimport: {{copy: yes, quiet: yes, autotag: no}}\n"
             f"pluginpath: {plugins}\nplugins: genrerecognizer\n"
-            f"genrerecognizer: {{command: {program}, model: {model}, threshold: 0.3, top: 2, auto: {auto},"
+            f"genrerecognizer: {{command: {program}, model: {model}, threshold: 0.05, top: 2, auto: {auto},"
             f" names: {{electronic: Electronica}}}}\n"
         )
 
