@@ -60,7 +60,9 @@ fn what_a_training_cannot_begin_with_is_refused() {
     refused("--from base.safetensors --n-fft 256", &["base.safetensors", "n_fft was 128, now it is 256"]);
     refused("--from base.safetensors --base-rate 2", &["base.rate is 2"]);
     refused("--from none --freeze", &["--freeze", "--from"]);
-    refused("--base-rate 0.5", &["--base-rate", "--from"]);
+    refused("--preset medium --base-rate 0.5", &["--base-rate", "--from"]);
+    // The included model's frames are longer than these songs.
+    refused("--freeze", &["too short", "--from none"]);
     refused("--from none --epochs 0", &["--epochs is 0"]);
     for conflict in ["--from base.safetensors --preset large", "--from base.safetensors --freeze --epochs 2"]
     {
