@@ -49,22 +49,7 @@ impl Evaluate {
         let sides = self.sides(&run)?;
         let data = self.songs(&run, &model, sides.as_ref())?;
         let device = open(self.device)?;
-        let cache = self.cache.open();
-        let progress = Progress::new("reading");
-        let (spec, shortest) = (model.card.config.audio(), model.card.config.shortest_song());
-        let library = Library::load_as_is(&data, &spec, shortest, cache.as_ref(), |done, total, path| {
-            progress.at(done, total, &files::shown(path.file_name().unwrap_or_default().as_ref()));
-        });
-        progress.finish();
-        cache.iter().for_each(warn_of_trouble);
-        skipped(&library.problems);
-        partly_lost(&library);
-        if library.songs.is_empty() {
-            return Err(CliError::Other(format!(
-                "{}: no song of it can be judged",
-                files::shown(&data.root)
-            )));
-        }
+        let library = self.read(&data, &model)?;
         let trained_on = sides.map(|sides| trained_on(&library, &sides, &run));
 
         let mut classifier = FrameClassifier::of_model(&model, device.as_ref())?;
@@ -96,6 +81,25 @@ impl Evaluate {
             Format::Csv => show::songs(&evaluation, &library.dataset, |_| None)?,
         })?;
         Ok(End::Success)
+    }
+
+    /// Reads the songs as the model hears them.
+    pub(super) fn read(&self, data: &Dataset, model: &Model) -> Result<Library, CliError> {
+        let cache = self.cache.open();
+        let progress = Progress::new("reading");
+        let (spec, shortest) = (model.card.config.audio(), model.card.config.shortest_song());
+        let library = Library::load_as_is(data, &spec, shortest, cache.as_ref(), |done, total, path| {
+            progress.at(done, total, &files::shown(path.file_name().unwrap_or_default().as_ref()));
+        });
+        progress.finish();
+        cache.iter().for_each(warn_of_trouble);
+        skipped(&library.problems);
+        partly_lost(&library);
+        if library.songs.is_empty() {
+            let shown = files::shown(&data.root);
+            return Err(CliError::Other(format!("{shown}: no song of it can be judged")));
+        }
+        Ok(library)
     }
 
     /// What the model's run says of who trained it; none where that is neither known nor needed.

@@ -8,9 +8,9 @@ use serde::Serialize;
 use super::{Evaluate, SplitPart, show};
 use crate::audio::Song;
 use crate::cli::progress::Progress;
-use crate::cli::train::{DATASET, partly_lost, skipped, songs};
-use crate::cli::{CliError, End, Format, counted, open, print, warn_of_trouble};
-use crate::dataset::{Entry, Library};
+use crate::cli::train::{DATASET, songs};
+use crate::cli::{CliError, End, Format, counted, open, print};
+use crate::dataset::Entry;
 use crate::files;
 use crate::model::Model;
 use crate::recognize::{Classify, FrameClassifier};
@@ -44,16 +44,7 @@ impl Evaluate {
         }
         let (data, _) = songs(self.dataset.as_deref().unwrap_or(Path::new(DATASET)))?;
         let device = open(self.device)?;
-        let cache = self.cache.open();
-        let progress = Progress::new("reading");
-        let (spec, shortest) = (model.card.config.audio(), model.card.config.shortest_song());
-        let library = Library::load_as_is(&data, &spec, shortest, cache.as_ref(), |done, total, path| {
-            progress.at(done, total, &files::shown(path.file_name().unwrap_or_default().as_ref()));
-        });
-        progress.finish();
-        cache.iter().for_each(warn_of_trouble);
-        skipped(&library.problems);
-        partly_lost(&library);
+        let library = self.read(&data, model)?;
         let entries = &library.dataset.songs;
         let mut classifier = FrameClassifier::of_model(model, device.as_ref())?;
         let progress = Progress::new("recognising");
