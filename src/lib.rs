@@ -150,14 +150,14 @@ pub mod gemm;
 mod graph;
 #[cfg(feature = "internals")]
 pub mod graph;
-#[cfg(all(feature = "cli", feature = "internals"))]
-pub mod label;
-#[cfg(all(feature = "cli", not(feature = "internals")))]
-mod label;
 #[cfg(not(feature = "internals"))]
 mod import;
 #[cfg(feature = "internals")]
 pub mod import;
+#[cfg(all(feature = "cli", feature = "internals"))]
+pub mod label;
+#[cfg(all(feature = "cli", not(feature = "internals")))]
+mod label;
 #[cfg(not(feature = "internals"))]
 mod model;
 #[cfg(feature = "internals")]

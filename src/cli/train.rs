@@ -9,9 +9,7 @@ use super::flags::{BaseFlags, CacheFlags, NetworkFlags, TrainingFlags, Validatio
 use super::label::LabelFlags;
 use super::progress::Progress;
 use super::run_report::Trained;
-use super::{
-    CliError, DeviceFlag, End, RUNS, counted, open_for, print, quoted, say, warn_of_trouble,
-};
+use super::{CliError, DeviceFlag, End, RUNS, counted, open_for, print, quoted, say, warn_of_trouble};
 use crate::dataset::{self, Cache, DEMO, Dataset, DatasetError, Library, Problem, demo};
 use crate::files;
 use crate::model::{CrossValidation, Model};
@@ -83,7 +81,7 @@ Examples:
 impl Train {
     pub fn run(&self) -> Result<End, CliError> {
         let (config, claim, resume) = if self.resume { self.resumed()? } else { self.fresh()? };
-        let cited = self.cited(&config)?;
+        let (cited, checkpoint_every) = (self.cited(&config)?, self.checkpoint_every()?);
         let device = open_for(&config.training, self.device)?;
         say(&format!("device: {}", device.describe()));
         let (data, demo) = songs(&config.dataset)?;
@@ -108,7 +106,7 @@ impl Train {
         observer.history = resume.as_ref().map(|from| from.progress.history.clone()).unwrap_or_default();
         let (cross_validation, split) = (cited.map(|(figures, _)| figures), training.split.clone());
         (training.resume, training.profile, training.cited) = (resume, self.profile, cited);
-        training.checkpoint_every = self.checkpoint_every()?;
+        training.checkpoint_every = checkpoint_every;
         let started = Instant::now();
         let outcome = training.run(&mut |event| observer.hear(event), &stop);
         observer.end();

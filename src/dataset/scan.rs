@@ -258,7 +258,15 @@ impl Dataset {
             if path.is_dir() {
                 self.collect(&path, &name, genre, walk);
             } else if has_audio_extension(&path) {
-                self.songs.push(Entry { path, name, genre, artists: Vec::new(), tags: Vec::new(), fold: None, content: None });
+                self.songs.push(Entry {
+                    path,
+                    name,
+                    genre,
+                    artists: Vec::new(),
+                    tags: Vec::new(),
+                    fold: None,
+                    content: None,
+                });
             } else {
                 self.other_files += 1;
             }

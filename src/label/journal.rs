@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -48,6 +49,11 @@ pub struct Journal {
     last: HashMap<String, usize>,
 }
 
+/// How often a lock is tried for, and the pause between: a process that ends, and one that this one is about to start, hold
+/// it for a moment.
+const TRIES: usize = 10;
+const PAUSE: Duration = Duration::from_millis(50);
+
 impl Journal {
     /// Opens a journal, or begins one where there is none.
     ///
@@ -83,13 +89,15 @@ impl Journal {
     }
 
     fn read(path: &Path, mut file: File, begun: Option<&Path>) -> Result<Self, LabelError> {
-        match file.try_lock() {
-            Err(TryLockError::WouldBlock) => {
+        let mut tries = 0;
+        // Some file systems have no locks: any other error is no obstacle.
+        while let Err(TryLockError::WouldBlock) = file.try_lock() {
+            tries += 1;
+            if tries == TRIES {
                 let path = files::shown(path);
                 return Err(LabelError::Other(format!("{path} is in use by another program")));
             }
-            // Some file systems have no locks.
-            Err(TryLockError::Error(_)) | Ok(()) => {}
+            std::thread::sleep(PAUSE);
         }
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes).map_err(LabelError::at(path))?;

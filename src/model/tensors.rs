@@ -117,7 +117,12 @@ pub fn read(path: &Path, kind: &'static str, key: &str) -> Result<(Weights, Valu
 ///
 /// # Errors
 /// [`FileError::Damaged`].
-pub fn parse(bytes: &[u8], path: &Path, kind: &'static str, key: &str) -> Result<(Weights, Value), FileError> {
+pub fn parse(
+    bytes: &[u8],
+    path: &Path,
+    kind: &'static str,
+    key: &str,
+) -> Result<(Weights, Value), FileError> {
     let damaged = |reason: String| FileError::damaged(path, kind, &reason);
     let (_, header) = SafeTensors::read_metadata(bytes).map_err(|e| damaged(e.to_string()))?;
     let text = header.metadata().as_ref().and_then(|metadata| metadata.get(key));

@@ -62,7 +62,7 @@ fn what_a_training_cannot_begin_with_is_refused() {
     refused("--from none --freeze", &["--freeze", "--from"]);
     refused("--preset medium --base-rate 0.5", &["--base-rate", "--from"]);
     // The included model's frames are longer than these songs.
-    refused("--freeze", &["too short", "--from none"]);
+    refused("--freeze", &["--frame-seconds 1", "--from none"]);
     refused("--from none --epochs 0", &["--epochs is 0"]);
     for conflict in ["--from base.safetensors --preset large", "--from base.safetensors --freeze --epochs 2"]
     {
@@ -122,6 +122,9 @@ fn networks_of_others_become_models() {
     let (rock, pop) = (&judged["tags"][0]["roc_auc"], &judged["tags"][1]["roc_auc"]);
     assert!(rock.as_f64().is_some_and(|auc| (0.0..=1.0).contains(&auc)) && pop.is_f64(), "{judged}");
     let table = judge("").out;
-    assert!(table.contains("6 songs, 3 tags") && table.contains("not known to the model: unheard of"), "{table}");
+    assert!(
+        table.contains("6 songs, 3 tags") && table.contains("not known to the model: unheard of"),
+        "{table}"
+    );
     assert_eq!(judge("--format csv").out.lines().count(), 4);
 }

@@ -199,7 +199,7 @@ fn evaluate_refuses_what_does_not_go_together() {
         }
     }
     assert!(!folder.path().join("runs").exists());
-    run(folder.path(), "evaluate").refused(&["no trained model in ./runs", "--model"]);
+    run(folder.path(), "evaluate --dataset music").refused(&["the model knows no genre", "--model"]);
 }
 
 /// What a cross-validation wrote down, without what takes time.

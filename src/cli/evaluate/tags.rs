@@ -103,9 +103,9 @@ impl Evaluate {
                 device: device.describe(),
             })?,
             Format::Csv => {
-                let rows = figures.iter().map(|f| {
-                    format!("{},{},{:.4},{:.4}\n", f.tag, f.songs, f.roc_auc, f.average_precision)
-                });
+                let rows = figures
+                    .iter()
+                    .map(|f| format!("{},{},{:.4},{:.4}\n", f.tag, f.songs, f.roc_auc, f.average_precision));
                 format!("tag,songs,roc_auc,average_precision\n{}", rows.collect::<String>())
             }
             Format::Table => {
