@@ -160,7 +160,7 @@ fn a_tuned_run_stops_and_goes_on_alike() {
     fs::remove_file(path).unwrap();
     assert!(matches!(
         run(setup(&config, part.path(), Some(checkpoint)), usize::MAX),
-        Err(TrainError::File(_))
+        Err(TrainError::OtherBase { .. })
     ));
 }
 
@@ -197,7 +197,7 @@ fn bases_that_do_not_fit_are_refused() {
     // Another model under the same name.
     let (_same, outcome) = whole_run(&RunConfig { base: None, ..config.clone() });
     fs::copy(outcome.best, &path).unwrap();
-    let same = Base { model: path.clone(), digest: Model::load(&path).unwrap().digest(), rate: 0.1 };
+    let same = Base { model: path.clone(), digest: Model::load(&path).unwrap().digest(), rate: Base::RATE };
     assert_eq!(Some(same), config.base, "trained alike");
     let mut seed = RunConfig { base: None, ..config.clone() };
     seed.training.seed = 2;

@@ -9,7 +9,8 @@ use super::{CliError, quoted};
 use crate::audio::Normalise;
 use crate::dataset::{Augmentation, Cache};
 use crate::device::Precision;
-use crate::model::{Convolution, Features, ModelConfig, OptimizerKind};
+use crate::files;
+use crate::model::{Convolution, Features, Model, ModelConfig, OptimizerKind};
 use crate::train::{Balance, Keep, Preset, RunConfig, ScheduleKind, TrainOptions};
 
 /// The name that a setting's value has in files, from the one on the command line.
@@ -105,7 +106,7 @@ pub struct BaseFlags {
     /// network begins with another and --epochs is not given]
     #[arg(long, conflicts_with_all = ["epochs", "base_rate"])]
     freeze: bool,
-    /// The learning rate of what was there, as a share of that of the new layer [default: 0.1]
+    /// The learning rate of what was there, as a share of that of the new layer [default: 0.5]
     #[arg(long, value_name = "SHARE")]
     base_rate: Option<f32>,
 }
@@ -114,6 +115,29 @@ impl BaseFlags {
     /// Whether nobody said what to begin with.
     pub fn is_open(&self) -> bool {
         self.from.is_none()
+    }
+
+    /// Where the base of a run that is resumed is now.
+    ///
+    /// # Errors
+    /// [`CliError::Usage`] where another model is named, or other flags are given.
+    pub fn moved(&self, config: &mut RunConfig) -> Result<(), CliError> {
+        let Some(from) = &self.from else {
+            let message =
+                "a resumed run keeps the settings that it was begun with; leave out --freeze and --base-rate";
+            return if *self == Self::default() { Ok(()) } else { Err(CliError::Usage(message.to_string())) };
+        };
+        let digest = Model::load(from)?.digest();
+        match &mut config.base {
+            Some(base) if base.digest == digest => {
+                base.model.clone_from(from);
+                Ok(())
+            }
+            _ => Err(CliError::Usage(format!(
+                "--from {}: not what this run began with; leave it out, or name where that model is now",
+                files::shown(from)
+            ))),
+        }
     }
 
     /// Begins with the model that is named, or where none is, with that of `default`. Then only the last layer is trained,
@@ -290,6 +314,12 @@ macro_rules! put {
 }
 
 impl NetworkFlags {
+    /// Whether they ask for another network than one that begins with another may be.
+    pub fn shape(&self) -> bool {
+        let Self { frame_step, drop_below, dropout, .. } = *self;
+        *self != Self { frame_step, drop_below, dropout, ..Self::default() }
+    }
+
     pub fn has_preset(&self) -> bool {
         self.preset.is_some()
     }

@@ -85,6 +85,17 @@ impl Train {
         let device = open_for(&config.training, self.device)?;
         say(&format!("device: {}", device.describe()));
         let (data, demo) = songs(&config.dataset)?;
+        match &config.base {
+            Some(_) if config.training.epochs == 0 => {
+                say("fitting a last layer to what the base hears; --epochs tunes the rest too");
+            }
+            None if !demo && self.base.is_open() && resume.is_none() => {
+                say(
+                    "training from nothing, as these settings are another network's than the included model's",
+                );
+            }
+            _ => {}
+        }
         // Before the songs are read, so that nobody waits for them in vain.
         let claim = match claim {
             Some(claim) => claim,
@@ -198,7 +209,7 @@ impl Train {
 
     /// What the network begins with where nobody said so.
     fn default_base(&self, dataset: Option<&Path>) -> Option<PathBuf> {
-        let open = self.base.is_open() && self.config.is_none() && self.network == NetworkFlags::default();
+        let open = self.base.is_open() && self.config.is_none() && !self.network.shape();
         open.then(|| default_base(dataset)).flatten()
     }
 
@@ -216,7 +227,10 @@ impl Train {
         // Flags that would change what the run computes are refused, not silently overruled.
         self.network.apply(&mut config.model)?;
         self.settings(&mut config.training);
-        if config != checkpoint.config || self.network.has_preset() || self.base != BaseFlags::default() {
+        // The base may have moved; that it is the same, its digest says.
+        self.base.moved(&mut config)?;
+        let same = RunConfig { base: checkpoint.config.base.clone(), ..config.clone() } == checkpoint.config;
+        if !same || self.network.has_preset() {
             return Err(CliError::Usage(format!(
                 "{}: a resumed run keeps the settings that it was begun with; leave out the flags that change them, \
                  or start a new run",
@@ -471,10 +485,12 @@ impl TrainingObserver {
             }
             TrainingEvent::Step { .. } | TrainingEvent::Validating => {}
             TrainingEvent::Epoch { epoch, kept } => {
+                let name = match epoch.epoch {
+                    0 => "last layer".to_string(),
+                    number => format!("epoch {number:>3}/{}", self.epochs),
+                };
                 let line = format!(
-                    "epoch {:>3}/{}: loss {:.3}, accuracy {:.1} %{}",
-                    epoch.epoch,
-                    self.epochs,
+                    "{name}: loss {:.3}, accuracy {:.1} %{}",
                     epoch.train_loss,
                     100.0 * epoch.train_accuracy,
                     validated(epoch, kept),
@@ -513,14 +529,12 @@ fn report(outcome: &TrainingOutcome, library: &Library, validation: &[usize]) ->
                 100.0 * v.frame_accuracy
             )
         });
-        let text = format!(
-            "{accuracy} (epoch {} of {}; {:.0} frames/s)\nmodel: {}\n",
-            metrics.best_epoch,
-            metrics.epochs,
-            metrics.frames_per_second,
-            files::shown(&metrics.model),
-        );
-        print(&text)?;
+        let how = match (metrics.epochs, metrics.best_epoch) {
+            (0, _) => "a new last layer alone".to_string(),
+            (_, 0) => "the new last layer alone: no epoch of tuning was better".to_string(),
+            (epochs, best) => format!("epoch {best} of {epochs}; {:.0} frames/s", metrics.frames_per_second),
+        };
+        print(&format!("{accuracy} ({how})\nmodel: {}\n", files::shown(&metrics.model)))?;
     }
     // A song that the model gets right, if there is one: what is tried is the command.
     let recognised = outcome.metrics.iter().flat_map(|m| &m.validation).flat_map(|v| &v.recognised);

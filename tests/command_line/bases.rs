@@ -48,6 +48,24 @@ fn a_training_begins_with_a_model() {
     assert!(!ran.err.contains("beginning with"), "{}", ran.err);
 }
 
+#[cfg(unix)]
+#[test]
+fn a_base_that_moved_is_named_again() {
+    let folder = trained();
+    let root = folder.path();
+    let flags = "--dataset music --device cpu --validation 0.25 --epochs 2 --frames-per-song 2000 --run run";
+    let train = format!("train {flags} --from base.safetensors");
+    interrupted(&mut program(root, &train), "last layer: ").ends(130);
+    fs::rename(root.join("base.safetensors"), root.join("moved.safetensors")).unwrap();
+    let resume = "train --resume --run run --device cpu";
+    run(root, resume).refused(&["base.safetensors", "where it is now"]);
+    run(root, &format!("{resume} --from first/checkpoint.safetensors")).refused(&["checkpoint.safetensors"]);
+    let other = "train --dataset music --epochs 1 --seed 5 --run other";
+    run(root, &format!("{other} {TINY}")).ends(0);
+    run(root, &format!("{resume} --from other/best.safetensors")).refused(&["not what this run began with"]);
+    interrupted(&mut program(root, &format!("{resume} --from moved.safetensors")), "network: ").ends(130);
+}
+
 #[test]
 fn what_a_training_cannot_begin_with_is_refused() {
     let folder = trained();
@@ -69,7 +87,7 @@ fn what_a_training_cannot_begin_with_is_refused() {
         let ran = run(root, &format!("train --dataset music {conflict}")).ends(2);
         assert!(ran.err.contains("cannot be used with"), "{}", ran.err);
     }
-    run(root, "train --resume --run first --from base.safetensors").refused(&["first"]);
+    run(root, "train --resume --run first --freeze").refused(&["first"]);
     run(root, "evaluate --model base.safetensors --dataset music --freeze").refused(&["--folds"]);
 }
 

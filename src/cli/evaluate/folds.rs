@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::{Evaluate, show};
-use crate::cli::flags::{NetworkFlags, configure};
+use crate::cli::flags::configure;
 use crate::cli::progress::Progress;
 use crate::cli::train::{catch_interrupt, default_base, load, name, on_dataset, songs, unknown_artists};
 use crate::cli::{CliError, End, Format, RUNS, counted, open_for, print, say};
@@ -19,7 +19,7 @@ use crate::train::{
 impl Evaluate {
     /// What the networks begin with where nobody said so: as in a training.
     fn default_base(&self, dataset: Option<&Path>) -> Option<PathBuf> {
-        let open = self.base.is_open() && self.config.is_none() && self.network == NetworkFlags::default();
+        let open = self.base.is_open() && self.config.is_none() && !self.network.shape();
         open.then(|| default_base(dataset)).flatten()
     }
 

@@ -12,7 +12,7 @@ use crate::cli::progress::Progress;
 use crate::cli::{CliError, DeviceFlag, counted, models, open, say};
 use crate::files;
 use crate::label::{self, Deciding, Found, Hearing, Index, Shard, Songs, Taxonomy, from_environment};
-use crate::model::Model;
+use crate::model::{Labels, Model};
 use crate::recognize::Recognizer;
 use crate::score::Decision;
 
@@ -117,6 +117,13 @@ impl Flags {
             Some(path) => Model::load(path)?,
             None => models::find()?.1,
         };
+        if model.card.config.labels == Labels::Tags {
+            return Err(CliError::Usage(
+                "this model tells tags, such as instruments and moods, and not genres; label with a model of genres \
+                 (train --from teaches it yours)"
+                    .to_string(),
+            ));
+        }
         let threshold = self.threshold.or(model.card.decision.unsure_below).unwrap_or(0.0);
         let genres = model.card.genres.clone();
         let model_digest = digest(&model)?;

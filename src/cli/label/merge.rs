@@ -2,7 +2,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::failed;
+use super::{PLAN, failed, make_room};
 use crate::cli::{CliError, End, counted, print, say};
 use crate::files;
 use crate::label;
@@ -20,6 +20,12 @@ pub struct Merge {
 
 impl Merge {
     pub fn run(&self) -> Result<End, CliError> {
+        if self.plans.contains(&self.out) {
+            return Err(CliError::Usage(
+                "--out is one of the plans that are joined; name another file".to_string(),
+            ));
+        }
+        make_room(&self.out, PLAN, "--out")?;
         let merged = label::merge(&self.plans, &self.out).map_err(failed)?;
         if !merged.missing.is_empty() {
             let missing: Vec<String> =

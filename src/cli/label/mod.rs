@@ -11,12 +11,16 @@ mod plan;
 mod show;
 mod undo;
 
+use std::fs::{self, File};
+use std::io::{ErrorKind, Read};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::Subcommand;
 
 use super::{CliError, End, say};
+use crate::files;
 use crate::label::LabelError;
 
 pub use labels::LabelFlags;
@@ -53,6 +57,40 @@ fn failed(error: LabelError) -> CliError {
         error => CliError::Other(error.to_string()),
     }
 }
+
+/// Makes sure that nothing else is written over: what is in the way must begin like what is about to be written. A plan, which
+/// somebody may have edited, is kept under its name with a `~`.
+fn make_room(path: &Path, beginning: &str, flag: &str) -> Result<(), CliError> {
+    // Pipes and the like take whatever comes.
+    if path.metadata().is_ok_and(|found| !found.is_file() && !found.is_dir()) {
+        return Ok(());
+    }
+    let mut found = vec![0; beginning.len()];
+    match File::open(path).and_then(|mut file| file.read_exact(&mut found)) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        Ok(()) if found == beginning.as_bytes() => {}
+        _ => {
+            return Err(CliError::Other(format!(
+                "{}: something else is here; name another file with {flag}",
+                files::shown(path)
+            )));
+        }
+    }
+    if beginning != PLAN {
+        return Ok(());
+    }
+    let mut kept = path.as_os_str().to_owned();
+    kept.push("~");
+    let kept = PathBuf::from(kept);
+    fs::rename(path, &kept)
+        .map_err(|error| CliError::Other(format!("{}: renaming failed: {error}", files::shown(path))))?;
+    say(&format!("the plan that was here is now {}", files::shown(&kept)));
+    Ok(())
+}
+
+/// What plans and pages begin with.
+const PLAN: &str = "{\"plan\":";
+const PAGE: &str = "<!DOCTYPE html>";
 
 /// A flag that Ctrl-C sets; the second time ends the program at once, which damages nothing.
 fn stop_by_ctrl_c(what: &'static str) -> Result<Arc<AtomicBool>, CliError> {

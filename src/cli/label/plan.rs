@@ -3,7 +3,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::flags::Flags;
-use super::{failed, stop_by_ctrl_c};
+use super::{PLAN, failed, make_room, stop_by_ctrl_c};
 use crate::cli::{CliError, End, counted, print, quoted, say};
 use crate::files;
 use crate::label::{Head, Writer};
@@ -57,6 +57,7 @@ impl Plan {
             shard: heard.shard,
         };
         let deciding = heard.deciding(usize::from(self.top));
+        make_room(&self.out, PLAN, "--out")?;
         let mut writer = Writer::new(&self.out, &head).map_err(failed)?;
         let (mut named, mut unsure, mut troubled) = (0, 0, heard.songs.problems.len());
         for song in &heard.songs.found {

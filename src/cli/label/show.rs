@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use super::{failed, page};
+use super::{PAGE, failed, make_room, page};
 use crate::cli::{CliError, End, print, say};
 use crate::files::{self, printable};
 use crate::label::{Line, Plan};
@@ -53,6 +53,7 @@ impl Show {
         let plan = Plan::open(&self.plan).map_err(failed)?;
         if let Some(path) = &self.page {
             let page = page::page(&plan).map_err(failed)?;
+            make_room(path, PAGE, "--page")?;
             files::write_atomic(path, page.as_bytes()).map_err(|error| {
                 CliError::Other(format!("{}: writing failed: {error}", files::shown(path)))
             })?;

@@ -7,7 +7,7 @@ mod fit;
 mod head;
 mod lbfgs;
 
-use std::path::{Path, PathBuf};
+use std::path::{Path, PathBuf, absolute};
 
 use serde::{Deserialize, Serialize};
 
@@ -36,7 +36,9 @@ pub struct Base {
 
 impl Base {
     /// The default of [`Base::rate`].
-    pub const RATE: f32 = 0.1;
+    pub const RATE: f32 = 0.5;
+    /// The learning rate where a network begins with another: what is there already is not to be forgotten at once.
+    pub const LEARNING_RATE: f32 = 1e-4;
 
     fn usual_rate() -> f32 {
         Self::RATE
@@ -47,7 +49,10 @@ impl Base {
     /// # Errors
     /// [`TrainError::File`] where it cannot be read; [`TrainError::OtherBase`] where the file holds another model by now.
     pub fn load(&self) -> Result<Model, TrainError> {
-        let model = Model::load(&self.model)?;
+        let model = Model::load(&self.model).map_err(|error| {
+            let difference = format!("it is what the training begins with, and cannot be read ({error})");
+            TrainError::OtherBase { model: self.model.clone(), difference }
+        })?;
         let digest = model.digest();
         if digest != self.digest {
             let difference = format!("its digest was {}, now it is {digest}", self.digest);
@@ -80,14 +85,22 @@ impl RunConfig {
         Ok(config)
     }
 
-    /// Begins with the model in a file: takes its preprocessing and architecture.
+    /// Begins with the model in a file: takes its preprocessing and architecture, without dropout, and the learning rate
+    /// [`Base::LEARNING_RATE`].
     ///
     /// # Errors
     /// [`TrainError::File`] where it cannot be read.
     pub fn begin_with(&mut self, path: &Path) -> Result<(), TrainError> {
         let model = Model::load(path)?;
-        self.model = ModelConfig { labels: Labels::Genres, ..model.card.config.clone() };
-        self.base = Some(Base { model: path.into(), digest: model.digest(), rate: Base::RATE });
+        let named = if path == Path::new(Model::INCLUDED) {
+            path.into()
+        } else {
+            absolute(path).unwrap_or_else(|_| path.into())
+        };
+        // The new last layer is fitted without dropout, and would not stand it.
+        self.model = ModelConfig { labels: Labels::Genres, dropout: 0.0, ..model.card.config.clone() };
+        self.training.learning_rate = Base::LEARNING_RATE;
+        self.base = Some(Base { model: named, digest: model.digest(), rate: Base::RATE });
         Ok(())
     }
 }
