@@ -1,7 +1,7 @@
 //! What the default network's kernels may use: no spilled register, no scratch memory, at least so many subgroups on a SIMD,
 //! at most so many cycles. `allowed.csv` has the last two, and why; it changes by `gate --write REASON` alone.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::path::PathBuf;
 
@@ -179,6 +179,9 @@ impl Allowed {
                 format!("{family}: {kernel} `{entry}` is gone, but in the table")
             }));
         }
+        // Programs share kernels.
+        let mut seen = BTreeSet::new();
+        faults.retain(|fault| seen.insert(fault.clone()));
         faults
     }
 }
@@ -227,6 +230,86 @@ pub fn gate(reports: &[Report], reason: Option<&str>) -> Outcome<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cards::Bound;
+    use crate::table::Row;
+
+    fn row(kernel: &str, occupancy: u32, cycles: f64) -> Row {
+        Row {
+            family: Family::Navi21,
+            case: cases()[0],
+            kernel: kernel.into(),
+            entry: "pool:max_pool".into(),
+            times: 1,
+            workgroups: 1,
+            threads: 64,
+            subgroup: 64,
+            flops: 0.0,
+            bytes: 0.0,
+            vgprs: 8,
+            sgprs: 8,
+            spilled: 0,
+            scratch: 0,
+            lds: 0,
+            occupancy,
+            instructions: 1,
+            valu: 1,
+            memory: 0,
+            lds_instructions: 0,
+            wmma: 0,
+            matrices: false,
+            multiply_adds: 0.0,
+            issue: 1.0,
+            code_flops: 0.0,
+            latency: 1.0,
+            cycles,
+            ms: 0.0,
+            bound: Bound::Memory,
+            of_peak: 0.0,
+            of_bandwidth: 0.0,
+        }
+    }
+
+    fn report(rows: Vec<Row>, driver: &str) -> Report {
+        Report { family: Family::Navi21, driver: driver.into(), matrix_units: None, rows }
+    }
+
+    #[test]
+    fn what_is_worse_is_named() {
+        let allowed = Allowed::default().updated(&[report(vec![row("pool", 10, 100.0)], "one")], "why");
+        let faults = |rows, driver| allowed.faults(&[report(rows, driver)]).join("\n");
+        assert_eq!(faults(vec![row("pool", 10, 100.0)], "one"), "");
+        assert_eq!(faults(vec![row("pool", 12, 90.0)], "one"), "");
+        assert!(
+            faults(vec![row("pool", 9, 100.0)], "one").contains("pool `pool:max_pool` leaves room for 9")
+        );
+        assert!(
+            faults(vec![row("pool", 10, 101.0)], "one").contains("pool `pool:max_pool` takes 101 cycles")
+        );
+        assert_eq!(faults(vec![row("pool", 9, 119.0)], "another"), "");
+        assert!(faults(vec![row("pool", 8, 121.0)], "another").contains("takes 121"));
+        let spilled = Row { spilled: 1, ..row("pool", 10, 100.0) };
+        assert!(faults(vec![spilled], "another").contains("spills 1 registers"));
+        let scratch = Row { scratch: 64, ..row("pool", 10, 100.0) };
+        assert!(faults(vec![scratch], "one").contains("64 bytes of scratch"));
+        let missed = Row { matrices: true, ..row("pool", 10, 100.0) };
+        assert!(faults(vec![missed], "one").contains("no v_wmma"));
+        assert!(
+            faults(vec![row("pool", 10, 100.0), row("new", 1, 1.0)], "one")
+                .contains("new `pool:max_pool` is not in")
+        );
+        assert!(faults(vec![], "one").contains("is gone"));
+    }
+
+    #[test]
+    fn a_reason_stays_with_what_it_explains() {
+        let rows = || vec![row("a", 10, 100.0), row("b", 10, 100.0)];
+        let first = Allowed::default().updated(&[report(rows(), "one")], "first");
+        let mut changed = rows();
+        changed[1].cycles = 110.0;
+        let second = first.updated(&[report(changed, "one")], "second");
+        let reasons: Vec<&str> = second.rows.values().map(|row| row.0.as_str()).collect();
+        assert_eq!(reasons, ["first", "second"]);
+    }
 
     #[test]
     fn a_table_is_read_as_it_was_written() {
