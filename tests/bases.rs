@@ -195,11 +195,11 @@ fn bases_that_do_not_fit_are_refused() {
     other.training.epochs = 0;
     assert!(refused(&other).contains("epochs is 0"), "{}", refused(&other));
     // Another model under the same name.
-    let (_same, outcome) = whole_run(&RunConfig { base: None, ..config.clone() });
+    let (_same, outcome) = whole_run(&tiny());
     fs::copy(outcome.best, &path).unwrap();
     let same = Base { model: path.clone(), digest: Model::load(&path).unwrap().digest(), rate: Base::RATE };
     assert_eq!(Some(same), config.base, "trained alike");
-    let mut seed = RunConfig { base: None, ..config.clone() };
+    let mut seed = tiny();
     seed.training.seed = 2;
     let (_place, outcome) = whole_run(&seed);
     fs::copy(outcome.best, &path).unwrap();

@@ -106,7 +106,7 @@ pub struct BaseFlags {
     /// network begins with another and --epochs is not given]
     #[arg(long, conflicts_with_all = ["epochs", "base_rate"])]
     freeze: bool,
-    /// The learning rate of what was there, as a share of that of the new layer [default: 0.5]
+    /// The learning rate of what was there, as a share of that of the new layer [default: 1]
     #[arg(long, value_name = "SHARE")]
     base_rate: Option<f32>,
 }

@@ -18,6 +18,7 @@ pub(super) use head::HeadClassifier;
 use super::TrainError;
 use super::difference::difference;
 use super::options::RunConfig;
+use crate::dataset::Augmentation;
 use crate::model::{Labels, Model, ModelConfig, Network, Weights};
 
 /// What a network begins with.
@@ -36,9 +37,9 @@ pub struct Base {
 
 impl Base {
     /// The default of [`Base::rate`].
-    pub const RATE: f32 = 0.5;
+    pub const RATE: f32 = 1.0;
     /// The learning rate where a network begins with another: what is there already is not to be forgotten at once.
-    pub const LEARNING_RATE: f32 = 1e-4;
+    pub const LEARNING_RATE: f32 = 2e-5;
 
     fn usual_rate() -> f32 {
         Self::RATE
@@ -85,8 +86,9 @@ impl RunConfig {
         Ok(config)
     }
 
-    /// Begins with the model in a file: takes its preprocessing and architecture, without dropout, and the learning rate
-    /// [`Base::LEARNING_RATE`].
+    /// Begins with the model in a file: takes its preprocessing and architecture, without dropout, and a gentle recipe: the
+    /// learning rate [`Base::LEARNING_RATE`], and no augmentation but of the level. Stronger ones undo more than they teach
+    /// where songs are few (docs/rejected.md).
     ///
     /// # Errors
     /// [`TrainError::File`] where it cannot be read.
@@ -100,6 +102,8 @@ impl RunConfig {
         // The new last layer is fitted without dropout, and would not stand it.
         self.model = ModelConfig { labels: Labels::Genres, dropout: 0.0, ..model.card.config.clone() };
         self.training.learning_rate = Base::LEARNING_RATE;
+        self.training.augmentation =
+            Augmentation { gain: self.training.augmentation.gain, ..Augmentation::NONE };
         self.base = Some(Base { model: named, digest: model.digest(), rate: Base::RATE });
         Ok(())
     }
