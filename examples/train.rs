@@ -67,7 +67,7 @@ fn main() -> Result<(), Error> {
 fn synthesised() -> Result<(RunConfig, PathBuf), Error> {
     let folder = std::env::temp_dir().join(format!("genre-recognizer-{}", std::process::id()));
     let music = folder.join("music");
-    let set = demo::Spec { songs_per_genre: 4, seconds: (3.0, 4.0), seed: 1 };
+    let set = demo::Spec { songs_per_genre: 4, seconds: (3.5, 4.5), seed: 1 };
     demo::render_with(&set, &music, |_, _| {})?;
     let mut config = RunConfig::for_dataset(music);
     config.training.epochs = 2;
