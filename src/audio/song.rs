@@ -182,7 +182,8 @@ impl Song {
     }
 
     /// Writes the frame that starts at sample `start` to `out`, planar: [channels × frame], where frame is
-    /// `out.len() / channels`. Past the end of the song there are zeros.
+    /// `out.len() / channels`. Past the end of the song there are zeros, but a frame from the beginning that is longer than the
+    /// song repeats it.
     ///
     /// # Errors
     /// [`AudioError`] where the song's storage fails.
@@ -197,8 +198,13 @@ impl Song {
         let mut scratch = Vec::new();
         let groups = self.samples.bytes(blocks::byte_range(start, start + count, channels), &mut scratch)?;
         for (channel, plane) in out.chunks_exact_mut(frame).enumerate() {
-            plane[count..].fill(0.0);
-            blocks::decode(groups, channels, channel, start, self.gain, &mut plane[..count]);
+            let (there, rest) = plane.split_at_mut(count);
+            blocks::decode(groups, channels, channel, start, self.gain, there);
+            if start > 0 {
+                rest.fill(0.0);
+            } else {
+                rest.chunks_mut(count).for_each(|part| part.copy_from_slice(&there[..part.len()]));
+            }
         }
         Ok(())
     }

@@ -61,11 +61,6 @@ fn flags(error: &CliError) -> Option<&'static str> {
             _ => return None,
         },
         CliError::Library(Error::Dataset(DatasetError::NoFold { .. })) => "--folds 5",
-        CliError::Library(Error::Dataset(DatasetError::TooFewGenres { problems, .. }))
-            if problems.iter().any(|problem| problem.reason.starts_with("too short")) =>
-        {
-            "--frame-seconds 1 hears shorter songs; --from none does"
-        }
         CliError::Library(Error::Dataset(DatasetError::NotAFolder(_))) => "predict takes songs one by one",
         CliError::Library(Error::Train(error)) => match error {
             TrainError::Occupied(_) => "--resume, --run",

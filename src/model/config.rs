@@ -220,9 +220,9 @@ impl ModelConfig {
         (self.frame_seconds * f64::from(self.sample_rate)).round() as usize
     }
 
-    /// The shortest song that has a frame, in seconds; [`ModelConfig::frame_seconds`] in whole samples.
+    /// The shortest song that is heard, in seconds: a frame, or where frames are longer, one second, which is heard repeated.
     pub fn shortest_song(&self) -> f64 {
-        self.frame_length() as f64 / f64::from(self.sample_rate)
+        (self.frame_length() as f64 / f64::from(self.sample_rate)).min(1.0)
     }
 
     /// What a song is made into before it is cut into frames.

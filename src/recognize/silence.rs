@@ -11,12 +11,16 @@ pub const SILENT: f64 = 60.0;
 /// The first samples of the frames of a song that are not silent, in order.
 ///
 /// A song may sound only behind its last whole frame. Then its frames are silent all alike, and the one that ends with the
-/// song, which overlaps them, speaks for it.
+/// song, which overlaps them, speaks for it. A song that is shorter than a frame has one, which repeats it.
 ///
 /// # Errors
 /// [`AudioError`] where the song's storage fails.
 pub fn sounding(song: &Song, framing: &Framing, frame: &mut [f32]) -> Result<Vec<usize>, AudioError> {
     let channels = song.recording().channels;
+    if (1..framing.length).contains(&song.len()) {
+        // Shorter than a frame: it is heard once, repeated.
+        return Ok(vec![0]);
+    }
     let mut level = |start: usize| -> Result<f64, AudioError> {
         song.write_frame(start, frame)?;
         Ok(level(frame, channels))

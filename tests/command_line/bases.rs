@@ -79,8 +79,8 @@ fn what_a_training_cannot_begin_with_is_refused() {
     refused("--from base.safetensors --base-rate 2", &["base.rate is 2"]);
     refused("--from none --freeze", &["--freeze", "--from"]);
     refused("--preset medium --base-rate 0.5", &["--base-rate", "--from"]);
-    // The included model's frames are longer than these songs.
-    refused("--freeze", &["--frame-seconds 1", "--from none"]);
+    // The included model's frames are longer than these songs, which it hears repeated.
+    run(root, "train --dataset music --device cpu --freeze --run short").ends(0);
     refused("--from none --epochs 0", &["--epochs is 0"]);
     for conflict in ["--from base.safetensors --preset large", "--from base.safetensors --freeze --epochs 2"]
     {
