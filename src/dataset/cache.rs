@@ -135,8 +135,8 @@ impl Cache {
         Ok(Song::new(recording, Arc::new(samples), spec.normalise))
     }
 
-    /// Removes the entries of the songs under `folder` (which need not be there any more), or all, and what was left of
-    /// writing any. What is gone before it can be removed, and what is no entry, is passed over.
+    /// Removes the entries of the songs under `folder` (which need not be there any more), or all, with what networks heard
+    /// in songs and what was left of writing any. What is gone before it can be removed, and what is no entry, is passed over.
     ///
     /// # Errors
     /// What the file system says, with the path.
@@ -174,6 +174,20 @@ impl Cache {
                     Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(at(&file, error)),
                     _ => {}
                 }
+            }
+        }
+        // What networks heard is of no folder: it is known by its contents.
+        if under.is_none() {
+            let embeddings = self.embeddings();
+            for model in listed(&embeddings).map_err(|error| at(&embeddings, error))? {
+                let files = if model.is_dir() { listed(&model) } else { Ok(Vec::new()) };
+                for file in files.map_err(|error| at(&model, error))? {
+                    cleaned.bytes += fs::symlink_metadata(&file).map_or(0, |about| about.len());
+                }
+            }
+            match fs::remove_dir_all(&embeddings) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(at(&embeddings, error)),
+                _ => {}
             }
         }
         Ok(cleaned)

@@ -178,6 +178,14 @@ fn cleaning_removes_a_datasets_songs_or_all() {
     }
     let cache = Cache::new(folder.root().join("cache"));
     assert_eq!(cache.clean(None).unwrap(), Cleaned::default());
+    // What networks heard is of no folder.
+    let heard = cache.embeddings().join("a model");
+    fs::create_dir_all(&heard).unwrap();
+    fs::write(heard.join("a song"), [0; 70]).unwrap();
+    assert_eq!(cache.clean(Some(Path::new("music"))).unwrap(), Cleaned::default());
+    assert!(heard.join("a song").exists());
+    assert_eq!(cache.clean(None).unwrap(), Cleaned { entries: 0, bytes: 70 });
+    assert!(!cache.embeddings().exists());
     for name in ["one/a/1.wav", "one/b/2.wav", "two/a/3.wav"] {
         from_cache(&cache, &folder.root().join(name));
     }
