@@ -206,11 +206,14 @@ const PAIRS: u32 = 5u;
 const HALF_ROOT: u32 = 0x3f3504f3u;    // √½
 const SMALLEST: f32 = 1.17549435e-38;  // Numbers below count as this one: a GPU may take them for zero anyway.
 
-// As in log.wgsl.
-fn natural(x: f32) -> f32 {
-    let offset = bitcast<u32>(max(x, SMALLEST)) - HALF_ROOT;
-    let exponent = f32(bitcast<i32>(offset) >> 23u);
-    let f = bitcast<f32>((offset & 0x007fffffu) + HALF_ROOT) - 1.0;
+// The logarithm, as in log.wgsl: e and f of x = 2ᵉ·(1 + f), with 1 + f in [√½, √2).
+fn split(x: f32) -> vec2f {
+    let offset = bitcast<u32>(x) - HALF_ROOT;
+    return vec2(f32(bitcast<i32>(offset) >> 23u), bitcast<f32>((offset & 0x007fffffu) + HALF_ROOT) - 1.0);
+}
+
+// e·ln 2 + ln(1 + f); see src/ops/log/ln.rs.
+fn join(exponent: f32, f: f32) -> f32 {
     let z = f * f;
     var p = 7.0376836e-2;
     p = p * f - 1.151461e-1;
@@ -222,6 +225,12 @@ fn natural(x: f32) -> f32 {
     p = p * f - 2.4999994e-1;
     p = p * f + 3.3333331e-1;
     return f * z * p + exponent * -2.1219444e-4 - 0.5 * z + f + exponent * 0.6933594;
+}
+
+// ln x within 2 units in the last place.
+fn natural(x: f32) -> f32 {
+    let parts = split(max(x, SMALLEST));
+    return join(parts.x, parts.y);
 }
 
 @compute @workgroup_size(GROUP_THREADS)

@@ -204,7 +204,7 @@ pub use error::Error;
 
 // Recognition.
 pub use recognize::{ExplainedFrame, Explainer, Guess, RecognizeError, Recognizer, TimedGuess, Verdict};
-pub use score::{Aggregation, Calibration, Decision, Epoch, Evaluation};
+pub use score::{Aggregation, Calibration, Decision, Epoch, Evaluation, TagFigures};
 
 // Models.
 pub use model::{

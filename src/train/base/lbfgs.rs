@@ -92,11 +92,12 @@ mod tests {
             gradient[0] += 1.0 / (1.0 + (-x[0]).exp());
             Ok::<_, ()>((squares.sum::<f64>() + (1.0 + x[0].exp()).ln(), gradient))
         };
-        let x = minimise(vec![5.0; 10], 1e-9, 200, evaluate).unwrap();
+        // Where gradients are smaller, steps gain less than the function's value can tell.
+        let x = minimise(vec![5.0; 10], 1e-7, 200, evaluate).unwrap();
         let (_, gradient) = evaluate(&x).unwrap();
-        assert!(gradient.iter().all(|g| g.abs() <= 1e-9), "{gradient:?}");
+        assert!(gradient.iter().all(|g| g.abs() <= 1e-7), "{gradient:?}");
         for (i, x) in x.iter().enumerate().skip(1) {
-            assert!((x - i as f64).abs() < 1e-9, "{i} {x}");
+            assert!((x - i as f64).abs() < 1e-7, "{i} {x}");
         }
         // 2x + σ(x) = 0.
         assert!((x[0] + 0.222_484_6).abs() < 1e-6, "{}", x[0]);
