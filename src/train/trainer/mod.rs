@@ -146,9 +146,11 @@ impl Trainer {
         if self.base.is_some() && self.progress.history.0.is_empty() && !self.fit_last_layer(observe, stop)? {
             return Ok(self.stopped());
         }
+        // Where no epoch is left, nothing need be prepared.
+        let songs = if self.complete() { Vec::new() } else { self.setup.split.train.clone() };
         let mut batches = Batches::start(
             self.setup.library.clone(),
-            self.setup.split.train.clone(),
+            songs,
             self.plan.clone(),
             self.progress.epoch,
             self.progress.batch,
