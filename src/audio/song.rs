@@ -266,6 +266,8 @@ mod tests {
         assert_eq!(frame(1, 4), [2.0, 3.0, 5.0, 6.0]);
         assert_eq!(frame(2, 4), [3.0, 0.0, 6.0, 0.0]);
         assert_eq!(frame(7, 4), [0.0; 4]);
+        // From the beginning, a song that is shorter is repeated.
+        assert_eq!(frame(0, 10), [1.0, 2.0, 3.0, 1.0, 2.0, 4.0, 5.0, 6.0, 4.0, 5.0]);
         assert_eq!(frame(0, 0), [0.0; 0]);
         assert_eq!((song.len(), song.seconds()), (3, 1.0));
         assert_eq!(song.samples().unwrap()[1].len(), 3);
