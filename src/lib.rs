@@ -108,7 +108,7 @@
 //! | `opus` | yes | decoding of Opus |
 //! | `internals` | no | the internal modules, for this package's own tests and benches, without any promise |
 //!
-//! Without `cli` and `opus` the library builds 135 crates instead of 163.
+//! Without `cli` and `opus` the library builds 135 crates instead of 164.
 //!
 //! Opus is decoded by the crate `ruopus`, whose FFT is the crate `spectrograms`. This package puts a small one of its own
 //! in its place by `[patch.crates-io]`. Cargo applies that to the package that is built and not to those that depend on it:

@@ -1,6 +1,6 @@
 //! Networks that begin with what another has learnt: its weights and preprocessing, and a new last layer, which is fitted
-//! first to what the network hears in the songs. Then everything is tuned, what was there at a lower rate; with no epochs the
-//! last layer is all that is trained.
+//! first to what the network hears in the songs. Then everything is tuned, gently; with no epochs the last layer is all that is
+//! trained.
 
 mod embeddings;
 mod fit;
@@ -48,7 +48,7 @@ impl Base {
     /// Reads the model.
     ///
     /// # Errors
-    /// [`TrainError::File`] where it cannot be read; [`TrainError::OtherBase`] where the file holds another model by now.
+    /// [`TrainError::OtherBase`] where it cannot be read, or the file holds another model by now.
     pub fn load(&self) -> Result<Model, TrainError> {
         let model = Model::load(&self.model).map_err(|error| {
             let difference = format!("it is what the training begins with, and cannot be read ({error})");
