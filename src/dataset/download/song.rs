@@ -14,7 +14,8 @@ pub(super) const NAME: &str = "song";
 /// The song in the scratch folder, and the extension that its bytes ask for.
 ///
 /// # Errors
-/// Why there is none that can be used: everything is decoded, so that a song that is damaged anywhere does not enter.
+/// Why there is none that can be used. Everything is decoded: what broke off on the way does not enter, although the
+/// program uses such songs as far as they go where there is no other copy.
 pub(super) fn check(folder: &Path, limits: &Limits) -> Result<(PathBuf, &'static str), String> {
     let path = find(folder).ok_or("nothing arrived")?;
     let mut head = Vec::new();
@@ -27,6 +28,10 @@ pub(super) fn check(folder: &Path, limits: &Limits) -> Result<(PathBuf, &'static
     // A low rate keeps memory small; every packet is decoded all the same.
     let spec = AudioSpec { sample_rate: 8_000, channels: 1, normalise: Normalise::None };
     let song = audio::load(&path, &spec, 0.0).map_err(|error| error.fault.to_string())?;
+    let broken = |loss: &&audio::Loss| loss.cut || loss.declared.is_some();
+    if let Some(loss) = song.recording().source.loss.as_ref().filter(broken) {
+        return Err(format!("damaged: {loss}"));
+    }
     if let Some(reason) = limits.refuse(song.seconds()) {
         return Err(reason);
     }
