@@ -135,7 +135,7 @@ impl Journal {
             std::thread::sleep(PAUSE);
         }
         let mut bytes = Vec::new();
-        file.read_to_end(&mut bytes).map_err(LabelError::at(path))?;
+        file.read_to_end(&mut bytes).map_err(|error| unopened(path, Wanted::Journal, error))?;
         let len = bytes.iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at + 1);
         let text = String::from_utf8_lossy(&bytes[..len]);
         let mut lines = text.strip_prefix(MARK).unwrap_or(&text).lines().zip(1..);

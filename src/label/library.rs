@@ -60,13 +60,15 @@ pub fn find(root: &Path, shard: Option<Shard>) -> Result<Songs, LabelError> {
             match entry.file_type() {
                 _ if entry.file_name().as_encoded_bytes().starts_with(b".") => {}
                 Ok(kind) if kind.is_dir() => folders.push(path),
-                Ok(kind) if kind.is_symlink() && path.is_dir() => {
-                    // One that leads to a folder of the library hides nothing.
-                    if fs::canonicalize(&path).is_ok_and(|real| !real.starts_with(&songs.root)) {
-                        let reason =
-                            "a link to a folder out of the library; its songs are a library of their own";
-                        songs.problems.push((path, reason.to_owned()));
-                    }
+                // One that leads to a folder of the library hides nothing.
+                Ok(kind)
+                    if kind.is_symlink()
+                        && path.is_dir()
+                        && fs::canonicalize(&path).is_ok_and(|real| !real.starts_with(&songs.root)) =>
+                {
+                    let reason =
+                        "a link to a folder out of the library; its songs are a library of their own";
+                    songs.problems.push((path, reason.to_owned()));
                 }
                 Ok(kind) if has_audio_extension(&path) && (kind.is_file() || kind.is_symlink()) => {
                     songs.add(path, kind.is_symlink(), shard);
