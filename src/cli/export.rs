@@ -4,11 +4,12 @@ use clap::{Args, ValueEnum};
 
 use super::{CliError, End, models, print};
 use crate::Error;
-use crate::export::{self, ExportError};
+use crate::export::{self, ExportError, Frontend};
 use crate::files;
 use crate::model::Model;
 
-/// Writes a model as a file that runs elsewhere: a web page that recognises songs by itself.
+/// Writes a model as a file that runs elsewhere: a web page that recognises songs by itself, or a graph for
+/// other runtimes.
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Export {
@@ -23,6 +24,8 @@ pub struct Export {
     output: Option<PathBuf>,
     #[command(flatten)]
     page: PageFlags,
+    #[command(flatten)]
+    graph: GraphFlags,
 }
 
 /// What a file for other programs is.
@@ -30,12 +33,15 @@ pub struct Export {
 enum ExportFormat {
     /// One web page that needs no server and no network; songs stay in the browser, which computes on its GPU.
     Html,
+    /// ONNX, for the programs that run it, such as onnxruntime: audio in, probabilities out.
+    Onnx,
 }
 
 impl ExportFormat {
     fn extension(self) -> &'static str {
         match self {
             Self::Html => "html",
+            Self::Onnx => "onnx",
         }
     }
 }
@@ -49,10 +55,33 @@ struct PageFlags {
     with_explanation: bool,
 }
 
+/// Flags of ONNX.
+#[derive(Args, Debug, Default)]
+#[command(next_help_heading = "With --format onnx")]
+struct GraphFlags {
+    /// What the graph begins with
+    #[arg(long, value_enum, default_value_t, value_name = "NAME")]
+    frontend: GraphFrontend,
+}
+
+/// What a graph of ONNX begins with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum GraphFrontend {
+    /// Audio, through the operator STFT
+    #[default]
+    Stft,
+    /// Audio, through convolutions, where a runtime has no STFT; a larger file
+    Conv,
+    /// Spectrograms that are made elsewhere
+    None,
+}
+
 const EXAMPLES: &str = "\
 Examples:
   genre-recognizer export --format html
-  genre-recognizer export --format html --model runs/music/best.safetensors --with-explanation --output music.html";
+  genre-recognizer export --format html --model runs/music/best.safetensors --with-explanation --output music.html
+  genre-recognizer export --format onnx
+  genre-recognizer export --format onnx --frontend conv --model runs/music/best.safetensors";
 
 impl Export {
     pub fn run(&self) -> Result<End, CliError> {
@@ -70,6 +99,7 @@ impl Export {
         }
         let exported = match self.format {
             ExportFormat::Html => self.page.export(&model),
+            ExportFormat::Onnx => self.graph.export(&model),
         }
         .map_err(Error::from)?;
         files::write_atomic(&output, &exported.bytes).map_err(|error| {
@@ -91,6 +121,21 @@ impl PageFlags {
     fn export(&self, model: &Model) -> Result<Exported, ExportError> {
         let page = export::html(model, export::Page { explanation: self.with_explanation })?;
         Ok(Exported { bytes: page.into_bytes(), use_it: "open it in a browser, and drop songs on it" })
+    }
+}
+
+impl GraphFlags {
+    fn export(&self, model: &Model) -> Result<Exported, ExportError> {
+        let frontend = match self.frontend {
+            GraphFrontend::Stft => Frontend::Stft,
+            GraphFrontend::Conv => Frontend::Conv,
+            GraphFrontend::None => Frontend::None,
+        };
+        let bytes = export::onnx(model, frontend)?;
+        Ok(Exported {
+            bytes,
+            use_it: "any runtime of ONNX runs it; docs/export.md says what goes in and what comes out",
+        })
     }
 }
 
