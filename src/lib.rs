@@ -97,6 +97,7 @@
 //! | beginning with what another has learnt | [`RunConfig::from_model`], [`Base`]; musicnn's networks: [`Wheel`] |
 //! | how good a recipe is | [`cross_validation`] |
 //! | songs and folders of them | [`Song`], [`load_song`], [`scan`], [`Library`]; music to try it on: [`demo`] |
+//! | a model for browsers and other programs | [`export`] |
 //! | graphs of one's own, devices | [`engine`] |
 //! | errors | [`Error`], which holds all others |
 //!
@@ -139,6 +140,7 @@ mod device;
 pub mod device;
 pub mod engine;
 mod error;
+pub mod export;
 #[cfg(not(feature = "internals"))]
 mod files;
 #[cfg(feature = "internals")]

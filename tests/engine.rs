@@ -17,6 +17,8 @@ mod golden;
 mod gradients;
 #[path = "network.rs"]
 mod network;
+#[path = "onnx/main.rs"]
+mod onnx;
 #[path = "parity/main.rs"]
 mod parity;
 #[path = "plan/main.rs"]
