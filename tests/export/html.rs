@@ -10,8 +10,8 @@ use genre_recognizer::model::{FORMAT, ModelCard, Network, Provenance};
 use genre_recognizer::recognize::{Classify, Explainer, FrameClassifier, Verdict};
 use genre_recognizer::rng::Rng;
 use genre_recognizer::{
-    Aggregation, Architecture, Branch, Convolution, Decision, Features, Labels, Model, ModelConfig, Musicnn,
-    Normalise,
+    Aggregation, Architecture, AudioSpec, Branch, Convolution, Decision, Features, Labels, Model,
+    ModelConfig, Musicnn, Normalise,
 };
 use serde::Deserialize;
 use tempfile::{TempDir, tempdir};
@@ -132,7 +132,7 @@ fn songs(folder: &Path) -> Vec<PathBuf> {
                 // Every quarter second another tone, in more and less noise.
                 let part = i / (RATE as usize / 4);
                 phase += 0.05 + 0.11 * ((part * 7) % 11) as f32 / 11.0 * std::f32::consts::PI;
-                0.3 * phase.sin() + 0.05 * (part % 5) as f32 * rng.normal().clamp(-2.0, 2.0)
+                0.3 * phase.sin() + 0.04 * (0.3 + (part % 5) as f32) * rng.normal().clamp(-2.0, 2.0)
             })
             .collect()
     };
@@ -244,12 +244,13 @@ fn every_network_computes_in_a_browser_what_it_computes_here() {
             .fold(0.0, f32::max);
         let spread = spread(&heard);
         assert!(spread > 0.01, "{what}: frames differ by {spread} only");
-        explained(what, &mut browser, &model, &songs[1]);
+        explained(what, &mut browser, &model, &songs[0]);
         println!("{what}: probabilities within {most:e}, which range over {spread:.2}");
     }
 }
 
-/// The page's gradients of a song's genre are the CPU device's.
+/// The page's gradients of a song's genre are the CPU device's. (Of silence they would not be: all of it is alike, and which of
+/// equals is a maximum, rounding decides.)
 fn explained(what: &str, browser: &mut Chromium, model: &Model, path: &Path) {
     let config = &model.card.config;
     let song = load(path, &config.audio(), config.shortest_song()).unwrap();
@@ -259,7 +260,7 @@ fn explained(what: &str, browser: &mut Chromium, model: &Model, path: &Path) {
     let mut explainer = Explainer::new(&network, &model.weights, &Cpu, 3).unwrap();
     explainer.explain(&song, genre, &mut |frame| expected.push(frame.gradient.to_vec())).unwrap();
     let gradients = browser.evaluate(&format!(
-        "(async () => {{ const heard = await Song.from(await decode(songs[1].file, {RATE}), model); const all = []; \
+        "(async () => {{ const heard = await Song.from(await decode(songs[0].file, {RATE}), model); const all = []; \
          await recogniser.explain(heard, {genre}, (start, image) => image && all.push([...image])); return all; }})()",
     ));
     let gradients: Vec<Vec<f32>> = serde_json::from_value(gradients).unwrap();
@@ -270,8 +271,8 @@ fn explained(what: &str, browser: &mut Chromium, model: &Model, path: &Path) {
     assert!(largest > 0.0 && differs <= 2e-3 * largest, "{what}: gradients differ by {differs} of {largest}");
     // And its button draws them.
     let drawn = browser.evaluate(
-        "(async () => { select(songs[1]); document.getElementById('explain').click(); \
-         while (!songs[1].gradient) await new Promise((done) => setTimeout(done, 20)); \
+        "(async () => { select(songs[0]); document.getElementById('explain').click(); \
+         while (!songs[0].gradient) await new Promise((done) => setTimeout(done, 20)); \
          return [document.querySelectorAll('#strip canvas').length, document.getElementById('explain').hidden]; })()",
     );
     assert_eq!(drawn, serde_json::json!([2, true]), "{what}");
@@ -284,17 +285,26 @@ fn the_included_model_recognises_songs_in_a_browser() {
     let folder = tempdir().unwrap();
     let set = genre_recognizer::demo::Spec { songs_per_genre: 1, seconds: (3.0, 3.2), seed: 1 };
     genre_recognizer::demo::render_with(&set, &folder.path().join("music"), |_, _| {}).unwrap();
-    let wavs =
-        ["techno/techno-00.wav", "waltz/waltz-00.wav"].map(|name| folder.path().join("music").join(name));
-    let mut files = wavs.to_vec();
+    let model = Model::load(Path::new(Model::INCLUDED)).unwrap();
+    let spec = AudioSpec { normalise: Normalise::None, ..model.card.config.audio() };
+    let mut files = Vec::new();
+    let rendered =
+        ["techno", "house"].map(|genre| folder.path().join(format!("music/{genre}/{genre}-00.wav")));
+    let wavs = rendered.each_ref().map(|song| {
+        let samples = load(song, &spec, 0.0).unwrap().samples().unwrap();
+        let at_rate = song.with_extension("at-rate.wav");
+        write_wav(&at_rate, spec.sample_rate, &samples.iter().map(Vec::as_slice).collect::<Vec<_>>())
+            .unwrap();
+        files.push(at_rate.clone());
+        at_rate
+    });
     if ffmpeg::is_here("songs in a browser as MP3 and Ogg") {
-        for (wav, kind) in wavs.iter().zip(["mp3", "ogg"]) {
+        for (wav, kind) in rendered.iter().zip(["mp3", "ogg"]) {
             let song = wav.with_extension(kind);
             ffmpeg::run("", wav, "-b:a 192k", &song).unwrap();
             files.push(song);
         }
     }
-    let model = Model::load(Path::new(Model::INCLUDED)).unwrap();
     let page = write_page(&folder, &model, Page::default());
     assert!(fs::metadata(&page).unwrap().len() < 3_000_000);
     browser.open(&page, "");
@@ -408,6 +418,7 @@ fn the_page_tells_what_is_wrong_and_goes_on() {
 fn pages_need_nothing_else_and_shaders_nothing_that_webgpu_lacks() {
     for (what, model) in models() {
         let page = export::html(&model, Page { explanation: true }).unwrap();
+        let page = page.replace("http://www.w3.org/2000/svg", "");
         // One document: no address, and names that look like markup stay text.
         for foreign in ["http://", "https://", "src=", "import(", "fetch("] {
             assert!(!page.contains(foreign), "{what}: {foreign}");
@@ -442,14 +453,19 @@ fn pages_need_nothing_else_and_shaders_nothing_that_webgpu_lacks() {
 
 #[test]
 fn a_frame_that_is_too_large_is_refused() {
-    let config = ModelConfig { filters: vec![2048], stem: false, dense: vec![], ..ModelConfig::default() };
-    let weights = Network::new(config.clone(), 2).unwrap().initialise(1).unwrap();
-    let mut model = model(ModelConfig { dense: vec![], ..ModelConfig::default() }, Aggregation::Vote, 1);
-    (model.card.config, model.card.genres, model.weights) = (config, vec!["a".into(), "b".into()], weights);
-    // 2048 filters of 128 × 87 numbers: 91 MB.
-    assert!(export::html(&model, Page::default()).is_ok());
-    model.card.config.filters = vec![4096];
-    model.weights = model.network().unwrap().initialise(1).unwrap();
-    let error = export::html(&model, Page::default()).unwrap_err().to_string();
+    let with = |filters| {
+        let config = ModelConfig {
+            filters: vec![filters],
+            stem: false,
+            kernel: 1,
+            convolutions: 1,
+            dense: vec![],
+            ..ModelConfig::default()
+        };
+        model(config, Aggregation::Vote, 1)
+    };
+    // 2048 planes of 128 × 87 numbers take 91 MB, twice as many more than the 128 MiB that may be bound.
+    assert!(export::html(&with(2048), Page::default()).is_ok());
+    let error = export::html(&with(4096), Page::default()).unwrap_err().to_string();
     assert!(error.contains("every browser's WebGPU promises"), "{error}");
 }

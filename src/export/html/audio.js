@@ -50,7 +50,22 @@ async function decode(file, rate) {
     throw new SongError('this browser cannot decode it: it is damaged, too long, or no audio of a kind that it knows');
   }
   if (decoded.duration > LONGEST) throw new SongError('it is longer than two hours; split it into songs');
-  return Array.from({ length: decoded.numberOfChannels }, (_, channel) => decoded.getChannelData(channel));
+  const planes = Array.from({ length: decoded.numberOfChannels }, (_, channel) => decoded.getChannelData(channel));
+  evenOut(planes);
+  return planes;
+}
+
+/**
+ * Chromium makes 16-bit integers floats by dividing what is positive by 32767 and what is negative by 32768. Where all samples
+ * are such, they are brought to one scale in place: the difference would show in probabilities.
+ */
+function evenOut(planes) {
+  const whole = (value) => Math.abs(value - Math.round(value)) < 4e-3;
+  const uneven = (plane) => plane.every((sample) => whole(sample * (sample > 0 ? 32767 : 32768)));
+  if (!planes.every(uneven)) return;
+  for (const plane of planes) {
+    for (let i = 0; i < plane.length; i++) if (plane[i] > 0) plane[i] = Math.round(plane[i] * 32767) / 32768;
+  }
 }
 
 /** How a channel goes with the first one: turned over where it mirrors it, because what both have in common would cancel. */

@@ -168,7 +168,9 @@ fn about(card: &ModelCard) -> Vec<[String; 2]> {
     let mut facts = vec![["Genres".to_string(), card.genres.join(", ")]];
     let mut add = |name: &str, value: String| facts.push([name.to_string(), value]);
     if p.training_songs > 0 {
-        add("Trained on", format!("{}, {} songs, {} epochs", p.dataset, p.training_songs, p.epochs));
+        // Without epochs, a last layer was fitted.
+        let epochs = if p.epochs > 0 { format!(", {} epochs", p.epochs) } else { String::new() };
+        add("Trained on", format!("{}, {} songs{epochs}", p.dataset, p.training_songs));
     }
     if let Some(accuracy) = p.song_accuracy.filter(|_| p.validation_songs > 0) {
         add("Recognises", format!("{} of {} songs kept apart", percent(accuracy), p.validation_songs));

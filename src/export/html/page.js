@@ -4,6 +4,7 @@
 const model = JSON.parse(document.getElementById('model').textContent);
 const recogniser = new Recogniser(model);
 const frameSeconds = model.frame.length / model.audio.sample_rate;
+const dark = matchMedia('(prefers-color-scheme: dark)');
 const tags = model.decision.aggregation === 'independent';
 
 /** Everything that was added: { file, path, state, done, error, seconds, frames, verdict, power, gradient }. */
@@ -37,6 +38,7 @@ function notify(text) {
 function add(files) {
   for (const { file, path } of files) songs.push({ file, path, state: 'waiting', done: 0 });
   if (songs.length === 0) return;
+  notify('');
   document.body.classList.add('some');
   $('pick').textContent = 'Add songs';
   $('pick').className = '';
@@ -122,16 +124,16 @@ async function recognise(song) {
     if (!songs.includes(song)) throw new Removed('it was removed');
     Object.assign(song, { state, done });
     const number = songs.indexOf(song) + 1;
-    const what = state === 'decoding' ? 'Decoding' : 'Listening to';
+    const what = { preparing: 'Preparing the GPU for', decoding: 'Decoding', listening: 'Listening to' }[state];
     $('status').textContent = `${what} ${song.path}${songs.length > 1 ? ` (${number} of ${songs.length})` : ''} …`;
     row(song);
     if (song === shown) show();
   };
   try {
-    progress('decoding', 0);
-    await breathe();
+    progress('preparing', 0);
     // Before a long song is decoded for nothing.
     await recogniser.program('recognise');
+    progress('decoding', 0);
     const heard = await Song.from(await decode(song.file, model.audio.sample_rate), model);
     song.seconds = heard.seconds;
     song.power = new Strip(model.features.height, heard.seconds, frameSeconds / model.features.width);
@@ -188,7 +190,7 @@ function row(song) {
       element('td', { class: 'wide unsure' }, then.join(', ')),
     );
   } else {
-    const words = { waiting: 'waiting', decoding: 'decoding …', listening: `listening: ${percent(song.done)}`, failed: song.error };
+    const words = { waiting: 'waiting', preparing: 'preparing …', decoding: 'decoding …', listening: `listening: ${percent(song.done)}`, failed: song.error };
     cells.push(element('td', { colspan: 3, class: song.state === 'failed' ? 'failed' : 'unsure' }, words[song.state]));
   }
   const focused = song.row.contains(document.activeElement);
@@ -222,17 +224,17 @@ function show() {
   $('guesses').hidden = !done;
   $('heard').hidden = !done && song.state !== 'listening';
   const [first] = done ? song.verdict.guesses : [];
-  const words = { waiting: 'Waiting', decoding: 'Decoding …', listening: 'Listening …', failed: 'Not recognised' };
+  const words = { waiting: 'Waiting', preparing: 'Preparing …', decoding: 'Decoding …', listening: 'Listening …', failed: 'Not recognised' };
   $('genre').textContent = !done ? words[song.state] : song.verdict.unsure ? 'Unsure' : nameOf(first);
   $('genre').className = done && !song.verdict.unsure ? '' : 'unsure';
   $('sure').textContent =
-    song.state === 'failed' ? `${song.path}: ${song.error}.`
+    song.state === 'failed' ? `${song.error}.`
     : !done ? ''
-    : song.verdict.unsure ? `Most probably ${nameOf(first)}, but only by ${percent(first.probability)}.`
+    : song.verdict.unsure ? `Perhaps ${nameOf(first)}, but ${percent(first.probability)} is less than the ${percent(model.decision.unsure_below)} that would be believed.`
     : `${percent(first.probability)} probable; ${counted(song.frames.length, 'frame')} heard in ${song.took.toFixed(1)} s.`;
   $('explain').hidden = !model.explain || !done || Boolean(song.gradient);
   $('explain').textContent = tags ? `What spoke for ${done ? nameOf(first) : 'it'}?` : 'What spoke for it?';
-  for (const id of ['save-timeline', 'play']) $(id).disabled = !done;
+  $('player').hidden = !done;
   if (!done) {
     if (song.state === 'listening') picture(song);
     return;
@@ -258,11 +260,12 @@ function picture(song) {
   const key = ['quiet', element('span', { class: 'ramp', style: `background: ${gradientOf(MAGMA)}` }), `loud, over ${((10 * (high - low)) / Math.LN10).toFixed(0)} dB`];
   if (song.gradient) {
     const name = nameOf(song.verdict.guesses[0]);
+    const diverging = dark.matches ? BLUE_RED_ON_DARK : BLUE_RED;
     const canvas = element('canvas', { role: 'img', 'aria-label': `What in ${song.path} speaks for ${name}` });
-    song.gradient.draw(canvas, BLUE_RED, true);
+    song.gradient.draw(canvas, diverging, true);
     cells.push(axis(), canvas);
     key.push('. Below: where more energy would ', element('span', {}, 'lower'),
-      element('span', { class: 'ramp', style: `background: ${gradientOf(BLUE_RED)}` }), `raise the score of ${name}.`);
+      element('span', { class: 'ramp', style: `background: ${gradientOf(diverging)}` }), `raise the score of ${name}.`);
   }
   const always = song.verdict ? [song.verdict.guesses[0].genre] : [];
   for (const { name, won, path } of song.frames ? lanesOf(song.frames, model.genres, song.seconds, frameSeconds, always) : []) {

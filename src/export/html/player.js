@@ -72,7 +72,7 @@ const player = {
     $('clock').textContent = `${clock(at)} / ${clock(song.seconds)}`;
     const frame = song.frames.findLast(({ start }) => start <= at && at < start + frameSeconds);
     const best = frame && argmax(frame.probabilities);
-    const words = frame ? `${model.genres[best]}, ${percent(frame.probabilities[best])}` : 'nothing heard here';
+    const words = frame ? `${model.genres[best]}, ${percent(frame.probabilities[best])}` : 'not heard here';
     $('now').textContent = words;
     if (!this.seek) return;
     this.seek.firstChild.style.left = `${(100 * at) / song.seconds}%`;

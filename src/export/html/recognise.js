@@ -26,22 +26,31 @@ function logarithmic({ kind, gain }, value, slope) {
 class Recogniser {
   constructor(model) {
     this.model = model;
-    this.device = null;
+    /** Promises a device; none before it is wanted, and after it was lost. */
+    this.gpu = null;
+    /** Promises of programs on it, by name. */
     this.programs = {};
   }
 
-  /** A program of the model, on the GPU; after a loss, on a new one. */
-  async program(name) {
-    if (!this.device) {
-      const device = await openGpu();
-      this.device = device;
+  /** Promises a program of the model, on the GPU; after a loss, on a new one. */
+  program(name) {
+    if (!this.gpu) {
+      const gpu = openGpu();
+      this.gpu = gpu;
       this.programs = {};
-      device.lost.then(() => {
-        if (this.device === device) this.device = null;
-      });
+      const gone = () => {
+        if (this.gpu === gpu) this.gpu = null;
+      };
+      gpu.then((device) => device.lost.then(gone), gone);
     }
-    this.programs[name] ??= await Program.load(this.device, this.model, this.model[name]);
-    return this.programs[name];
+    const { programs } = this;
+    programs[name] ??= this.gpu
+      .then((device) => Program.load(device, this.model, this.model[name]))
+      .catch((error) => {
+        delete programs[name];
+        throw error;
+      });
+    return programs[name];
   }
 
   /**

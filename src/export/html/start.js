@@ -70,12 +70,14 @@ window.addEventListener('drop', async (event) => {
   add(await dropped(event.dataTransfer.items));
 });
 
-const kind = tags ? 'tags' : 'genres';
+dark.addEventListener('change', show);
+
+const listened = frameSeconds === 1 ? 'a second' : `${+frameSeconds.toFixed(1)} seconds`;
+if (tags) document.querySelector('h1').textContent = 'What does it sound like?';
 $('lead').textContent =
-  `A neural network that tells ${model.genres.length} ${kind} apart listens second by second, on this device's GPU. ` +
-  'It is all in this file: songs are sent nowhere.';
-$('about').append(
-  ...model.about.flatMap(([name, value]) => [element('dt', {}, name), element('dd', {}, value)]),
-);
+  `A neural network that tells ${model.genres.length} ${tags ? 'tags' : 'genres'} apart listens, ${listened} at a time, on ` +
+  "this device's GPU. It is all in this file, and songs are sent nowhere.";
+$('about').append(...model.about.flatMap(([name, value]) => [element('dt', {}, name), element('dd', {}, value)]));
 $('footer').textContent = `GenreRecognizer ${model.version}`;
-openGpu().then((device) => device.destroy()).catch((error) => notify(error.message));
+// While songs are still being chosen.
+recogniser.program('recognise').catch((error) => notify(error.message));
