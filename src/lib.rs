@@ -208,16 +208,17 @@ pub use score::{Aggregation, Calibration, Decision, Epoch, Evaluation, TagFigure
 
 // Models.
 pub use model::{
-    Ancestor, Architecture, Branch, Convolution, CrossValidation, Features, FileError, Labels, Model,
-    ModelCard, ModelConfig, ModelError, Musicnn, OptimizerKind, Provenance, Source, Tensor, Weights,
+    Ancestor, Architecture, Branch, Convolution, CrossValidation, Features, FileError, Heard, Labels, Model,
+    ModelCard, ModelConfig, ModelError, Musicnn, OptimizerKind, Provenance, Source, Taught, Tensor, Weights,
 };
 
 pub use import::{ImportError, Imported, Wheel};
 
 // Training.
 pub use train::{
-    Balance, Base, Checkpoint, Claim, Embeddings, Ending, History, Keep, Metrics, Plateau, Preset, Profile,
-    RunConfig, RunFolder, ScheduleKind, TrainError, TrainOptions, Training, TrainingEvent, TrainingOutcome,
+    Agreement, Balance, Base, Checkpoint, Claim, Embeddings, Ending, History, Keep, Metrics, Plateau, Preset,
+    Profile, RunConfig, RunFolder, ScheduleKind, Teacher, TrainError, TrainOptions, Training, TrainingEvent,
+    TrainingOutcome,
 };
 
 // Songs, and folders of them.

@@ -5,7 +5,7 @@ use clap::Args;
 use super::flags::{BaseFlags, NetworkFlags, configure};
 use super::{CliError, End, counted, print};
 use crate::device::{self, DeviceChoice};
-use crate::model::{Model, Network};
+use crate::model::{Model, Network, Taught};
 use crate::plan::{Target, plan};
 use crate::train::TrainOptions;
 
@@ -111,6 +111,10 @@ fn card(model: &Model) -> String {
         named = named.or(ancestor.provenance.source.as_ref());
         base = ancestor.provenance.base.as_deref();
     }
+    for taught in p.taught.iter() {
+        origin += &lessons(taught);
+        named = named.or(taught.teachers.iter().find_map(|teacher| teacher.provenance.source.as_ref()));
+    }
     if let Some(source) = named {
         origin += &format!("  weights of others: {}, licence {}\n", source.name, source.licence);
     }
@@ -129,6 +133,25 @@ fn card(model: &Model) -> String {
         d.aggregation.name(),
         d.temperature,
     )
+}
+
+/// Whom a model has learnt from, and what it heard for that.
+fn lessons(taught: &Taught) -> String {
+    let explained = taught
+        .explained
+        .map_or_else(String::new, |share| format!("; explains {:.1} % of the variance", 100.0 * share));
+    let mut text = String::new();
+    for teacher in &taught.teachers {
+        let (labels, digest) = (counted(teacher.labels, "label"), &teacher.digest);
+        text +=
+            &format!("  taught by: {} ({labels}, digest {digest}){explained}\n", teacher.provenance.dataset);
+    }
+    for heard in &taught.heard {
+        let licence = heard.licence.as_deref().unwrap_or("licence unknown");
+        let folder = if heard.folder.is_empty() { "." } else { &heard.folder };
+        text += &format!("  heard: {folder} ({}), {licence}\n", counted(heard.songs, "song"));
+    }
+    text
 }
 
 /// The table of layers, for one frame.

@@ -186,6 +186,7 @@ fn network(
         cited: None,
         embeddings: heard.clone(),
         embeddings_folder: setup.embeddings_folder.clone(),
+        cache: None,
     };
     let tuned = setup.config.training.epochs > 0;
     let outcome = training.run(&mut |event| observe(which, FoldEvent::Training(event)), stop)?;
