@@ -95,6 +95,7 @@
 //! | a model's file | [`Model`], [`ModelCard`], [`ModelConfig`] |
 //! | training | [`Training`], [`RunConfig`], [`TrainingEvent`], [`TrainingOutcome`] |
 //! | beginning with what another has learnt | [`RunConfig::from_model`], [`Base`]; musicnn's networks: [`Wheel`] |
+//! | learning what another hears | [`RunConfig::taught_by`], [`Teacher`], [`Agreement`] |
 //! | how good a recipe is | [`cross_validation`] |
 //! | songs and folders of them | [`Song`], [`load_song`], [`scan`], [`Library`]; music to try it on: [`demo`] |
 //! | graphs of one's own, devices | [`engine`] |
