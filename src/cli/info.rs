@@ -105,15 +105,13 @@ fn card(model: &Model) -> String {
     let mut origin = String::new();
     let mut named = p.source.as_ref();
     let mut base = p.base.as_deref();
+    origin += &p.taught.as_deref().map_or_else(String::new, lessons);
     while let Some(ancestor) = base {
         let (labels, digest) = (counted(ancestor.labels, "label"), &ancestor.digest);
         origin += &format!("  began with: {} ({labels}, digest {digest})\n", ancestor.provenance.dataset);
         named = named.or(ancestor.provenance.source.as_ref());
+        origin += &ancestor.provenance.taught.as_deref().map_or_else(String::new, lessons);
         base = ancestor.provenance.base.as_deref();
-    }
-    for taught in p.taught.iter() {
-        origin += &lessons(taught);
-        named = named.or(taught.teachers.iter().find_map(|teacher| teacher.provenance.source.as_ref()));
     }
     if let Some(source) = named {
         origin += &format!("  weights of others: {}, licence {}\n", source.name, source.licence);
@@ -143,8 +141,9 @@ fn lessons(taught: &Taught) -> String {
     let mut text = String::new();
     for teacher in &taught.teachers {
         let (labels, digest) = (counted(teacher.labels, "label"), &teacher.digest);
-        text +=
-            &format!("  taught by: {} ({labels}, digest {digest}){explained}\n", teacher.provenance.dataset);
+        let (name, source) = (&teacher.provenance.dataset, teacher.provenance.source.as_ref());
+        let licence = source.map_or_else(String::new, |source| format!(", licence {}", source.licence));
+        text += &format!("  taught by: {name} ({labels}, digest {digest}{licence}){explained}\n");
     }
     for heard in &taught.heard {
         let licence = heard.licence.as_deref().unwrap_or("licence unknown");
