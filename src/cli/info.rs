@@ -13,7 +13,7 @@ use crate::train::TrainOptions;
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Info {
-    /// A trained model [default: the network of the flags]
+    /// A trained model, or included for the one that comes with the program [default: the network of the flags]
     #[arg(long, value_name = "FILE", conflicts_with_all = ["config", "genres", "NetworkFlags"])]
     model: Option<PathBuf>,
     /// Settings in a TOML file
@@ -37,6 +37,7 @@ Examples:
   genre-recognizer info
   genre-recognizer info --blocks 2 --filters 64 --convolution separable
   genre-recognizer info --model runs/demo-1/best.safetensors
+  genre-recognizer info --model included
   genre-recognizer info --dot | dot -Tsvg > network.svg";
 
 impl Info {

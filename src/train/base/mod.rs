@@ -2,10 +2,13 @@
 //! first to what the network hears in the songs. Then everything is tuned, gently; with no epochs the last layer is all that is
 //! trained.
 
+mod discriminant;
 mod embeddings;
 mod fit;
 mod head;
+mod layer;
 mod lbfgs;
+mod logistic;
 
 use std::path::{Path, PathBuf, absolute};
 
