@@ -26,15 +26,24 @@ const GENRES: [&str; 4] = ["blues", "jazz \"cool\"", "</script>", "rock"];
 fn model(config: ModelConfig, aggregation: Aggregation, seed: u64) -> Model {
     let mut weights = Network::new(config.clone(), GENRES.len()).unwrap().initialise(seed).unwrap();
     let mut rng = Rng::new(seed);
+    // About what the features of music are: the first norm makes numbers of size 1 of them.
+    let (mean, variance) = match config.features {
+        Features::LogMel => (-4.0, 9.0),
+        Features::CompressedMel => (1.5, 1.0),
+        Features::MelDecibel | Features::Decibel => (-40.0, 300.0),
+        Features::Power => (5.0, 400.0),
+    };
     for (name, tensor) in &mut weights.0 {
-        let count = tensor.data.len();
+        // [2, C]: means, then variances.
+        let means = tensor.data.len() / 2;
         for (i, value) in tensor.data.iter_mut().enumerate() {
             match name.rsplit('.').next() {
-                // [2, C]: means, which the features of music are not far from, and variances.
-                Some("running") if i < count / 2 => *value = rng.normal() * 0.3,
-                Some("running") => *value = rng.range(0.5, 2.0),
-                Some("scale_shift") => *value += rng.normal() * 0.2,
-                Some("bias") => *value = rng.normal() * 0.3,
+                Some("running") if name.starts_with("features") => {
+                    *value = if i < means { mean } else { variance }
+                }
+                Some("running") => *value = if i < means { 0.3 * rng.normal() } else { rng.range(0.5, 2.0) },
+                Some("scale_shift") => *value += 0.2 * rng.normal(),
+                Some("bias") => *value = 0.3 * rng.normal(),
                 _ => {}
             }
         }
