@@ -98,6 +98,7 @@
 //! | learning what another hears | [`RunConfig::taught_by`], [`Teacher`], [`Agreement`] |
 //! | how good a recipe is | [`cross_validation`] |
 //! | songs and folders of them | [`Song`], [`load_song`], [`scan`], [`Library`]; music to try it on: [`demo`] |
+//! | a model for browsers and other programs | [`export`] |
 //! | graphs of one's own, devices | [`engine`] |
 //! | errors | [`Error`], which holds all others |
 //!
@@ -140,6 +141,7 @@ mod device;
 pub mod device;
 pub mod engine;
 mod error;
+pub mod export;
 #[cfg(not(feature = "internals"))]
 mod files;
 #[cfg(feature = "internals")]

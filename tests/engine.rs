@@ -19,6 +19,8 @@ mod gradients;
 mod lessons;
 #[path = "network.rs"]
 mod network;
+#[path = "onnx/main.rs"]
+mod onnx;
 #[path = "parity/main.rs"]
 mod parity;
 #[path = "plan/main.rs"]

@@ -90,6 +90,8 @@ pub struct InferenceGraph {
     pub audio: NodeId,
     /// Variable [1, P].
     pub state: NodeId,
+    /// [N, channels, H, W]: the features as they come from the spectrogram, before they are normalised.
+    pub features: NodeId,
     /// Output [N, E]: what the last layer sees of a frame.
     pub embedding: NodeId,
     /// Output [N, genres].
@@ -215,6 +217,7 @@ impl Network {
             running: body.running,
             audio: parts.audio,
             state: body.state,
+            features: parts.features,
             embedding: parts.embedding,
             probabilities,
         })
