@@ -176,6 +176,10 @@ mod plan;
 #[cfg(feature = "internals")]
 pub mod plan;
 #[cfg(not(feature = "internals"))]
+mod ranks;
+#[cfg(feature = "internals")]
+pub mod ranks;
+#[cfg(not(feature = "internals"))]
 mod recognize;
 #[cfg(feature = "internals")]
 pub mod recognize;
@@ -219,6 +223,9 @@ pub use train::{
     Balance, Base, Checkpoint, Claim, Embeddings, Ending, History, Keep, Metrics, Plateau, Preset, Profile,
     RunConfig, RunFolder, ScheduleKind, TrainError, TrainOptions, Training, TrainingEvent, TrainingOutcome,
 };
+
+// Processes that train together.
+pub use ranks::{Patience, Ranks, RanksError, Traffic, Transport};
 
 // Songs, and folders of them.
 pub use audio::{AudioError, AudioFault, AudioSpec, Normalise, Song, load as load_song, load_samples};

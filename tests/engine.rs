@@ -21,6 +21,8 @@ mod network;
 mod parity;
 #[path = "plan/main.rs"]
 mod plan;
+#[path = "ranks.rs"]
+mod ranks;
 #[path = "references.rs"]
 mod references;
 #[path = "training.rs"]

@@ -1,6 +1,7 @@
 //! Training batches of random crops, prepared ahead on threads of their own.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::thread::JoinHandle;
@@ -29,6 +30,8 @@ pub struct BatchPlan {
     pub augmentation: Augmentation,
     /// Rows and columns of the time-frequency representation, for the masks of [`Augmentation`].
     pub feature_size: (usize, usize),
+    /// The frames of a batch that are heard here, where others hear the rest; else all.
+    pub own: Option<Range<usize>>,
 }
 
 /// How often an epoch draws from each song.
@@ -54,7 +57,13 @@ impl BatchPlan {
             sampling: Sampling::Songs,
             augmentation: Augmentation::NONE,
             feature_size: (0, 0),
+            own: None,
         }
+    }
+
+    /// The frames of a batch that are heard here.
+    fn own(&self) -> Range<usize> {
+        self.own.clone().unwrap_or(0..self.batch_size)
     }
 
     /// Batches in an epoch over `songs` songs. The last one is filled up, so that all have the same shape.
@@ -63,14 +72,14 @@ impl BatchPlan {
     }
 }
 
-/// A training batch of N frames.
+/// A training batch of N frames, of which M are heard here; M is N but for [`BatchPlan::own`].
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Batch {
-    /// [N, channels, frame].
+    /// [M, channels, frame].
     pub audio: Vec<f32>,
     /// Distributions over the genres, [N, genres]: one-hot, or where frames are mixed the shares of the two.
     pub labels: Vec<f32>,
-    /// Factors of the time-frequency representation's rows [N, H] and columns [N, W]; empty where nothing is masked.
+    /// Factors of the time-frequency representation's rows [M, H] and columns [M, W]; empty where nothing is masked.
     pub masks: [Vec<f32>; 2],
     /// Indices of the N songs in the library; where frames are mixed, those with the larger shares.
     pub songs: Vec<usize>,
@@ -280,37 +289,44 @@ impl Source<'_> {
         let Self { library, songs, plan } = self;
         let size = library.spec.channels * plan.framing.length;
         let genres = library.dataset.genres.len();
+        let own = plan.own();
         batch.epoch = epoch;
         batch.index = index;
         batch.songs.clear();
         batch.songs.extend_from_slice(drawn);
         // Every sample is written below; every label is cleared here.
-        batch.audio.resize(drawn.len() * size, 0.0);
+        batch.audio.resize(own.len() * size, 0.0);
         batch.labels.clear();
         batch.labels.resize(drawn.len() * genres, 0.0);
         let (height, width) = if plan.augmentation.masks() { plan.feature_size } else { (0, 0) };
-        batch.masks[0].resize(drawn.len() * height, 1.0);
-        batch.masks[1].resize(drawn.len() * width, 1.0);
+        batch.masks[0].resize(own.len() * height, 1.0);
+        batch.masks[1].resize(own.len() * width, 1.0);
         scratch.partner.resize(size, 0.0);
-        // A stream for each batch, so that one can be made without those before it, and for each of its frames.
-        let mut rng = epoch_rng(plan, epoch).split(1 + index as u64);
-        let streams = rng.clone();
+        // A stream for each batch, so that one can be made without those before it, and for each of its frames, so that
+        // it can be made without the others.
+        let streams = epoch_rng(plan, epoch).split(1 + index as u64);
         for (n, &song) in drawn.iter().enumerate() {
             let stream = streams.split(n as u64);
-            let frame = &mut batch.audio[n * size..(n + 1) * size];
-            let labels = &mut batch.labels[n * genres..(n + 1) * genres];
-            self.crop(song, &mut rng, &stream, &mut scratch.window, frame)?;
             let share = plan.augmentation.share(&stream);
+            let mixed = stream.split(augment::PARTNER);
+            let mut place = mixed.clone();
+            let other = (share < 1.0).then(|| songs[place.below(songs.len())]);
+            let labels = &mut batch.labels[n * genres..(n + 1) * genres];
             labels[library.dataset.songs[song].genre] = share;
-            if share < 1.0 {
-                let stream = stream.split(augment::PARTNER);
-                let mut rng = stream.clone();
-                let other = songs[rng.below(songs.len())];
-                self.crop(other, &mut rng, &stream, &mut scratch.window, &mut scratch.partner)?;
+            if let Some(other) = other {
+                labels[library.dataset.songs[other].genre] += 1.0 - share;
+            }
+            if !own.contains(&n) {
+                continue;
+            }
+            let n = n - own.start;
+            let frame = &mut batch.audio[n * size..(n + 1) * size];
+            self.crop(song, &mut stream.split(augment::PLACE), &stream, &mut scratch.window, frame)?;
+            if let Some(other) = other {
+                self.crop(other, &mut place, &mixed, &mut scratch.window, &mut scratch.partner)?;
                 for (a, b) in frame.iter_mut().zip(&scratch.partner) {
                     *a = share * *a + (1.0 - share) * b;
                 }
-                labels[library.dataset.songs[other].genre] += 1.0 - share;
             }
             if height > 0 {
                 let [rows, columns] = &mut batch.masks;

@@ -19,6 +19,7 @@ use crate::dataset::{self, Cache, Library, Split};
 use crate::device::{self, Device, DeviceChoice};
 use crate::files;
 use crate::model::CrossValidation;
+use crate::ranks::Ranks;
 use crate::score::{Decision, Epoch, Evaluation};
 
 /// A training that is ready to run: songs, settings, device, and the folder that its results go to.
@@ -48,6 +49,9 @@ pub struct Training {
     pub embeddings: Option<Arc<Embeddings>>,
     /// The folder where it is kept.
     pub embeddings_folder: Option<PathBuf>,
+    /// The processes that train this network together. Each has the same settings and songs; the first alone reads and
+    /// writes the run's folder.
+    pub ranks: Ranks,
 }
 
 impl Training {
@@ -96,6 +100,7 @@ impl Training {
             cited: None,
             embeddings: None,
             embeddings_folder: None,
+            ranks: Ranks::alone(),
         })
     }
 

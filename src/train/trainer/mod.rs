@@ -2,12 +2,13 @@
 
 mod files;
 mod last_layer;
+mod together;
 
 pub(super) use files::digest;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use super::TrainError;
@@ -18,12 +19,13 @@ use super::evaluation::evaluate;
 use super::history::Keep;
 use super::loss_scale::LossScale;
 use super::profile::Profile;
+use super::ranks;
 use super::schedule::Schedule;
 use super::session::{Ending, Training, TrainingEvent, TrainingOutcome};
 use crate::dataset::{Batch, BatchPlan, Batches, DatasetError};
 use crate::device::{Device, Executable, LoadOptions, Precision};
 use crate::model::{Model, ModelError, Network, OptimizerConfig, TrainingGraph};
-use crate::plan::{Program, plan};
+use crate::plan::{Program, plan_split};
 use crate::recognize::{Classify, FrameClassifier, argmax, at_once};
 use crate::score::{Decision, Epoch, Evaluation};
 
@@ -86,11 +88,12 @@ impl Trainer {
         }
         let training = network.training(&setup.config.graph())?;
         let device = setup.device.at(options.precision)?;
-        let program =
-            plan(&training.graph, &training.request(true), device.as_ref()).map_err(ModelError::from)?;
-        let program = Arc::new(program);
+        let split = ranks::split(&setup, training.batched())?;
+        let program = plan_split(&training.graph, &training.request(true), split.as_ref(), device.as_ref());
+        let program = Arc::new(program.map_err(ModelError::from)?);
         let load = LoadOptions { profile: setup.profile, poison: false };
-        let loaded = device.load(program.clone(), load)?;
+        let mut loaded = device.load(program.clone(), load)?;
+        loaded.connect(&setup.ranks);
         // As the model will be used.
         let plain = device.at(Precision::F32)?;
         let frames = at_once(&network.config);
@@ -104,6 +107,7 @@ impl Trainer {
             sampling: options.sampling(),
             augmentation: options.augmentation,
             feature_size: network.feature_size(),
+            own: split.map(|split| split.rows()),
         };
         let steps = batches.batches_per_epoch(setup.split.train.len()) * options.epochs;
         let mut trainer = Self {
@@ -143,8 +147,13 @@ impl Trainer {
             steps_per_epoch: per_epoch,
             memory: self.loaded.allocated(),
         });
-        if self.base.is_some() && self.progress.history.0.is_empty() && !self.fit_last_layer(observe, stop)? {
-            return Ok(self.stopped());
+        if self.base.is_some() && self.progress.history.0.is_empty() {
+            let fitted = if self.is_first() { self.fit_last_layer(observe, stop) } else { Ok(()) };
+            ranks::agree(&self.setup.ranks, fitted, TrainError::to_string)?;
+            self.follow()?;
+            if self.progress.history.0.is_empty() {
+                return Ok(self.stopped());
+            }
         }
         // Where no epoch is left, nothing need be prepared.
         let songs = if self.complete() { Vec::new() } else { self.setup.split.train.clone() };
@@ -163,15 +172,23 @@ impl Trainer {
         let mut saved = Instant::now();
         let mut ending = Ending::Finished;
         while !self.complete() {
-            if stop.load(Ordering::Relaxed) {
-                ending = Ending::Stopped;
-                break;
-            }
             if self.progress.batch < per_epoch {
-                let batch = batches.next().ok_or(TrainError::NoTrainingSongs)?;
-                let batch = batch.map_err(DatasetError::from)?;
+                let batch = match batches.next() {
+                    Some(batch) => batch.map_err(|error| DatasetError::from(error).into()),
+                    None => Err(TrainError::NoTrainingSongs),
+                };
+                let batch = match ranks::turn(&self.setup.ranks, batch, stop) {
+                    Ok((batch, false)) => batch,
+                    Ok((_, true)) => {
+                        ending = Ending::Stopped;
+                        break;
+                    }
+                    Err(error) => return Err(self.saved_after(error, &batches, observe)),
+                };
                 let start = Instant::now();
-                self.start_step(batch)?;
+                if let Err(error) = self.start_step(batch) {
+                    return Err(self.saved_after(error, &batches, observe));
+                }
                 self.finish_steps(AHEAD - 1, &batches, observe)?;
                 self.busy += start.elapsed();
                 observe(self.step_event());
@@ -183,7 +200,7 @@ impl Trainer {
                 observe(TrainingEvent::Validating);
                 self.end_epoch(observe)?;
                 saved = Instant::now();
-            } else if saved.elapsed() > self.setup.checkpoint_every {
+            } else if self.is_first() && saved.elapsed() > self.setup.checkpoint_every {
                 self.finish_steps(0, &batches, observe)?;
                 self.save()?;
                 saved = Instant::now();
@@ -201,8 +218,8 @@ impl Trainer {
         };
         self.waited = batches.waited();
         let metrics = match ending {
-            Ending::Finished => Some(self.finish(started.elapsed())?),
-            Ending::Stopped => None,
+            Ending::Finished if self.is_first() => Some(self.finish(started.elapsed())?),
+            Ending::Finished | Ending::Stopped => None,
         };
         Ok(TrainingOutcome { ending, metrics, profile, validation: self.best, best: self.setup.run.best() })
     }
@@ -298,6 +315,10 @@ impl Trainer {
         }
         let songs: Vec<String> = batch.songs.iter().map(|&song| self.name(song).to_string()).collect();
         let found = match self.write(batch, step - 1, scale) {
+            Ok(()) if self.setup.ranks.count() > 1 => Diagnosis::Failed {
+                reason: "each process has a part of the batch; one process with as many slices finds more"
+                    .into(),
+            },
             Ok(()) => diagnose(self.device.as_ref(), &self.training, self.loaded.as_mut(), &songs),
             Err(error) => Diagnosis::Failed { reason: error.to_string() },
         };
@@ -345,7 +366,14 @@ impl Trainer {
         self.progress.batch = 0;
         self.progress.loss = 0.0;
         self.progress.right = 0;
-        self.note(figures, rate, validated, observe)
+        let noted = if self.is_first() { self.note(figures, rate, validated, observe) } else { Ok(()) };
+        ranks::agree(&self.setup.ranks, noted, TrainError::to_string)?;
+        self.follow_epoch()
+    }
+
+    /// Whether this process is the one that writes files.
+    fn is_first(&self) -> bool {
+        self.setup.ranks.is_first()
     }
 
     /// Validates, keeps the best model, and writes history and checkpoint, after an epoch with this loss and accuracy.
