@@ -3,11 +3,16 @@
 
 use std::fs;
 use std::path::Path;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use genre_recognizer::dataset::Augmentation;
-use genre_recognizer::ranks::{Ranks, RanksError};
+use genre_recognizer::device::cpu::Cpu;
+use genre_recognizer::device::traffic;
+use genre_recognizer::model::Network;
+use genre_recognizer::plan::{Split, plan_split};
+use genre_recognizer::ranks::{Ranks, RanksError, Traffic};
 use genre_recognizer::train::{
     Checkpoint, Ending, RunConfig, RunFolder, ScheduleKind, TrainError, Training, TrainingEvent,
     TrainingOutcome,
@@ -188,5 +193,37 @@ fn what_differs_is_found_before_the_first_step() {
             }
         }
         assert!(fs::read_dir(folder.path()).unwrap().next().is_none(), "something was written");
+    }
+}
+
+#[test]
+fn what_a_step_exchanges_is_what_was_predicted() {
+    for count in [2, 3] {
+        let config = sliced(3);
+        let network = Network::new(config.model.clone(), 3).unwrap();
+        let training = network.training(&config.graph()).unwrap();
+        let folder = tempdir().unwrap();
+        // Of the same training, of 1 step and of 4.
+        let counted: Vec<Vec<Traffic>> = [1, 4]
+            .into_iter()
+            .map(|steps| {
+                let traffic = Mutex::new(vec![Ranks::alone(); count]);
+                let run = folder.path().join(steps.to_string());
+                let outcomes = together(&config, count, &run, None, steps, |training| {
+                    traffic.lock().unwrap()[training.ranks.rank()] = training.ranks.clone();
+                });
+                assert_ended(&outcomes, Ending::Stopped);
+                traffic.into_inner().unwrap().iter().map(Ranks::traffic).collect()
+            })
+            .collect();
+        for rank in 0..count {
+            let split = Split::even(training.batched(), config.training.batch, 3, (rank, count));
+            let program = plan_split(&training.graph, &training.request(true), Some(&split), &Cpu).unwrap();
+            let step = traffic(&program).and(Traffic::of_agreement(count));
+            let three = step.and(step).and(step);
+            let (one, four) = (counted[0][rank], counted[1][rank]);
+            assert_eq!(four.exchanges - one.exchanges, three.exchanges);
+            assert_eq!(four.bytes - one.bytes, three.bytes, "rank {rank} of {count}");
+        }
     }
 }

@@ -7,7 +7,7 @@ use super::{CliError, DeviceFlag, End, cures, open_nth, train};
 use crate::Error;
 use crate::dataset::{Cache, Dataset, Library};
 use crate::device::{Device, DeviceError};
-use crate::ranks::{Ranks, RanksError};
+use crate::ranks::{Patience, Ranks, RanksError};
 use crate::train::{RunConfig, TrainError, TrainOptions, agree};
 
 /// Whether another process of the job prints.
@@ -109,7 +109,8 @@ impl Job {
     /// # Errors
     /// As [`open_nth`].
     pub fn open(&self, training: &TrainOptions, flag: DeviceFlag) -> Result<Arc<dyn Device>, CliError> {
-        let (number, sharing) = self.on_host();
+        let (number, _) = self.on_host();
+        let sharing = self.sharing_processors()?;
         if sharing > 1 && std::env::var_os("RAYON_NUM_THREADS").is_none() {
             let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
             let threads = (threads / sharing).max(1);
@@ -117,6 +118,21 @@ impl Job {
             let _ = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
         }
         Ok(open_nth(flag, number)?.at(training.precision)?)
+    }
+
+    /// How many processes of the job run on the processors that this one may run on: an MPI may give each its own.
+    fn sharing_processors(&self) -> Result<usize, CliError> {
+        if self.ranks.count() == 1 {
+            return Ok(1);
+        }
+        let read = |file| std::fs::read_to_string(file).ok();
+        let allowed = read("/proc/self/status").and_then(|text| {
+            text.lines().find(|line| line.starts_with("Cpus_allowed_list")).map(String::from)
+        });
+        let own = read("/proc/sys/kernel/hostname").zip(allowed).map_or_else(String::new, |(a, b)| a + &b);
+        let all = self.ranks.share(own.as_bytes(), Patience::Endless).map_err(TrainError::from)?;
+        let alike = all.iter().filter(|other| **other == own.as_bytes()).count();
+        Ok(if own.is_empty() { self.on_host().1 } else { alike })
     }
 
     /// The job in words, behind those for the device.
@@ -157,8 +173,8 @@ impl Job {
             if self.ranks.is_first() {
                 super::say(&format!("error: {}", cures::told(error)));
             } else {
-                // The first says so too, and saves before.
-                std::thread::sleep(std::time::Duration::from_secs(10));
+                // The first says so too, saves before, and then ends all.
+                std::thread::sleep(std::time::Duration::from_secs(600));
             }
             joined.abort();
         }

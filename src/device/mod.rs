@@ -15,9 +15,10 @@ pub use select::{DeviceChoice, Fallback, open, open_nth_or_fall_back, open_or_fa
 use std::sync::Arc;
 
 use crate::graph::NodeId;
+use crate::ops::Op;
 use crate::ops::exchange::{Exchange, Joined};
-use crate::plan::{Contents, Program, Target};
-use crate::ranks::Ranks;
+use crate::plan::{Contents, Program, Target, Work};
+use crate::ranks::{Ranks, RanksError, Traffic};
 
 /// How a program is loaded.
 #[derive(Clone, Copy, Debug, Default)]
@@ -105,6 +106,10 @@ pub(crate) fn exchange_parts(
     own: &[f32],
     joined: &mut [f32],
 ) -> Result<(), DeviceError> {
+    let (wanted, here) = (exchange.parts.len(), ranks.count());
+    if wanted != here {
+        return Err(DeviceError::Ranks(RanksError::Count { wanted, here }));
+    }
     let exchanged = match exchange.joined {
         Joined::Rows => {
             let lengths: Vec<usize> = exchange.parts.iter().map(|parts| parts.iter().sum()).collect();
@@ -116,6 +121,28 @@ pub(crate) fn exchange_parts(
         }
     };
     exchanged.map_err(DeviceError::Ranks)
+}
+
+/// What running a program once gives to other processes, but for the agreement to run it.
+pub fn traffic(program: &Program) -> Traffic {
+    let exchanges = program.steps.iter().filter_map(|step| match &step.work {
+        Work::Run { op: Op::Exchange(exchange), .. } => Some(exchange),
+        _ => None,
+    });
+    exchanges.fold(Traffic::default(), |traffic, exchange| {
+        let Exchange { parts, rank, joined } = exchange;
+        let one = match joined {
+            Joined::Rows => {
+                let lengths: Vec<usize> = parts.iter().map(|parts| parts.iter().sum()).collect();
+                Traffic::of_gather(&lengths, *rank)
+            }
+            Joined::Sum => {
+                let counts: Vec<usize> = parts.iter().map(Vec::len).collect();
+                Traffic::of_sum(&counts, *rank, exchange.part())
+            }
+        };
+        traffic.and(one)
+    })
 }
 
 /// The place of a visible node, with its length checked.

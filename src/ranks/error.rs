@@ -14,8 +14,18 @@ pub enum RanksError {
         seconds: u64,
     },
     /// The whole job was asked to end while the other ranks were waited for.
-    #[error("stopped while the other ranks were waited for")]
+    #[error(
+        "stopped while the other ranks were waited for; what was trained before this step is saved: resume"
+    )]
     Stopped,
+    /// A program was planned for another number of processes than run it.
+    #[error("the program is planned for {wanted} processes, but {here} run it; connect it to its ranks")]
+    Count {
+        /// For how many it was planned.
+        wanted: usize,
+        /// How many there are.
+        here: usize,
+    },
     /// Another rank has failed.
     #[error("rank {rank}: {message}")]
     Failed {

@@ -16,7 +16,7 @@ use std::sync::Arc;
 pub use error::RanksError;
 pub use traffic::Traffic;
 
-use traffic::Counters;
+use traffic::{Counters, piece};
 
 /// How ranks reach each other. Every call is made by all ranks, in the same order.
 pub trait Transport: Send + Sync + fmt::Debug {
@@ -134,7 +134,7 @@ impl Ranks {
             return Ok(());
         }
         let Some(connected) = &self.0 else { return Ok(()) };
-        let piece = |r: usize| r * len / count..(r + 1) * len / count;
+        let piece = |r: usize| piece(r, count, len);
         let pieces: Vec<Vec<f32>> = (0..count)
             .map(|r| own.chunks_exact(len.max(1)).flat_map(|part| &part[piece(r)]).copied().collect())
             .collect();

@@ -27,8 +27,9 @@ const LOOK: Duration = Duration::from_millis(20);
 const BRISK: Duration = Duration::from_millis(2);
 const PAUSE: Duration = Duration::from_micros(100);
 
-/// A job of an MPI, as one of its processes sees it.
+/// A job of an MPI, as one of its processes sees it. There is one in a process.
 pub struct Job {
+    /// All processes of the job.
     pub ranks: Ranks,
     /// The number of this process among those on its host, and how many there are.
     pub on_host: (usize, usize),
@@ -181,11 +182,15 @@ impl Mpi {
                 Err(RecvTimeoutError::Disconnected) => break,
                 Err(RecvTimeoutError::Timeout) => {}
             }
+            // What takes long is waited for: it will be saved.
+            if patience == Patience::Endless {
+                continue;
+            }
             if self.stop.load(Ordering::Relaxed) && stopped.get_or_insert_with(Instant::now).elapsed() > GRACE
             {
                 return Err(RanksError::Stopped);
             }
-            if patience == Patience::Step && begun.elapsed() > SILENCE {
+            if begun.elapsed() > SILENCE {
                 return Err(RanksError::Silent { seconds: SILENCE.as_secs() });
             }
         }

@@ -113,7 +113,7 @@ impl Loaded {
         let output = &mut target[to.offset..][..to.len];
         let mut exchanged = Ok(());
         match (&step.work, &self.kernels[index]) {
-            (Work::Run { op: Op::Exchange(exchange), .. }, _) if exchange.parts.len() > 1 => {
+            (Work::Run { op: Op::Exchange(exchange), .. }, _) => {
                 exchanged = exchange_parts(exchange, &self.ranks, self.slice(step.inputs[0].1), output);
             }
             (Work::Run { in_place, workspace, .. }, Some(kernel)) => {

@@ -58,7 +58,7 @@ pub struct Loaded {
 /// What a step exchanges with other processes.
 fn exchange_of(step: &Step) -> Option<&Exchange> {
     match &step.work {
-        Work::Run { op: Op::Exchange(exchange), .. } if exchange.parts.len() > 1 => Some(exchange),
+        Work::Run { op: Op::Exchange(exchange), .. } => Some(exchange),
         _ => None,
     }
 }
