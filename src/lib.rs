@@ -108,6 +108,7 @@
 //! |---|---|---|
 //! | `cli` | yes | the program `genre-recognizer`, its downloader and its reports; a library does without |
 //! | `opus` | yes | decoding of Opus |
+//! | `mpi` | no | training by several processes that an MPI starts; building it takes an MPI and libclang |
 //! | `internals` | no | the internal modules, for this package's own tests and benches, without any promise |
 //!
 //! Without `cli` and `opus` the library builds 135 crates instead of 164.
@@ -179,6 +180,10 @@ mod plan;
 #[cfg(feature = "internals")]
 pub mod plan;
 #[cfg(not(feature = "internals"))]
+mod ranks;
+#[cfg(feature = "internals")]
+pub mod ranks;
+#[cfg(not(feature = "internals"))]
 mod recognize;
 #[cfg(feature = "internals")]
 pub mod recognize;
@@ -223,6 +228,12 @@ pub use train::{
     Profile, RunConfig, RunFolder, ScheduleKind, Teacher, TrainError, TrainOptions, Training, TrainingEvent,
     TrainingOutcome,
 };
+
+// Processes that train together.
+pub use ranks::{Patience, Ranks, RanksError, Traffic, Transport};
+
+#[cfg(feature = "mpi")]
+pub use ranks::mpi::Job as MpiJob;
 
 // Songs, and folders of them.
 pub use audio::{AudioError, AudioFault, AudioSpec, Normalise, Song, load as load_song, load_samples};

@@ -25,6 +25,8 @@ mod onnx;
 mod parity;
 #[path = "plan/main.rs"]
 mod plan;
+#[path = "ranks.rs"]
+mod ranks;
 #[path = "references.rs"]
 mod references;
 #[path = "training.rs"]

@@ -9,8 +9,9 @@ use super::cures::told;
 use super::flags::{BaseFlags, CacheFlags, NetworkFlags, TrainingFlags, ValidationFlags, configure};
 use super::label::LabelFlags;
 use super::progress::Progress;
+use super::ranks::Job;
 use super::run_report::Trained;
-use super::{CliError, DeviceFlag, End, RUNS, counted, open_for, print, quoted, say, warn_of_trouble};
+use super::{CliError, DeviceFlag, End, RUNS, counted, print, quoted, say, warn_of_trouble};
 use crate::dataset::{self, Cache, DEMO, Dataset, DatasetError, Library, Problem, demo};
 use crate::files;
 use crate::model::{CrossValidation, Model};
@@ -87,12 +88,23 @@ Examples:
 
 impl Train {
     pub fn run(&self) -> Result<End, CliError> {
-        let (config, claim, resume) = if self.resume { self.resumed()? } else { self.fresh()? };
+        let stop = Arc::new(AtomicBool::new(false));
+        let job = Job::join(&stop)?;
+        job.ended(self.train(&job, &stop))
+    }
+
+    fn train(&self, job: &Job, stop: &Arc<AtomicBool>) -> Result<End, CliError> {
+        let begun = if self.resume { self.resumed(job) } else { self.fresh(job) };
+        let (config, claim, resume) = job.agree(begun)?;
         let (cited, checkpoint_every) = (self.cited(&config)?, self.checkpoint_every()?);
-        let device = open_for(&config.training, self.device)?;
-        say(&format!("device: {}", device.describe()));
+        let device = job.agree(job.open(&config.training, self.device))?;
+        say(&format!("device: {}{}", device.describe(), job.described()));
         let taught = !config.teachers.is_empty();
-        let (data, demo) = if taught { (heard(&config.dataset)?, false) } else { songs(&config.dataset)? };
+        // The first may have to make songs.
+        let (data, demo) = match taught {
+            true => (heard(&config.dataset)?, false),
+            false => job.first_before_others(|| songs(&config.dataset))?,
+        };
         match &config.base {
             Some(_) if config.training.epochs == 0 => {
                 say("fitting a last layer to what the base hears; --epochs tunes the rest too");
@@ -106,18 +118,22 @@ impl Train {
             _ => {}
         }
         // Before the songs are read, so that nobody waits for them in vain.
-        let claim = match claim {
-            Some(claim) => claim,
-            None => Claim::next(Path::new(RUNS), &name(&data.root, demo))?,
-        };
-        unguarded(&claim);
-        let run = RunFolder(claim.folder().to_owned());
-        let (stop, begun) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
-        catch_interrupt(&stop, &begun, Some(&claim))?;
+        let claim = job.agree(match claim {
+            Some(claim) => Ok(Some(claim)),
+            None if !job.ranks.is_first() => Ok(None),
+            None => Claim::next(Path::new(RUNS), &name(&data.root, demo)).map(Some).map_err(Into::into),
+        })?;
+        claim.iter().for_each(unguarded);
+        // Others than the first have no use for it.
+        let run = RunFolder(claim.as_ref().map(|claim| claim.folder().to_owned()).unwrap_or_default());
+        let begun = Arc::new(AtomicBool::new(false));
+        catch_interrupt(stop, &begun, claim.as_ref())?;
         let cache = self.cache.open();
-        let library = Arc::new(load(&data, &config, cache.as_ref())?);
-        let mut training = Training::new(config.clone(), library.clone(), device.clone(), run.clone())?;
-        training.claim = Some(claim.clone());
+        let library = Arc::new(job.load(&data, &config, cache.as_ref())?);
+        let training = Training::new(config.clone(), library.clone(), device.clone(), run.clone());
+        let mut training = job.agree(training.map_err(CliError::from))?;
+        training.ranks = job.ranks.clone();
+        training.claim.clone_from(&claim);
         training.embeddings_folder = cache.as_ref().map(Cache::embeddings);
         training.cache = cache;
         announce(&training);
@@ -129,10 +145,13 @@ impl Train {
         (training.resume, training.profile, training.cited) = (resume, self.profile, cited);
         training.checkpoint_every = checkpoint_every;
         let started = Instant::now();
-        let outcome = training.run(&mut |event| observer.hear(event), &stop);
+        let outcome = training.run(&mut |event| observer.hear(event), stop);
         observer.end();
         let outcome = outcome?;
         let seconds = started.elapsed().as_secs_f64();
+        if !job.ranks.is_first() {
+            return Ok(if outcome.ending == Ending::Stopped { End::Interrupted } else { End::Success });
+        }
         if outcome.ending == Ending::Stopped {
             self.say_how_to_go_on(&run);
         }
@@ -203,12 +222,16 @@ impl Train {
         Ok(self.cross_validation.as_deref().map(read_cross_validation).transpose()?)
     }
 
-    fn fresh(&self) -> Result<(RunConfig, Option<Claim>, Option<Checkpoint>), CliError> {
+    fn fresh(&self, job: &Job) -> Result<(RunConfig, Option<Claim>, Option<Checkpoint>), CliError> {
         let dataset = self.labels.dataset(self.dataset.as_ref())?;
         let config =
             if self.teacher.is_empty() { self.configured(dataset.as_deref())? } else { self.taught()? };
-        let config = on_dataset(config, dataset.as_ref());
-        let claim = self.run.as_deref().map(Claim::new).transpose()?;
+        let mut config = on_dataset(config, dataset.as_ref());
+        if config.training.slices == 1 && config.training.epochs > 0 {
+            config.training.slices = job.ranks.count();
+            config.check().map_err(|error| CliError::Usage(told(&error.into())))?;
+        }
+        let claim = self.run.as_deref().filter(|_| job.ranks.is_first()).map(Claim::new).transpose()?;
         claim.as_ref().map_or(Ok(()), |claim| RunFolder(claim.folder().to_owned()).vacant())?;
         Ok((config, claim, None))
     }
@@ -257,7 +280,7 @@ impl Train {
         open.then(|| default_base(dataset)).flatten()
     }
 
-    fn resumed(&self) -> Result<(RunConfig, Option<Claim>, Option<Checkpoint>), CliError> {
+    fn resumed(&self, job: &Job) -> Result<(RunConfig, Option<Claim>, Option<Checkpoint>), CliError> {
         let run = match &self.run {
             Some(run) => RunFolder(run.clone()),
             None => {
@@ -265,7 +288,8 @@ impl Train {
             }
         };
         // Who trains there now would write over it.
-        let claim = if run.checkpoint().exists() { Some(Claim::new(&run.0)?) } else { None };
+        let claim = run.checkpoint().exists() && job.ranks.is_first();
+        let claim = claim.then(|| Claim::new(&run.0)).transpose()?;
         let checkpoint = Checkpoint::of_run(&run)?;
         let mut config = checkpoint.config.clone();
         // Flags that would change what the run computes are refused, not silently overruled.

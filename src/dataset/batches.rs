@@ -1,6 +1,7 @@
 //! Training batches of random crops, prepared ahead on threads of their own.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::thread::JoinHandle;
@@ -32,6 +33,8 @@ pub struct BatchPlan {
     pub feature_size: (usize, usize),
     /// What a teacher says of the songs, in place of their genres.
     pub lessons: Option<Arc<Lessons>>,
+    /// The frames of a batch that are heard here, where others hear the rest; else all.
+    pub own: Option<Range<usize>>,
 }
 
 /// How often an epoch draws from each song.
@@ -60,7 +63,13 @@ impl BatchPlan {
             augmentation: Augmentation::NONE,
             feature_size: (0, 0),
             lessons: None,
+            own: None,
         }
+    }
+
+    /// The frames of a batch that are heard here.
+    fn own(&self) -> Range<usize> {
+        self.own.clone().unwrap_or(0..self.batch_size)
     }
 
     /// Batches in an epoch over `songs` songs. The last one is filled up, so that all have the same shape.
@@ -69,17 +78,17 @@ impl BatchPlan {
     }
 }
 
-/// A training batch of N frames.
+/// A training batch of N frames, of which M are heard here; M is N but for [`BatchPlan::own`].
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Batch {
-    /// [N, channels, frame].
+    /// [M, channels, frame].
     pub audio: Vec<f32>,
     /// Distributions over the genres, [N, genres]: one-hot, or where frames are mixed the shares of the two. Where a teacher
     /// is imitated, what it says of labels, [N, labels].
     pub labels: Vec<f32>,
     /// A teacher's embeddings [N, E]; empty where none is imitated.
     pub embeddings: Vec<f32>,
-    /// Factors of the time-frequency representation's rows [N, H] and columns [N, W]; empty where nothing is masked.
+    /// Factors of the time-frequency representation's rows [M, H] and columns [M, W]; empty where nothing is masked.
     pub masks: [Vec<f32>; 2],
     /// Indices of the N songs in the library; where frames are mixed, those with the larger shares.
     pub songs: Vec<usize>,
@@ -314,46 +323,56 @@ impl Source<'_> {
         let lessons = plan.lessons.as_deref();
         let genres = lessons.map_or(library.dataset.genres.len(), |lessons| lessons.labels);
         let width = lessons.map_or(0, |lessons| lessons.embedding);
+        let own = plan.own();
         batch.epoch = epoch;
         batch.index = index;
         batch.songs.clear();
         batch.songs.extend_from_slice(drawn);
         // Every sample is written below; every label is cleared here.
-        batch.audio.resize(drawn.len() * size, 0.0);
+        batch.audio.resize(own.len() * size, 0.0);
         batch.labels.clear();
         batch.labels.resize(drawn.len() * genres, 0.0);
         batch.embeddings.clear();
         batch.embeddings.resize(drawn.len() * width, 0.0);
         let (height, columns) = if plan.augmentation.masks() { plan.feature_size } else { (0, 0) };
-        batch.masks[0].resize(drawn.len() * height, 1.0);
-        batch.masks[1].resize(drawn.len() * columns, 1.0);
+        batch.masks[0].resize(own.len() * height, 1.0);
+        batch.masks[1].resize(own.len() * columns, 1.0);
         scratch.partner.resize(size, 0.0);
-        // A stream for each batch, so that one can be made without those before it, and for each of its frames.
-        let mut rng = epoch_rng(plan, epoch).split(1 + index as u64);
-        let streams = rng.clone();
+        // A stream for each batch, so that one can be made without those before it, and for each of its frames, so that
+        // it can be made without the others.
+        let streams = epoch_rng(plan, epoch).split(1 + index as u64);
         for (n, &song) in drawn.iter().enumerate() {
             let stream = streams.split(n as u64);
-            let frame = &mut batch.audio[n * size..(n + 1) * size];
-            let labels = &mut batch.labels[n * genres..(n + 1) * genres];
-            let start = self.crop(song, &mut rng, &stream, &mut scratch.window, frame)?;
             let share = if lessons.is_some() { 1.0 } else { plan.augmentation.share(&stream) };
-            match lessons {
-                Some(lessons) => {
-                    let middle = start as f64 + plan.framing.length as f64 / 2.0;
-                    let embedding = &mut batch.embeddings[n * width..(n + 1) * width];
-                    lessons.write(song, middle / f64::from(library.spec.sample_rate), embedding, labels);
-                }
-                None => labels[library.dataset.songs[song].genre] = share,
+            let mixed = stream.split(augment::PARTNER);
+            let mut place = mixed.clone();
+            let other = (share < 1.0).then(|| songs[place.below(songs.len())]);
+            let labels = &mut batch.labels[n * genres..(n + 1) * genres];
+            if lessons.is_none() {
+                labels[library.dataset.songs[song].genre] = share;
             }
-            if share < 1.0 {
-                let stream = stream.split(augment::PARTNER);
-                let mut rng = stream.clone();
-                let other = songs[rng.below(songs.len())];
-                self.crop(other, &mut rng, &stream, &mut scratch.window, &mut scratch.partner)?;
+            if let Some(other) = other {
+                labels[library.dataset.songs[other].genre] += 1.0 - share;
+            }
+            // What a teacher says depends on the place of the crop, so that all of its frames are heard here.
+            if !own.contains(&n) {
+                continue;
+            }
+            let row = n - own.start;
+            let frame = &mut batch.audio[row * size..(row + 1) * size];
+            let start =
+                self.crop(song, &mut stream.split(augment::PLACE), &stream, &mut scratch.window, frame)?;
+            if let Some(lessons) = lessons {
+                let middle = start as f64 + plan.framing.length as f64 / 2.0;
+                let embedding = &mut batch.embeddings[n * width..(n + 1) * width];
+                lessons.write(song, middle / f64::from(library.spec.sample_rate), embedding, labels);
+            }
+            let n = row;
+            if let Some(other) = other {
+                self.crop(other, &mut place, &mixed, &mut scratch.window, &mut scratch.partner)?;
                 for (a, b) in frame.iter_mut().zip(&scratch.partner) {
                     *a = share * *a + (1.0 - share) * b;
                 }
-                labels[library.dataset.songs[other].genre] += 1.0 - share;
             }
             if height > 0 {
                 let [rows, places] = &mut batch.masks;

@@ -288,6 +288,12 @@ impl Network {
 }
 
 impl TrainingGraph {
+    /// The inputs whose rows are a batch's frames and that a process need have of its own frames alone. Labels and logits are
+    /// few numbers, and the loss reads those of all frames.
+    pub fn batched(&self) -> Vec<NodeId> {
+        [self.audio].into_iter().chain(self.masks.into_iter().flatten()).collect()
+    }
+
     /// What a training program computes: the loss, the logits (of a network that is taught the error in their place), the
     /// norm.
     pub fn request(&self, fuse: bool) -> Request {

@@ -93,6 +93,20 @@ impl Checkpoint {
     /// # Errors
     /// [`TrainError::File`].
     pub fn save(&self, path: &Path) -> Result<(), TrainError> {
+        let (header, all) = self.contents();
+        Ok(tensors::write(path, (KEY, &header), &all)?)
+    }
+
+    /// What [`Checkpoint::save`] writes.
+    ///
+    /// # Errors
+    /// [`std::io::Error`] where a setting cannot be written.
+    pub(super) fn bytes(&self) -> std::io::Result<Vec<u8>> {
+        let (header, all) = self.contents();
+        tensors::bytes((KEY, &header), &all)
+    }
+
+    fn contents(&self) -> (Header, Weights) {
         let header = Header {
             format: FORMAT,
             config: self.config.clone(),
@@ -101,7 +115,7 @@ impl Checkpoint {
         };
         let mut all = self.running.clone();
         all.0.insert(STATE.to_string(), self.state.clone());
-        Ok(tensors::write(path, (KEY, &header), &all)?)
+        (header, all)
     }
 
     /// Reads a checkpoint.
@@ -109,8 +123,19 @@ impl Checkpoint {
     /// # Errors
     /// [`TrainError::File`] where it is unreadable, damaged, foreign or of another format.
     pub fn load(path: &Path) -> Result<Self, TrainError> {
+        Self::of(tensors::read(path, "checkpoint", KEY)?, path)
+    }
+
+    /// Reads what [`Checkpoint::bytes`] made; `path` is what errors name.
+    ///
+    /// # Errors
+    /// As [`Checkpoint::load`].
+    pub(super) fn parse(bytes: &[u8], path: &Path) -> Result<Self, TrainError> {
+        Self::of(tensors::parse(bytes, path, "checkpoint", KEY)?, path)
+    }
+
+    fn of((mut running, mut header): (Weights, serde_json::Value), path: &Path) -> Result<Self, TrainError> {
         let damaged = |reason: String| FileError::damaged(path, "checkpoint", &reason);
-        let (mut running, mut header) = tensors::read(path, "checkpoint", KEY)?;
         ModelConfig::complete(header.pointer_mut("/config/model"));
         let header: Header = serde_json::from_value(header).map_err(|e| damaged(e.to_string()))?;
         if header.format != FORMAT {

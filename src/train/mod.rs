@@ -13,6 +13,7 @@ mod loss_scale;
 mod options;
 mod preset;
 mod profile;
+mod ranks;
 mod run;
 mod schedule;
 mod session;
@@ -34,6 +35,8 @@ pub use loss_scale::LossScale;
 pub use options::{Balance, RunConfig, TrainOptions};
 pub use preset::Preset;
 pub use profile::{Profile, ProfileRow};
+#[cfg(feature = "cli")]
+pub use ranks::agree;
 pub use run::RunFolder;
 #[cfg(feature = "cli")]
 pub use run::latest_model;

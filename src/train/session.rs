@@ -20,6 +20,7 @@ use crate::dataset::{self, Cache, Library, Split};
 use crate::device::{self, Device, DeviceChoice};
 use crate::files;
 use crate::model::CrossValidation;
+use crate::ranks::Ranks;
 use crate::score::{Decision, Epoch, Evaluation};
 
 /// A training that is ready to run: songs, settings, device, and the folder that its results go to.
@@ -51,6 +52,9 @@ pub struct Training {
     pub embeddings_folder: Option<PathBuf>,
     /// Where decoded songs are kept, for teachers that hear them at another rate.
     pub cache: Option<Cache>,
+    /// The processes that train this network together. Each has the same settings and songs; the first alone reads and
+    /// writes the run's folder.
+    pub ranks: Ranks,
 }
 
 impl Training {
@@ -106,6 +110,7 @@ impl Training {
             embeddings: None,
             embeddings_folder: None,
             cache: None,
+            ranks: Ranks::alone(),
         })
     }
 

@@ -31,6 +31,7 @@ use crate::audio::Song;
 use crate::dataset::{Library, Split};
 use crate::device::{Device, Precision};
 use crate::model::Model;
+use crate::ranks::Ranks;
 use crate::recognize::{Classify, FrameClassifier};
 
 /// What a cross-validation is made of.
@@ -194,6 +195,7 @@ fn network(
         embeddings: heard.clone(),
         embeddings_folder: setup.embeddings_folder.clone(),
         cache: None,
+        ranks: Ranks::alone(),
     };
     let tuned = setup.config.training.epochs > 0;
     let outcome = training.run(&mut |event| observe(which, FoldEvent::Training(event)), stop)?;

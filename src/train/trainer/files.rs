@@ -8,6 +8,7 @@ use super::super::TrainError;
 use super::super::checkpoint::Checkpoint;
 use super::super::claim::Claim;
 use super::super::diagnosis::{in_running, in_state};
+use super::super::ranks;
 use super::super::session::Metrics;
 use super::super::teacher::taught;
 use super::{AHEAD, Trainer};
@@ -17,11 +18,9 @@ use crate::model::{FORMAT, Model, ModelCard, Provenance, Tensor, Weights};
 use crate::score::{Decision, Epoch};
 
 impl Trainer {
-    /// Writes the first weights, and begins the run's files with them; or writes those of the checkpoint.
+    /// Gives the network its first weights, or those of the checkpoint. The first process begins the run's files.
     pub(super) fn begin(&mut self) -> Result<(), TrainError> {
-        if self.setup.claim.is_none() {
-            self.setup.claim = Some(Claim::new(&self.setup.run.0)?);
-        }
+        ranks::same(&self.setup, &self.digest)?;
         self.loaded.write(self.training.loss_gradient, &[1.0])?;
         let weights = match self.training.lesson {
             Some(_) => vec![1.0; self.labels.len()],
@@ -30,6 +29,16 @@ impl Trainer {
             }
         };
         self.loaded.write(self.training.class_weights, &weights)?;
+        let begun = if self.is_first() { self.begin_files() } else { Ok(()) };
+        ranks::agree(&self.setup.ranks, begun, TrainError::to_string)?;
+        self.follow()
+    }
+
+    /// Writes the first weights, and begins the run's files with them; or writes those of the checkpoint.
+    fn begin_files(&mut self) -> Result<(), TrainError> {
+        if self.setup.claim.is_none() {
+            self.setup.claim = Some(Claim::new(&self.setup.run.0)?);
+        }
         let Some(checkpoint) = self.setup.resume.take() else {
             let weights = self.network.initialise(self.setup.config.training.seed)?;
             self.load(&weights)?;
@@ -62,11 +71,7 @@ impl Trainer {
             // Missed now rather than after the last epoch.
             Model::load(&self.setup.run.best())?;
         }
-        self.loaded.write(self.training.state, &checkpoint.state.data)?;
-        for r in &self.training.running {
-            self.loaded.write(r.node, &checkpoint.running.0[&r.name].data)?;
-        }
-        self.progress = checkpoint.progress;
+        self.take(checkpoint)?;
         // As it was; there is none where the run was stopped right after its first checkpoint.
         self.write_split()
     }
@@ -141,19 +146,26 @@ impl Trainer {
     }
 
     pub(super) fn save(&mut self) -> Result<(), TrainError> {
+        if !self.is_first() {
+            return Ok(());
+        }
+        self.checkpoint()?.save(&self.setup.run.checkpoint())
+    }
+
+    /// Where the training stands.
+    pub(super) fn checkpoint(&mut self) -> Result<Checkpoint, TrainError> {
         let (data, statistics) = self.variables()?;
         let shape = self.training.graph.shape(self.training.state).clone();
         let named = self.training.running.iter().zip(statistics);
         let running =
             named.map(|(r, data)| (r.name.clone(), Tensor { shape: [2, r.channels].into(), data })).collect();
-        let checkpoint = Checkpoint {
+        Ok(Checkpoint {
             config: self.setup.config.clone(),
             dataset: self.digest.clone(),
             progress: self.progress.clone(),
             state: Tensor { shape, data },
             running: Weights(running),
-        };
-        checkpoint.save(&self.setup.run.checkpoint())
+        })
     }
 
     /// Writes `metrics.json` for the best model.

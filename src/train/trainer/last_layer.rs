@@ -11,15 +11,15 @@ use crate::audio::Song;
 use crate::device::Precision;
 
 impl Trainer {
-    /// Hears the songs through the base, fits a last layer to what is heard, and notes it as epoch 0. False where it was asked
-    /// to stop before that.
+    /// Hears the songs through the base, fits a last layer to what is heard, and notes it as epoch 0; not where it was asked to
+    /// stop before that.
     pub(super) fn fit_last_layer(
         &mut self,
         observe: &mut dyn FnMut(TrainingEvent<'_>),
         stop: &AtomicBool,
-    ) -> Result<bool, TrainError> {
-        let Some(heard) = self.hear(observe, stop)? else { return Ok(false) };
-        let Some(base) = &self.base else { return Ok(true) };
+    ) -> Result<(), TrainError> {
+        let Some(heard) = self.hear(observe, stop)? else { return Ok(()) };
+        let Some(base) = &self.base else { return Ok(()) };
         let (library, split) = (&self.setup.library, &self.setup.split);
         let options = &self.setup.config.training;
         let class_weights = options.class_weights(&library.dataset, &split.train);
@@ -36,7 +36,7 @@ impl Trainer {
         if self.setup.config.training.epochs > 0 {
             self.judge = whole;
         }
-        Ok(true)
+        Ok(())
     }
 
     /// What the base hears in the songs that train and validate; none where it was asked to stop midway.

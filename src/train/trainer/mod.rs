@@ -3,12 +3,13 @@
 mod files;
 mod last_layer;
 mod lessons;
+mod together;
 
 pub(super) use files::digest;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use super::TrainError;
@@ -19,13 +20,14 @@ use super::evaluation::evaluate;
 use super::history::Keep;
 use super::loss_scale::LossScale;
 use super::profile::Profile;
+use super::ranks;
 use super::schedule::Schedule;
 use super::session::{Ending, Training, TrainingEvent, TrainingOutcome};
 use super::teacher::{Agreement, Tags, Teacher, agree};
 use crate::dataset::{Batch, BatchPlan, Batches, DatasetError, Sampling};
 use crate::device::{Device, Executable, LoadOptions, Precision};
 use crate::model::{Labels, Model, ModelError, Network, OptimizerConfig, TrainingGraph, Weights};
-use crate::plan::{Program, plan};
+use crate::plan::{Program, plan_split};
 use crate::recognize::{Classify, Embedder, FrameClassifier, argmax, at_once};
 use crate::score::{Aggregation, Decision, Epoch, Evaluation};
 
@@ -115,11 +117,12 @@ impl Trainer {
             teachers => lessons::graph(&network, teachers, &setup.config)?,
         };
         let device = setup.device.at(options.precision)?;
-        let program =
-            plan(&training.graph, &training.request(true), device.as_ref()).map_err(ModelError::from)?;
-        let program = Arc::new(program);
+        let split = ranks::split(&setup, training.batched())?;
+        let program = plan_split(&training.graph, &training.request(true), split.as_ref(), device.as_ref());
+        let program = Arc::new(program.map_err(ModelError::from)?);
         let load = LoadOptions { profile: setup.profile, poison: false };
-        let loaded = device.load(program.clone(), load)?;
+        let mut loaded = device.load(program.clone(), load)?;
+        loaded.connect(&setup.ranks);
         // As the model will be used.
         let plain = device.at(Precision::F32)?;
         let frames = at_once(&network.config);
@@ -137,6 +140,7 @@ impl Trainer {
             augmentation: options.augmentation,
             feature_size: network.feature_size(),
             lessons: None,
+            own: split.map(|split| split.rows()),
         };
         let steps = batches.batches_per_epoch(setup.split.train.len()) * options.epochs;
         let mut trainer = Self {
@@ -178,8 +182,13 @@ impl Trainer {
             steps_per_epoch: per_epoch,
             memory: self.loaded.allocated(),
         });
-        if self.base.is_some() && self.progress.history.0.is_empty() && !self.fit_last_layer(observe, stop)? {
-            return Ok(self.stopped());
+        if self.base.is_some() && self.progress.history.0.is_empty() {
+            let fitted = if self.is_first() { self.fit_last_layer(observe, stop) } else { Ok(()) };
+            ranks::agree(&self.setup.ranks, fitted, TrainError::to_string)?;
+            self.follow()?;
+            if self.progress.history.0.is_empty() {
+                return Ok(self.stopped());
+            }
         }
         if !self.teachers.is_empty() && !self.hear_teachers(observe, stop)? {
             return Ok(self.stopped());
@@ -201,15 +210,23 @@ impl Trainer {
         let mut saved = Instant::now();
         let mut ending = Ending::Finished;
         while !self.complete() {
-            if stop.load(Ordering::Relaxed) {
-                ending = Ending::Stopped;
-                break;
-            }
             if self.progress.batch < per_epoch {
-                let batch = batches.next().ok_or(TrainError::NoTrainingSongs)?;
-                let batch = batch.map_err(DatasetError::from)?;
+                let batch = match batches.next() {
+                    Some(batch) => batch.map_err(|error| DatasetError::from(error).into()),
+                    None => Err(TrainError::NoTrainingSongs),
+                };
+                let batch = match ranks::turn(&self.setup.ranks, batch, stop) {
+                    Ok((batch, false)) => batch,
+                    Ok((_, true)) => {
+                        ending = Ending::Stopped;
+                        break;
+                    }
+                    Err(error) => return Err(self.saved_after(error, &batches, observe)),
+                };
                 let start = Instant::now();
-                self.start_step(batch)?;
+                if let Err(error) = self.start_step(batch) {
+                    return Err(self.saved_after(error, &batches, observe));
+                }
                 self.finish_steps(AHEAD - 1, &batches, observe)?;
                 self.busy += start.elapsed();
                 observe(self.step_event());
@@ -221,7 +238,7 @@ impl Trainer {
                 observe(TrainingEvent::Validating);
                 self.end_epoch(observe)?;
                 saved = Instant::now();
-            } else if saved.elapsed() > self.setup.checkpoint_every {
+            } else if self.is_first() && saved.elapsed() > self.setup.checkpoint_every {
                 self.finish_steps(0, &batches, observe)?;
                 self.save()?;
                 saved = Instant::now();
@@ -239,8 +256,8 @@ impl Trainer {
         };
         self.waited = batches.waited();
         let metrics = match ending {
-            Ending::Finished => Some(self.finish(started.elapsed())?),
-            Ending::Stopped => None,
+            Ending::Finished if self.is_first() => Some(self.finish(started.elapsed())?),
+            Ending::Finished | Ending::Stopped => None,
         };
         let (validation, best) = (self.best.evaluation, self.setup.run.best());
         Ok(TrainingOutcome { ending, metrics, profile, validation, best })
@@ -344,6 +361,10 @@ impl Trainer {
         }
         let songs: Vec<String> = batch.songs.iter().map(|&song| self.name(song).to_string()).collect();
         let found = match self.write(batch, step - 1, scale) {
+            Ok(()) if self.setup.ranks.count() > 1 => Diagnosis::Failed {
+                reason: "each process has a part of the batch; one process with as many slices finds more"
+                    .into(),
+            },
             Ok(()) => diagnose(self.device.as_ref(), &self.training, self.loaded.as_mut(), &songs),
             Err(error) => Diagnosis::Failed { reason: error.to_string() },
         };
@@ -397,7 +418,14 @@ impl Trainer {
         self.progress.loss = 0.0;
         self.progress.right = 0;
         self.progress.error = 0.0;
-        self.note(figures, rate, validated, observe)
+        let noted = if self.is_first() { self.note(figures, rate, validated, observe) } else { Ok(()) };
+        ranks::agree(&self.setup.ranks, noted, TrainError::to_string)?;
+        self.follow_epoch()
+    }
+
+    /// Whether this process is the one that writes files.
+    fn is_first(&self) -> bool {
+        self.setup.ranks.is_first()
     }
 
     /// Validates, keeps the best model, and writes history and checkpoint, after an epoch with this loss and accuracy.
