@@ -95,6 +95,7 @@
 //! | a model's file | [`Model`], [`ModelCard`], [`ModelConfig`] |
 //! | training | [`Training`], [`RunConfig`], [`TrainingEvent`], [`TrainingOutcome`] |
 //! | beginning with what another has learnt | [`RunConfig::from_model`], [`Base`]; musicnn's networks: [`Wheel`] |
+//! | learning what another hears | [`RunConfig::taught_by`], [`Teacher`], [`Agreement`] |
 //! | how good a recipe is | [`cross_validation`] |
 //! | songs and folders of them | [`Song`], [`load_song`], [`scan`], [`Library`]; music to try it on: [`demo`] |
 //! | a model for browsers and other programs | [`export`] |
@@ -210,16 +211,17 @@ pub use score::{Aggregation, Calibration, Decision, Epoch, Evaluation, TagFigure
 
 // Models.
 pub use model::{
-    Ancestor, Architecture, Branch, Convolution, CrossValidation, Features, FileError, Labels, Model,
-    ModelCard, ModelConfig, ModelError, Musicnn, OptimizerKind, Provenance, Source, Tensor, Weights,
+    Ancestor, Architecture, Branch, Convolution, CrossValidation, Features, FileError, Heard, Labels, Model,
+    ModelCard, ModelConfig, ModelError, Musicnn, OptimizerKind, Provenance, Source, Taught, Tensor, Weights,
 };
 
 pub use import::{ImportError, Imported, Wheel};
 
 // Training.
 pub use train::{
-    Balance, Base, Checkpoint, Claim, Embeddings, Ending, History, Keep, Metrics, Plateau, Preset, Profile,
-    RunConfig, RunFolder, ScheduleKind, TrainError, TrainOptions, Training, TrainingEvent, TrainingOutcome,
+    Agreement, Balance, Base, Checkpoint, Claim, Embeddings, Ending, History, Keep, Metrics, Plateau, Preset,
+    Profile, RunConfig, RunFolder, ScheduleKind, Teacher, TrainError, TrainOptions, Training, TrainingEvent,
+    TrainingOutcome,
 };
 
 // Songs, and folders of them.

@@ -15,6 +15,8 @@ mod devices;
 mod golden;
 #[path = "gradients/main.rs"]
 mod gradients;
+#[path = "lessons.rs"]
+mod lessons;
 #[path = "network.rs"]
 mod network;
 #[path = "onnx/main.rs"]

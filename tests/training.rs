@@ -133,6 +133,7 @@ pub fn setup(config: &RunConfig, run: &Path, resume: Option<Checkpoint>) -> Trai
         cited: None,
         embeddings: None,
         embeddings_folder: None,
+        cache: None,
     }
 }
 

@@ -84,7 +84,8 @@ pub fn all() -> Vec<(&'static str, ModelConfig)> {
     ]
 }
 
-/// A model of this network. Running statistics, scales, shifts and biases are those of no fresh network.
+/// A model of this network. Running statistics, scales, shifts and biases are those of no fresh network; features become about
+/// normal, and logits lie within ±3, so that nothing saturates.
 pub fn model(config: ModelConfig) -> Model {
     let genres: Vec<String> = ["blues", "folk", "jazz", "rock"].map(String::from).to_vec();
     let mut weights = Network::new(config.clone(), genres.len()).unwrap().initialise(7).unwrap();
@@ -112,7 +113,26 @@ pub fn model(config: ModelConfig) -> Model {
         decision: Decision::default(),
         cross_validation: None,
     };
-    Model { card, weights }
+    let mut model = Model { card, weights };
+    let features = compute(&model);
+    let [_, channels, height, width] = features.feature_shape[..] else { panic!("four axes") };
+    let running = &mut model.weights.0.get_mut("features.norm.running").unwrap().data;
+    for c in 0..channels {
+        let planes = features.features.chunks_exact(height * width).skip(c).step_by(channels);
+        let values: Vec<f32> = planes.flatten().copied().collect();
+        let mean = values.iter().sum::<f32>() / values.len() as f32;
+        let squares: f32 = values.iter().map(|v| (v - mean).powi(2)).sum();
+        (running[c], running[channels + c]) = (mean, squares / values.len() as f32);
+    }
+    let embedding = compute(&model).embedding;
+    let size = embedding.len() / BATCH;
+    let head = &mut model.weights.0.get_mut("head.weight").unwrap().data;
+    let products = embedding.chunks_exact(size).flat_map(|x| {
+        head.chunks_exact(size).map(|w| x.iter().zip(w).map(|(x, w)| x * w).sum::<f32>().abs())
+    });
+    let most = products.fold(0.0, f32::max);
+    head.iter_mut().for_each(|w| *w *= 3.0 / most);
+    model
 }
 
 /// Tones and noise, of other pitch and level in every frame and channel.

@@ -54,7 +54,8 @@ norm = norms['block1.conv1.norm']
 print(json.dumps([card, sorted(arrays), last_layer(embedding).tolist(), [n.tolist() for n in norm]]))";
         let printed = run(&python, "formats.md", more, &[&file, &embedding]);
         assert_eq!(printed[0]["genres"], serde_json::to_value(&model.card.genres).unwrap());
-        assert_eq!(printed[0]["config"], serde_json::to_value(&model.card.config).unwrap());
+        let config: ModelConfig = serde_json::from_value(printed[0]["config"].clone()).unwrap();
+        assert_eq!(config, model.card.config);
         let names: Vec<&String> = model.weights.0.keys().collect();
         assert_eq!(printed[1], serde_json::to_value(names).unwrap());
         let rows = printed[2].as_array().unwrap().iter().flat_map(|row| row.as_array().unwrap());

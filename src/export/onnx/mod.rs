@@ -46,6 +46,18 @@ const LIMIT: u64 = i32::MAX as u64;
 /// batches of any size; without a front end `features` [batch, channels, height, width] → `probabilities`. All that recognition
 /// needs besides (genres, preprocessing, decision, licence) is in the file's metadata; `docs/export.md` lists it.
 ///
+/// ```
+/// use genre_recognizer::export::{Frontend, onnx};
+/// use genre_recognizer::{Error, Model};
+///
+/// fn main() -> Result<(), Error> {
+///     let model = Model::load(Model::INCLUDED.as_ref())?;
+///     let file = onnx(&model, Frontend::Stft)?; // for std::fs::write("genres.onnx", file)
+/// #   assert!(file.len() > 500_000);
+///     Ok(())
+/// }
+/// ```
+///
 /// # Errors
 /// [`ExportError::Model`] where the weights are not those of the network; [`ExportError::TooLarge`] above 2 GiB;
 /// [`ExportError::Operation`] where ONNX has no form of an operation, which no architecture of this version uses.
