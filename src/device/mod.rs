@@ -124,6 +124,7 @@ pub(crate) fn exchange_parts(
 }
 
 /// What running a program once gives to other processes, but for the agreement to run it.
+#[cfg(feature = "cli")]
 pub fn traffic(program: &Program) -> Traffic {
     let exchanges = program.steps.iter().filter_map(|step| match &step.work {
         Work::Run { op: Op::Exchange(exchange), .. } => Some(exchange),

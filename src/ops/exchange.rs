@@ -39,7 +39,7 @@ impl Exchange {
     }
 
     /// The length of the result.
-    pub fn len(&self) -> usize {
+    pub fn elements(&self) -> usize {
         match self.joined {
             Joined::Rows => self.parts.iter().flatten().sum(),
             Joined::Sum => self.part(),
@@ -70,7 +70,7 @@ impl Operation for Exchange {
         if self.joined == Joined::Sum && self.parts.iter().flatten().any(|&len| len != self.part()) {
             return Err("terms of a sum must be equally long".into());
         }
-        Ok(Prepared::new(Shape::from([self.len()]), ()))
+        Ok(Prepared::new(Shape::from([self.elements()]), ()))
     }
 
     /// What others compute is not known here.
