@@ -3,6 +3,7 @@ use crate::dataset::DatasetError;
 use crate::dataset::demo::DemoError;
 use crate::device::DeviceError;
 use crate::engine::EngineError;
+use crate::export::ExportError;
 use crate::graph::GraphError;
 use crate::import::ImportError;
 use crate::model::{FileError, ModelError};
@@ -29,6 +30,9 @@ pub enum Error {
     /// A device cannot be opened, cannot hold a program, or fails.
     #[error(transparent)]
     Device(#[from] DeviceError),
+    /// A model cannot be exported.
+    #[error(transparent)]
+    Export(ExportError),
     /// A model file or checkpoint cannot be used.
     #[error(transparent)]
     File(#[from] FileError),
@@ -69,6 +73,15 @@ impl From<EngineError> for Error {
         match error {
             EngineError::Graph(error) => Self::Graph(error),
             EngineError::Device(error) => Self::Device(error),
+        }
+    }
+}
+
+impl From<ExportError> for Error {
+    fn from(error: ExportError) -> Self {
+        match error {
+            ExportError::Model(error) => error.into(),
+            error => Self::Export(error),
         }
     }
 }

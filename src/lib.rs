@@ -95,8 +95,10 @@
 //! | a model's file | [`Model`], [`ModelCard`], [`ModelConfig`] |
 //! | training | [`Training`], [`RunConfig`], [`TrainingEvent`], [`TrainingOutcome`] |
 //! | beginning with what another has learnt | [`RunConfig::from_model`], [`Base`]; musicnn's networks: [`Wheel`] |
+//! | learning what another hears | [`RunConfig::taught_by`], [`Teacher`], [`Agreement`] |
 //! | how good a recipe is | [`cross_validation`] |
 //! | songs and folders of them | [`Song`], [`load_song`], [`scan`], [`Library`]; music to try it on: [`demo`] |
+//! | a model for browsers and other programs | [`export`] |
 //! | graphs of one's own, devices | [`engine`] |
 //! | errors | [`Error`], which holds all others |
 //!
@@ -140,6 +142,7 @@ mod device;
 pub mod device;
 pub mod engine;
 mod error;
+pub mod export;
 #[cfg(not(feature = "internals"))]
 mod files;
 #[cfg(feature = "internals")]
@@ -213,16 +216,17 @@ pub use score::{Aggregation, Calibration, Decision, Epoch, Evaluation, TagFigure
 
 // Models.
 pub use model::{
-    Ancestor, Architecture, Branch, Convolution, CrossValidation, Features, FileError, Labels, Model,
-    ModelCard, ModelConfig, ModelError, Musicnn, OptimizerKind, Provenance, Source, Tensor, Weights,
+    Ancestor, Architecture, Branch, Convolution, CrossValidation, Features, FileError, Heard, Labels, Model,
+    ModelCard, ModelConfig, ModelError, Musicnn, OptimizerKind, Provenance, Source, Taught, Tensor, Weights,
 };
 
 pub use import::{ImportError, Imported, Wheel};
 
 // Training.
 pub use train::{
-    Balance, Base, Checkpoint, Claim, Embeddings, Ending, History, Keep, Metrics, Plateau, Preset, Profile,
-    RunConfig, RunFolder, ScheduleKind, TrainError, TrainOptions, Training, TrainingEvent, TrainingOutcome,
+    Agreement, Balance, Base, Checkpoint, Claim, Embeddings, Ending, History, Keep, Metrics, Plateau, Preset,
+    Profile, RunConfig, RunFolder, ScheduleKind, Teacher, TrainError, TrainOptions, Training, TrainingEvent,
+    TrainingOutcome,
 };
 
 // Processes that train together.

@@ -15,8 +15,12 @@ mod devices;
 mod golden;
 #[path = "gradients/main.rs"]
 mod gradients;
+#[path = "lessons.rs"]
+mod lessons;
 #[path = "network.rs"]
 mod network;
+#[path = "onnx/main.rs"]
+mod onnx;
 #[path = "parity/main.rs"]
 mod parity;
 #[path = "plan/main.rs"]

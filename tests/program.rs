@@ -12,6 +12,8 @@ mod dataset;
 mod demo;
 #[path = "download/main.rs"]
 mod download;
+#[path = "export/main.rs"]
+mod export;
 #[path = "import.rs"]
 mod import;
 #[path = "label/main.rs"]

@@ -135,6 +135,7 @@ pub fn setup(config: &RunConfig, run: &Path, resume: Option<Checkpoint>) -> Trai
         embeddings: None,
         embeddings_folder: None,
         ranks: Ranks::alone(),
+        cache: None,
     }
 }
 

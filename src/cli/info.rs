@@ -5,7 +5,7 @@ use clap::Args;
 use super::flags::{BaseFlags, NetworkFlags, configure};
 use super::{CliError, End, counted, print};
 use crate::device::{self, DeviceChoice};
-use crate::model::{Model, ModelError, Network};
+use crate::model::{Model, ModelError, Network, Taught};
 use crate::plan::{Split, Target, plan, plan_split};
 use crate::ranks::Traffic;
 use crate::train::TrainOptions;
@@ -14,7 +14,7 @@ use crate::train::TrainOptions;
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Info {
-    /// A trained model [default: the network of the flags]
+    /// A trained model, or included for the one that comes with the program [default: the network of the flags]
     #[arg(long, value_name = "FILE", conflicts_with_all = ["config", "genres", "NetworkFlags"])]
     model: Option<PathBuf>,
     /// Settings in a TOML file
@@ -50,6 +50,7 @@ Examples:
   genre-recognizer info
   genre-recognizer info --blocks 2 --filters 64 --convolution separable
   genre-recognizer info --model runs/demo-1/best.safetensors
+  genre-recognizer info --model included
   genre-recognizer info --dot | dot -Tsvg > network.svg";
 
 impl Info {
@@ -154,10 +155,12 @@ fn card(model: &Model) -> String {
     let mut origin = String::new();
     let mut named = p.source.as_ref();
     let mut base = p.base.as_deref();
+    origin += &p.taught.as_deref().map_or_else(String::new, lessons);
     while let Some(ancestor) = base {
         let (labels, digest) = (counted(ancestor.labels, "label"), &ancestor.digest);
         origin += &format!("  began with: {} ({labels}, digest {digest})\n", ancestor.provenance.dataset);
         named = named.or(ancestor.provenance.source.as_ref());
+        origin += &ancestor.provenance.taught.as_deref().map_or_else(String::new, lessons);
         base = ancestor.provenance.base.as_deref();
     }
     if let Some(source) = named {
@@ -178,6 +181,26 @@ fn card(model: &Model) -> String {
         d.aggregation.name(),
         d.temperature,
     )
+}
+
+/// Whom a model has learnt from, and what it heard for that.
+fn lessons(taught: &Taught) -> String {
+    let explained = taught
+        .explained
+        .map_or_else(String::new, |share| format!("; explains {:.1} % of the variance", 100.0 * share));
+    let mut text = String::new();
+    for teacher in &taught.teachers {
+        let (labels, digest) = (counted(teacher.labels, "label"), &teacher.digest);
+        let (name, source) = (&teacher.provenance.dataset, teacher.provenance.source.as_ref());
+        let licence = source.map_or_else(String::new, |source| format!(", licence {}", source.licence));
+        text += &format!("  taught by: {name} ({labels}, digest {digest}{licence}){explained}\n");
+    }
+    for heard in &taught.heard {
+        let licence = heard.licence.as_deref().unwrap_or("licence unknown");
+        let folder = if heard.folder.is_empty() { "." } else { &heard.folder };
+        text += &format!("  heard: {folder} ({}), {licence}\n", counted(heard.songs, "song"));
+    }
+    text
 }
 
 /// The table of layers, for one frame.

@@ -6,6 +6,7 @@ mod cures;
 mod dataset;
 mod evaluate;
 mod explain;
+mod export;
 mod flags;
 mod import;
 mod info;
@@ -50,6 +51,7 @@ Examples:
   genre-recognizer dataset check ~/Music        what is in the folders, and what cannot be used
   genre-recognizer dataset download --dry-run   songs of thirty genres, through yt-dlp
   genre-recognizer label plan ~/Music           what a library's tags would get; then label apply, label undo
+  genre-recognizer export --format html         a web page that recognises songs with the model trained last
   genre-recognizer info --model model.safetensors
   genre-recognizer import musicnn-0.1.0-py3-none-any.whl
                                                 a network that others have trained, to begin with
@@ -67,6 +69,7 @@ enum Command {
     Dataset(dataset::Dataset),
     #[command(subcommand)]
     Label(label::Label),
+    Export(export::Export),
     Info(Box<info::Info>),
     Import(import::Import),
 }
@@ -160,6 +163,7 @@ pub fn main() -> ExitCode {
         Command::Evaluate(evaluate) => evaluate.run(),
         Command::Dataset(dataset) => dataset.run(),
         Command::Label(label) => label.run(),
+        Command::Export(export) => export.run(),
         Command::Info(info) => info.run(),
         Command::Import(import) => import.run(),
     };

@@ -62,6 +62,11 @@ pub struct Train {
     profile: bool,
     #[command(flatten)]
     cache: CacheFlags,
+    /// Learn what this model hears, embedding and tags, instead of songs' genres; the songs may lie in any layout. Given more
+    /// than once, learn from all of them
+    #[arg(long, value_name = "MODEL|included", help_heading = "Beginning", conflicts_with_all =
+        ["from", "freeze", "base_rate", "labels", "fold", "folds", "balance", "cross_validation", "label_smoothing"])]
+    teacher: Vec<PathBuf>,
     #[command(flatten)]
     base: BaseFlags,
     #[command(flatten)]
@@ -77,6 +82,7 @@ Examples:
   genre-recognizer train
   genre-recognizer train --dataset ~/Music --epochs 40 --run runs/music
   genre-recognizer train --dataset ~/Music --labels tags
+  genre-recognizer train --dataset ~/Music --teacher MSD_musicnn.safetensors --epochs 60
   genre-recognizer train --resume
   genre-recognizer train --blocks 3 --filters 32 --dense-layers 2 --units 128";
 
@@ -93,12 +99,16 @@ impl Train {
         let (cited, checkpoint_every) = (self.cited(&config)?, self.checkpoint_every()?);
         let device = job.agree(job.open(&config.training, self.device))?;
         say(&format!("device: {}{}", device.describe(), job.described()));
+        let taught = !config.teachers.is_empty();
         // The first may have to make songs.
-        let (data, demo) = job.first_before_others(|| songs(&config.dataset))?;
+        let (data, demo) = job.first_before_others(|| {
+            if taught { Ok((heard(&config.dataset)?, false)) } else { songs(&config.dataset) }
+        })?;
         match &config.base {
             Some(_) if config.training.epochs == 0 => {
                 say("fitting a last layer to what the base hears; --epochs tunes the rest too");
             }
+            None if taught => say("learning what the teacher hears, whatever the songs' genres"),
             None if !demo && self.base.is_open() && resume.is_none() => {
                 say(
                     "training from nothing, as these settings are another network's than the included model's",
@@ -124,10 +134,11 @@ impl Train {
         training.ranks = job.ranks.clone();
         training.claim.clone_from(&claim);
         training.embeddings_folder = cache.as_ref().map(Cache::embeddings);
+        training.cache = cache;
         announce(&training);
         begun.store(true, Ordering::Relaxed);
         let (resumed, epochs) = (resume.is_some(), config.training.epochs);
-        let mut observer = TrainingObserver::new(epochs);
+        let mut observer = TrainingObserver::new(epochs, taught);
         observer.history = resume.as_ref().map(|from| from.progress.history.clone()).unwrap_or_default();
         let (cross_validation, split) = (cited.map(|(figures, _)| figures), training.split.clone());
         (training.resume, training.profile, training.cited) = (resume, self.profile, cited);
@@ -212,12 +223,8 @@ impl Train {
 
     fn fresh(&self, job: &Job) -> Result<(RunConfig, Option<Claim>, Option<Checkpoint>), CliError> {
         let dataset = self.labels.dataset(self.dataset.as_ref())?;
-        let config = configure(
-            self.config.as_ref(),
-            (&self.base, self.default_base(dataset.as_deref()).as_deref()),
-            &self.network,
-            |training| self.settings(training),
-        )?;
+        let config =
+            if self.teacher.is_empty() { self.configured(dataset.as_deref())? } else { self.taught()? };
         let mut config = on_dataset(config, dataset.as_ref());
         if config.training.slices == 1 && config.training.epochs > 0 {
             config.training.slices = job.ranks.count();
@@ -226,6 +233,44 @@ impl Train {
         let claim = self.run.as_deref().filter(|_| job.ranks.is_first()).map(Claim::new).transpose()?;
         claim.as_ref().map_or(Ok(()), |claim| RunFolder(claim.folder().to_owned()).vacant())?;
         Ok((config, claim, None))
+    }
+
+    /// The settings of a network that learns from songs' genres.
+    fn configured(&self, dataset: Option<&Path>) -> Result<RunConfig, CliError> {
+        configure(
+            self.config.as_ref(),
+            (&self.base, self.default_base(dataset).as_deref()),
+            &self.network,
+            |training| self.settings(training),
+        )
+    }
+
+    /// The settings of a network that learns from teachers; flags win over the recipe for that.
+    fn taught(&self) -> Result<RunConfig, CliError> {
+        let mut config = configure(self.config.as_ref(), (&self.base, None), &self.network, |_| {})?;
+        let teachers: Vec<&Path> = self.teacher.iter().map(PathBuf::as_path).collect();
+        config.learn_from(&teachers)?;
+        self.network.apply(&mut config.model)?;
+        self.settings(&mut config.training);
+        config.check().map_err(|error| CliError::Usage(told(&error.into())))?;
+        Ok(config)
+    }
+
+    /// Where the teachers of a run that is resumed are now.
+    fn moved(&self, config: &mut RunConfig) -> Result<(), CliError> {
+        for file in &self.teacher {
+            let digest = Model::load(file)?.digest();
+            match config.teachers.iter_mut().find(|teacher| teacher.digest == digest) {
+                Some(teacher) => teacher.model.clone_from(file),
+                None => {
+                    return Err(CliError::Usage(format!(
+                        "--teacher {}: not whom this run learns from; leave it out, or name where that model is now",
+                        files::shown(file)
+                    )));
+                }
+            }
+        }
+        Ok(())
     }
 
     /// What the network begins with where nobody said so.
@@ -251,7 +296,9 @@ impl Train {
         self.settings(&mut config.training);
         // The base may have moved; that it is the same, its digest says.
         self.base.moved(&mut config)?;
-        let same = RunConfig { base: checkpoint.config.base.clone(), ..config.clone() } == checkpoint.config;
+        self.moved(&mut config)?;
+        let (base, teachers) = (checkpoint.config.base.clone(), checkpoint.config.teachers.clone());
+        let same = RunConfig { base, teachers, ..config.clone() } == checkpoint.config;
         if !same || self.network.has_preset() {
             return Err(CliError::Usage(format!(
                 "{}: a resumed run keeps the settings that it was begun with; leave out the flags that change them, \
@@ -325,6 +372,16 @@ pub(super) fn songs(root: &Path) -> Result<(Dataset, bool), CliError> {
     }
 }
 
+/// The songs of a folder, in any layout, that a teacher hears.
+fn heard(root: &Path) -> Result<Dataset, CliError> {
+    dataset::scan_songs(root).map_err(|error| match error {
+        DatasetError::NoSuchFolder(_) | DatasetError::NotAFolder(_) => {
+            CliError::Other(format!("{error} (--dataset)"))
+        }
+        error => error.into(),
+    })
+}
+
 /// The name of a run on this dataset.
 pub(super) fn name(root: &Path, demo: bool) -> String {
     let whole = root.canonicalize().unwrap_or_else(|_| root.to_owned());
@@ -335,9 +392,15 @@ pub(super) fn name(root: &Path, demo: bool) -> String {
 pub(super) fn load(data: &Dataset, config: &RunConfig, cache: Option<&Cache>) -> Result<Library, CliError> {
     let progress = Progress::new("reading");
     let spec = config.model.audio();
-    let library = Library::load(data, &spec, config.model.shortest_song(), cache, |done, total, path| {
+    let shortest = config.model.shortest_song();
+    let each = |done, total, path: &Path| {
         progress.at(done, total, &files::shown(path.file_name().unwrap_or_default().as_ref()));
-    });
+    };
+    // Who is taught needs no genres.
+    let library = match config.teachers.as_slice() {
+        [] => Library::load(data, &spec, shortest, cache, each),
+        _ => Ok(Library::load_as_is(data, &spec, shortest, cache, each)),
+    };
     progress.finish();
     cache.into_iter().for_each(warn_of_trouble);
     match &library {
@@ -381,10 +444,11 @@ pub(super) fn skipped(problems: &[Problem]) {
 fn announce(training: &Training) {
     let Training { library, split, run, .. } = training;
     let data = &library.dataset;
+    let taught = !training.config.teachers.is_empty();
+    let genres = if taught { String::new() } else { format!("{} genres, ", data.genres.len()) };
     say(&format!(
-        "{}: {} genres, {} to train on, {} to validate; run in {}",
+        "{}: {genres}{} to train on, {} to validate; run in {}",
         files::shown(&data.root),
-        data.genres.len(),
         counted(split.train.len(), "song"),
         if split.validation.is_empty() { "none".to_string() } else { split.validation.len().to_string() },
         files::shown(&run.0),
@@ -395,7 +459,7 @@ fn announce(training: &Training) {
     let validated = |genre: &usize| split.validation.iter().any(|&song| data.songs[song].genre == *genre);
     let missing: Vec<&str> =
         (0..data.genres.len()).filter(|g| !validated(g)).map(|g| data.genres[g].as_str()).collect();
-    if !missing.is_empty() && !split.validation.is_empty() {
+    if !missing.is_empty() && !taught && !split.validation.is_empty() {
         say(&format!(
             "no song validates {}: that takes two songs of a genre, or songs of two artists",
             missing.join(", ")
@@ -449,6 +513,12 @@ pub(super) fn catch_interrupt(
 
 /// What validation says of an epoch, and whether its model is the best so far.
 fn validated(epoch: &Epoch, best: bool) -> String {
+    if let (Some(loss), Some(explained), None) =
+        (epoch.validation_loss, epoch.validation_frame_accuracy, epoch.validation_song_accuracy)
+    {
+        let best = if best { " (best)" } else { "" };
+        return format!("; validation: loss {loss:.3}, explained {:.1} %{best}", 100.0 * explained);
+    }
     let figures = (epoch.validation_loss, epoch.validation_frame_accuracy, epoch.validation_song_accuracy);
     let (Some(loss), Some(frames), Some(songs)) = figures else { return String::new() };
     let (frames, songs) = (100.0 * frames, 100.0 * songs);
@@ -459,6 +529,8 @@ fn validated(epoch: &Epoch, best: bool) -> String {
 /// Draws the events of a training.
 struct TrainingObserver {
     epochs: usize,
+    /// What the share is called that an epoch is told with.
+    share: &'static str,
     per_epoch: usize,
     bar: Option<Progress>,
     history: History,
@@ -466,8 +538,9 @@ struct TrainingObserver {
 }
 
 impl TrainingObserver {
-    fn new(epochs: usize) -> Self {
-        Self { epochs, per_epoch: 0, bar: None, history: History::default(), frames_per_second: 0.0 }
+    fn new(epochs: usize, taught: bool) -> Self {
+        let share = if taught { "explained" } else { "accuracy" };
+        Self { epochs, share, per_epoch: 0, bar: None, history: History::default(), frames_per_second: 0.0 }
     }
 
     fn hear(&mut self, event: TrainingEvent<'_>) {
@@ -490,9 +563,10 @@ impl TrainingObserver {
             }
             TrainingEvent::Step { epoch, batch, so_far: Some((loss, accuracy)), rate, frames_per_second } => {
                 let message = format!(
-                    "epoch {}/{} loss {loss:.3} accuracy {:.1} % rate {rate:.1e} {frames_per_second:.0} frames/s",
+                    "epoch {}/{} loss {loss:.3} {} {:.1} % rate {rate:.1e} {frames_per_second:.0} frames/s",
                     epoch + 1,
                     self.epochs,
+                    self.share,
                     100.0 * accuracy
                 );
                 if let Some(bar) = &self.bar {
@@ -512,8 +586,9 @@ impl TrainingObserver {
                     number => format!("epoch {number:>3}/{}", self.epochs),
                 };
                 let line = format!(
-                    "{name}: loss {:.3}, accuracy {:.1} %{}",
+                    "{name}: loss {:.3}, {} {:.1} %{}",
                     epoch.train_loss,
+                    self.share,
                     100.0 * epoch.train_accuracy,
                     validated(epoch, kept),
                 );
@@ -543,7 +618,7 @@ fn report(outcome: &TrainingOutcome, library: &Library, validation: &[usize]) ->
         return Ok(End::Interrupted);
     }
     if let Some(metrics) = &outcome.metrics {
-        let accuracy = metrics.validation.as_ref().map_or("no song validated".to_string(), |v| {
+        let recognised = metrics.validation.as_ref().map(|v| {
             format!(
                 "song accuracy {:.1} % of {} validation songs, frame accuracy {:.1} %",
                 100.0 * v.song_accuracy,
@@ -551,6 +626,17 @@ fn report(outcome: &TrainingOutcome, library: &Library, validation: &[usize]) ->
                 100.0 * v.frame_accuracy
             )
         });
+        let agreed = metrics.agreement.map(|a| {
+            format!(
+                "explains {:.1} % of the variance of the teacher's embedding (mean correlation {:.3}) in {} validation songs; \
+                 cross-entropy of tags {:.4}",
+                100.0 * a.explained,
+                a.correlation,
+                a.songs,
+                a.tags
+            )
+        });
+        let accuracy = recognised.or(agreed).unwrap_or_else(|| "no song validated".to_string());
         let how = match (metrics.epochs, metrics.best_epoch) {
             (0, _) => "a new last layer alone".to_string(),
             (_, 0) => "the new last layer alone: no epoch of tuning was better".to_string(),

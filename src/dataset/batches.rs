@@ -8,6 +8,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::augment::{self, Augmentation};
+use super::lessons::Lessons;
 use super::library::Library;
 use crate::audio::{AudioError, Framing};
 use crate::rng::Rng;
@@ -32,6 +33,8 @@ pub struct BatchPlan {
     pub feature_size: (usize, usize),
     /// The frames of a batch that are heard here, where others hear the rest; else all.
     pub own: Option<Range<usize>>,
+    /// What a teacher says of the songs, in place of their genres.
+    pub lessons: Option<Arc<Lessons>>,
 }
 
 /// How often an epoch draws from each song.
@@ -42,6 +45,8 @@ pub enum Sampling {
     Songs,
     /// From every genre equally often, and in turn from its songs.
     Genres,
+    /// From every song in proportion to the square root of its length.
+    Lengths,
 }
 
 impl BatchPlan {
@@ -58,6 +63,7 @@ impl BatchPlan {
             augmentation: Augmentation::NONE,
             feature_size: (0, 0),
             own: None,
+            lessons: None,
         }
     }
 
@@ -77,8 +83,11 @@ impl BatchPlan {
 pub struct Batch {
     /// [M, channels, frame].
     pub audio: Vec<f32>,
-    /// Distributions over the genres, [N, genres]: one-hot, or where frames are mixed the shares of the two.
+    /// Distributions over the genres, [N, genres]: one-hot, or where frames are mixed the shares of the two. Where a teacher
+    /// is imitated, what it says of labels, [N, labels].
     pub labels: Vec<f32>,
+    /// A teacher's embeddings [N, E]; empty where none is imitated.
+    pub embeddings: Vec<f32>,
     /// Factors of the time-frequency representation's rows [M, H] and columns [M, W]; empty where nothing is masked.
     pub masks: [Vec<f32>; 2],
     /// Indices of the N songs in the library; where frames are mixed, those with the larger shares.
@@ -223,6 +232,7 @@ fn order(songs: &[usize], library: &Library, plan: &BatchPlan, epoch: usize) -> 
     match plan.sampling {
         Sampling::Songs => by_songs(songs, plan.frames_per_song, wanted, &mut rng),
         Sampling::Genres => by_genres(songs, library, wanted, &mut rng),
+        Sampling::Lengths => by_lengths(songs, library, wanted, &mut rng),
     }
 }
 
@@ -251,6 +261,28 @@ fn by_genres(songs: &[usize], library: &Library, wanted: usize, rng: &mut Rng) -
     let count = genres.len();
     let mut order: Vec<usize> =
         (0..wanted).map(|i| genres[i % count][i / count % genres[i % count].len()]).collect();
+    rng.shuffle(&mut order);
+    order
+}
+
+/// Each song in proportion to the square root of its length, by that number of times, rounded down or up as chance has it.
+fn by_lengths(songs: &[usize], library: &Library, wanted: usize, rng: &mut Rng) -> Vec<usize> {
+    let weights: Vec<f64> = songs.iter().map(|&song| library.songs[song].seconds().sqrt()).collect();
+    let each = weights.iter().sum::<f64>() / wanted.max(1) as f64;
+    // A comb of even teeth over all songs, laid at random.
+    let (mut reached, mut tooth) = (0.0, rng.uniform_f64() * each);
+    let mut order = Vec::with_capacity(wanted);
+    let mut shuffled: Vec<usize> = (0..songs.len()).collect();
+    rng.shuffle(&mut shuffled);
+    for song in shuffled {
+        reached += weights[song];
+        while tooth < reached && order.len() < wanted {
+            order.push(songs[song]);
+            tooth += each;
+        }
+    }
+    // What rounding left out.
+    order.resize(wanted, songs[0]);
     rng.shuffle(&mut order);
     order
 }
@@ -288,8 +320,10 @@ impl Source<'_> {
     ) -> Result<(), AudioError> {
         let Self { library, songs, plan } = self;
         let size = library.spec.channels * plan.framing.length;
-        let genres = library.dataset.genres.len();
         let own = plan.own();
+        let lessons = plan.lessons.as_deref();
+        let genres = lessons.map_or(library.dataset.genres.len(), |lessons| lessons.labels);
+        let width = lessons.map_or(0, |lessons| lessons.embedding);
         batch.epoch = epoch;
         batch.index = index;
         batch.songs.clear();
@@ -298,30 +332,40 @@ impl Source<'_> {
         batch.audio.resize(own.len() * size, 0.0);
         batch.labels.clear();
         batch.labels.resize(drawn.len() * genres, 0.0);
-        let (height, width) = if plan.augmentation.masks() { plan.feature_size } else { (0, 0) };
+        batch.embeddings.clear();
+        batch.embeddings.resize(drawn.len() * width, 0.0);
+        let (height, columns) = if plan.augmentation.masks() { plan.feature_size } else { (0, 0) };
         batch.masks[0].resize(own.len() * height, 1.0);
-        batch.masks[1].resize(own.len() * width, 1.0);
+        batch.masks[1].resize(own.len() * columns, 1.0);
         scratch.partner.resize(size, 0.0);
         // A stream for each batch, so that one can be made without those before it, and for each of its frames, so that
         // it can be made without the others.
         let streams = epoch_rng(plan, epoch).split(1 + index as u64);
         for (n, &song) in drawn.iter().enumerate() {
             let stream = streams.split(n as u64);
-            let share = plan.augmentation.share(&stream);
+            let share = if lessons.is_some() { 1.0 } else { plan.augmentation.share(&stream) };
             let mixed = stream.split(augment::PARTNER);
             let mut place = mixed.clone();
             let other = (share < 1.0).then(|| songs[place.below(songs.len())]);
             let labels = &mut batch.labels[n * genres..(n + 1) * genres];
-            labels[library.dataset.songs[song].genre] = share;
+            if lessons.is_none() {
+                labels[library.dataset.songs[song].genre] = share;
+            }
             if let Some(other) = other {
                 labels[library.dataset.songs[other].genre] += 1.0 - share;
             }
             if !own.contains(&n) {
                 continue;
             }
-            let n = n - own.start;
-            let frame = &mut batch.audio[n * size..(n + 1) * size];
-            self.crop(song, &mut stream.split(augment::PLACE), &stream, &mut scratch.window, frame)?;
+            let here = n - own.start;
+            let frame = &mut batch.audio[here * size..(here + 1) * size];
+            let start =
+                self.crop(song, &mut stream.split(augment::PLACE), &stream, &mut scratch.window, frame)?;
+            if let Some(lessons) = lessons {
+                let middle = start as f64 + plan.framing.length as f64 / 2.0;
+                let embedding = &mut batch.embeddings[n * width..(n + 1) * width];
+                lessons.write(song, middle / f64::from(library.spec.sample_rate), embedding, labels);
+            }
             if let Some(other) = other {
                 self.crop(other, &mut place, &mixed, &mut scratch.window, &mut scratch.partner)?;
                 for (a, b) in frame.iter_mut().zip(&scratch.partner) {
@@ -329,15 +373,16 @@ impl Source<'_> {
                 }
             }
             if height > 0 {
-                let [rows, columns] = &mut batch.masks;
-                let (rows, columns) = (&mut rows[n * height..][..height], &mut columns[n * width..][..width]);
-                plan.augmentation.draw_masks(&stream, rows, columns);
+                let [rows, places] = &mut batch.masks;
+                let (rows, places) =
+                    (&mut rows[here * height..][..height], &mut places[here * columns..][..columns]);
+                plan.augmentation.draw_masks(&stream, rows, places);
             }
         }
         Ok(())
     }
 
-    /// A random crop of a song, its place drawn from `rng` and what is done to it from `stream`.
+    /// A random crop of a song, its place drawn from `rng` and what is done to it from `stream`. Its first sample.
     fn crop(
         &self,
         song: usize,
@@ -345,7 +390,7 @@ impl Source<'_> {
         stream: &Rng,
         window: &mut Vec<f32>,
         frame: &mut [f32],
-    ) -> Result<(), AudioError> {
+    ) -> Result<usize, AudioError> {
         let Self { library, plan, .. } = self;
         let samples = &library.songs[song];
         let room = samples.len().saturating_sub(plan.framing.length);
@@ -358,6 +403,7 @@ impl Source<'_> {
                 break;
             }
         }
-        augment::apply(samples, start, channels, &plan.augmentation, stream, window, frame)
+        augment::apply(samples, start, channels, &plan.augmentation, stream, window, frame)?;
+        Ok(start)
     }
 }

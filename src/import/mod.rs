@@ -16,7 +16,7 @@ pub mod settings;
 mod silent;
 pub mod table;
 pub mod tags;
-mod wire;
+pub(crate) mod wire;
 pub mod zip;
 
 use std::collections::BTreeMap;

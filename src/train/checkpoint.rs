@@ -24,6 +24,9 @@ pub struct TrainingProgress {
     /// Of the epoch under way: the sum of the batches' losses, and frames recognised.
     pub loss: f64,
     pub right: u64,
+    /// Of a network that is taught: the sum of the batches' mean squared errors of its embedding.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub error: f64,
     pub history: History,
     /// In mixed precision.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -52,6 +55,10 @@ pub struct Checkpoint {
     pub state: Tensor,
     /// Running statistics by name.
     pub running: Weights,
+}
+
+fn is_zero(value: &f64) -> bool {
+    *value == 0.0
 }
 
 #[derive(Serialize, Deserialize)]

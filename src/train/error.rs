@@ -141,6 +141,14 @@ pub enum TrainError {
         /// What differs, in words.
         difference: String,
     },
+    /// A model cannot teach.
+    #[error("{}: this model cannot teach: {reason}", files::shown(model))]
+    Teacher {
+        /// The teacher's file.
+        model: PathBuf,
+        /// Why, and the cure.
+        reason: String,
+    },
     /// The loss or its gradients are not finite.
     #[error(
         "step {step}: the loss or its gradients are not finite (loss {loss}); training stops, and what was saved before \

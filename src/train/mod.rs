@@ -17,6 +17,7 @@ mod ranks;
 mod run;
 mod schedule;
 mod session;
+mod teacher;
 mod trainer;
 
 pub use base::{Base, Embeddings};
@@ -41,3 +42,4 @@ pub use run::RunFolder;
 pub use run::latest_model;
 pub use schedule::{Plateau, Schedule, ScheduleKind};
 pub use session::{Ending, Metrics, Training, TrainingEvent, TrainingOutcome};
+pub use teacher::{Agreement, Teacher};

@@ -6,6 +6,7 @@ use super::TrainError;
 use super::base::Base;
 use super::history::Keep;
 use super::schedule::{Plateau, Schedule, ScheduleKind};
+use super::teacher::Teacher;
 use crate::dataset::{self, Augmentation, Dataset, Sampling, Split};
 use crate::device::Precision;
 use crate::files;
@@ -277,6 +278,9 @@ pub struct RunConfig {
     /// What the network begins with, where not with nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub base: Option<Base>,
+    /// Whom it learns from, where not from songs' genres.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub teachers: Vec<Teacher>,
 }
 
 impl RunConfig {
@@ -293,6 +297,7 @@ impl RunConfig {
         self.model.check()?;
         self.training.check()?;
         self.base.as_ref().map_or(Ok(()), Base::check)?;
+        self.check_lessons()?;
         if self.training.epochs == 0 && self.base.is_none() {
             let wanted = "1 to 1000000 are possible (0 where the network begins with another)".to_owned();
             return Err(TrainError::Setting { setting: "epochs", value: "0".into(), wanted });

@@ -1,5 +1,7 @@
 //! What tests share: adapters, and a record of what was skipped.
 
+#[allow(dead_code)]
+pub mod python;
 pub mod skipped;
 
 use std::sync::{Arc, Mutex};

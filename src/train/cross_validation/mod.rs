@@ -101,6 +101,13 @@ pub fn cross_validate(
     observe: &mut dyn FnMut(Which, FoldEvent<'_>),
     stop: &AtomicBool,
 ) -> Result<Option<Pooled>, TrainError> {
+    if !setup.config.teachers.is_empty() {
+        let (setting, value) = ("teachers", setup.config.teachers.len().to_string());
+        let wanted = "a cross-validation judges genres, which a network that is taught does not learn; teach one, and begin \
+                      with it"
+            .into();
+        return Err(TrainError::Setting { setting, value, wanted });
+    }
     let _claim = setup.claim.clone().map_or_else(|| Claim::new(&setup.folder), Ok)?;
     Settings::new(setup.folds, &setup.config, &setup.library).claim(&setup.folder)?;
     let mut networks = Vec::new();
@@ -188,6 +195,7 @@ fn network(
         embeddings: heard.clone(),
         embeddings_folder: setup.embeddings_folder.clone(),
         ranks: Ranks::alone(),
+        cache: None,
     };
     let tuned = setup.config.training.epochs > 0;
     let outcome = training.run(&mut |event| observe(which, FoldEvent::Training(event)), stop)?;

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::super::TrainError;
 use super::super::base::{Embeddings, HeadClassifier, adopt, fit_head, listener};
 use super::super::session::{Ending, TrainingEvent, TrainingOutcome};
-use super::Trainer;
+use super::{Judge, Trainer};
 use crate::audio::Song;
 use crate::device::Precision;
 
@@ -30,11 +30,11 @@ impl Trainer {
         let device = self.device.at(Precision::F32)?;
         let kind = self.network.config.labels;
         let head = HeadClassifier::new(heard, self.network.genres, kind, device.as_ref())?;
-        let whole = std::mem::replace(&mut self.classifier, Box::new(head));
+        let whole = std::mem::replace(&mut self.judge, Judge::Genres(Box::new(head)));
         observe(TrainingEvent::Validating);
         self.note((fitted.loss, fitted.accuracy), 0.0, true, observe)?;
         if self.setup.config.training.epochs > 0 {
-            self.classifier = whole;
+            self.judge = whole;
         }
         Ok(())
     }
