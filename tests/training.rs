@@ -134,8 +134,8 @@ pub fn setup(config: &RunConfig, run: &Path, resume: Option<Checkpoint>) -> Trai
         cited: None,
         embeddings: None,
         embeddings_folder: None,
-        cache: None,
         ranks: Ranks::alone(),
+        cache: None,
     }
 }
 

@@ -101,10 +101,9 @@ impl Train {
         say(&format!("device: {}{}", device.describe(), job.described()));
         let taught = !config.teachers.is_empty();
         // The first may have to make songs.
-        let (data, demo) = match taught {
-            true => (heard(&config.dataset)?, false),
-            false => job.first_before_others(|| songs(&config.dataset))?,
-        };
+        let (data, demo) = job.first_before_others(|| {
+            if taught { Ok((heard(&config.dataset)?, false)) } else { songs(&config.dataset) }
+        })?;
         match &config.base {
             Some(_) if config.training.epochs == 0 => {
                 say("fitting a last layer to what the base hears; --epochs tunes the rest too");

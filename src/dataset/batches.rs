@@ -31,10 +31,10 @@ pub struct BatchPlan {
     pub augmentation: Augmentation,
     /// Rows and columns of the time-frequency representation, for the masks of [`Augmentation`].
     pub feature_size: (usize, usize),
-    /// What a teacher says of the songs, in place of their genres.
-    pub lessons: Option<Arc<Lessons>>,
     /// The frames of a batch that are heard here, where others hear the rest; else all.
     pub own: Option<Range<usize>>,
+    /// What a teacher says of the songs, in place of their genres.
+    pub lessons: Option<Arc<Lessons>>,
 }
 
 /// How often an epoch draws from each song.
@@ -62,8 +62,8 @@ impl BatchPlan {
             sampling: Sampling::Songs,
             augmentation: Augmentation::NONE,
             feature_size: (0, 0),
-            lessons: None,
             own: None,
+            lessons: None,
         }
     }
 
@@ -320,10 +320,10 @@ impl Source<'_> {
     ) -> Result<(), AudioError> {
         let Self { library, songs, plan } = self;
         let size = library.spec.channels * plan.framing.length;
+        let own = plan.own();
         let lessons = plan.lessons.as_deref();
         let genres = lessons.map_or(library.dataset.genres.len(), |lessons| lessons.labels);
         let width = lessons.map_or(0, |lessons| lessons.embedding);
-        let own = plan.own();
         batch.epoch = epoch;
         batch.index = index;
         batch.songs.clear();
@@ -358,8 +358,8 @@ impl Source<'_> {
             if !own.contains(&n) {
                 continue;
             }
-            let row = n - own.start;
-            let frame = &mut batch.audio[row * size..(row + 1) * size];
+            let here = n - own.start;
+            let frame = &mut batch.audio[here * size..(here + 1) * size];
             let start =
                 self.crop(song, &mut stream.split(augment::PLACE), &stream, &mut scratch.window, frame)?;
             if let Some(lessons) = lessons {
@@ -367,7 +367,6 @@ impl Source<'_> {
                 let embedding = &mut batch.embeddings[n * width..(n + 1) * width];
                 lessons.write(song, middle / f64::from(library.spec.sample_rate), embedding, labels);
             }
-            let n = row;
             if let Some(other) = other {
                 self.crop(other, &mut place, &mixed, &mut scratch.window, &mut scratch.partner)?;
                 for (a, b) in frame.iter_mut().zip(&scratch.partner) {
@@ -377,7 +376,7 @@ impl Source<'_> {
             if height > 0 {
                 let [rows, places] = &mut batch.masks;
                 let (rows, places) =
-                    (&mut rows[n * height..][..height], &mut places[n * columns..][..columns]);
+                    (&mut rows[here * height..][..height], &mut places[here * columns..][..columns]);
                 plan.augmentation.draw_masks(&stream, rows, places);
             }
         }

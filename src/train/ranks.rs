@@ -17,6 +17,16 @@ use crate::ranks::{Patience, Ranks, RanksError};
 /// [`TrainError::Setting`] where there are more processes than parts.
 pub fn split(setup: &Training, inputs: Vec<crate::graph::NodeId>) -> Result<Option<Split>, TrainError> {
     let (options, ranks) = (&setup.config.training, &setup.ranks);
+    if ranks.count() > 1 && !setup.config.teachers.is_empty() {
+        // What it says of a frame depends on where the frame lies, which only who hears the frame knows.
+        return Err(TrainError::Setting {
+            setting: "teachers",
+            value: setup.config.teachers.len().to_string(),
+            wanted:
+                "a network that imitates others is trained by one process; start one, with as many slices"
+                    .into(),
+        });
+    }
     if options.epochs == 0 || options.slices == 1 && ranks.count() == 1 {
         return Ok(None);
     }

@@ -50,11 +50,11 @@ pub struct Training {
     pub embeddings: Option<Arc<Embeddings>>,
     /// The folder where it is kept.
     pub embeddings_folder: Option<PathBuf>,
-    /// Where decoded songs are kept, for teachers that hear them at another rate.
-    pub cache: Option<Cache>,
     /// The processes that train this network together. Each has the same settings and songs; the first alone reads and
     /// writes the run's folder.
     pub ranks: Ranks,
+    /// Where decoded songs are kept, for teachers that hear them at another rate.
+    pub cache: Option<Cache>,
 }
 
 impl Training {
@@ -109,8 +109,8 @@ impl Training {
             cited: None,
             embeddings: None,
             embeddings_folder: None,
-            cache: None,
             ranks: Ranks::alone(),
+            cache: None,
         })
     }
 

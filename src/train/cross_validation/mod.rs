@@ -194,8 +194,8 @@ fn network(
         cited: None,
         embeddings: heard.clone(),
         embeddings_folder: setup.embeddings_folder.clone(),
-        cache: None,
         ranks: Ranks::alone(),
+        cache: None,
     };
     let tuned = setup.config.training.epochs > 0;
     let outcome = training.run(&mut |event| observe(which, FoldEvent::Training(event)), stop)?;

@@ -139,8 +139,8 @@ impl Trainer {
             sampling: if teachers.is_empty() { options.sampling() } else { Sampling::Lengths },
             augmentation: options.augmentation,
             feature_size: network.feature_size(),
-            lessons: None,
             own: split.map(|split| split.rows()),
+            lessons: None,
         };
         let steps = batches.batches_per_epoch(setup.split.train.len()) * options.epochs;
         let mut trainer = Self {
