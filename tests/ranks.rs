@@ -175,11 +175,10 @@ fn ranks_on_a_gpu_train_what_one_trains_in_as_many_slices() {
 
 #[test]
 fn what_differs_is_found_before_the_first_step() {
-    let wanted: [(&str, fn(&mut Training)); 2] = [
-        ("configuration", |training| training.config.training.learning_rate *= 2.0),
-        ("dataset", |training| training.split.train.truncate(3)),
-    ];
-    for (wanted, alter) in wanted {
+    type Alter = fn(&mut Training);
+    let configuration: Alter = |training| training.config.training.learning_rate *= 2.0;
+    let dataset: Alter = |training| training.split.train.truncate(3);
+    for (wanted, alter) in [("configuration", configuration), ("dataset", dataset)] {
         let folder = tempdir().unwrap();
         let outcomes = together(&sliced(3), 3, folder.path(), None, usize::MAX, |training| {
             if training.ranks.rank() == 1 {
@@ -218,12 +217,11 @@ fn what_a_step_exchanges_is_what_was_predicted() {
                 traffic.into_inner().unwrap().iter().map(Ranks::traffic).collect()
             })
             .collect();
-        for rank in 0..count {
+        for (rank, (one, four)) in counted[0].iter().zip(&counted[1]).enumerate() {
             let split = Split::even(training.batched(), config.training.batch, 3, (rank, count));
             let program = plan_split(&training.graph, &training.request(true), Some(&split), &Cpu).unwrap();
             let step = traffic(&program).and(Traffic::of_agreement(count));
             let three = step.and(step).and(step);
-            let (one, four) = (counted[0][rank], counted[1][rank]);
             assert_eq!(four.exchanges - one.exchanges, three.exchanges);
             assert_eq!(four.bytes - one.bytes, three.bytes, "rank {rank} of {count}");
         }

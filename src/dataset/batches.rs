@@ -354,7 +354,6 @@ impl Source<'_> {
             if let Some(other) = other {
                 labels[library.dataset.songs[other].genre] += 1.0 - share;
             }
-            // What a teacher says depends on the place of the crop, so that all of its frames are heard here.
             if !own.contains(&n) {
                 continue;
             }

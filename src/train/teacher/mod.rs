@@ -115,9 +115,6 @@ impl RunConfig {
         let mixup = self.training.augmentation.mixup;
         let wanted = "a teacher does not hear mixed frames; 0 is possible";
         require(mixup == 0.0, "mixup", mixup.to_string(), wanted)?;
-        let slices = self.training.slices;
-        let wanted = "a network that is taught computes its batches whole, in one process; 1 is possible";
-        require(slices == 1, "slices", slices.to_string(), wanted)?;
         let balance = format!("{:?}", self.training.balance).to_lowercase();
         let wanted = "a network that is taught does not look at genres; none is possible";
         require(self.training.balance == Balance::None, "balance", balance, wanted)?;
