@@ -95,6 +95,7 @@
 //! | a model's file | [`Model`], [`ModelCard`], [`ModelConfig`] |
 //! | training | [`Training`], [`RunConfig`], [`TrainingEvent`], [`TrainingOutcome`] |
 //! | beginning with what another has learnt | [`RunConfig::from_model`], [`Base`]; musicnn's networks: [`Wheel`] |
+//! | learning what another hears | [`RunConfig::taught_by`], [`Teacher`], [`Agreement`] |
 //! | how good a recipe is | [`cross_validation`] |
 //! | songs and folders of them | [`Song`], [`load_song`], [`scan`], [`Library`]; music to try it on: [`demo`] |
 //! | a model for browsers and other programs | [`export`] |
@@ -107,6 +108,7 @@
 //! |---|---|---|
 //! | `cli` | yes | the program `genre-recognizer`, its downloader and its reports; a library does without |
 //! | `opus` | yes | decoding of Opus |
+//! | `mpi` | no | training by several processes that an MPI starts; building it takes an MPI and libclang |
 //! | `internals` | no | the internal modules, for this package's own tests and benches, without any promise |
 //!
 //! Without `cli` and `opus` the library builds 135 crates instead of 164.
@@ -178,6 +180,10 @@ mod plan;
 #[cfg(feature = "internals")]
 pub mod plan;
 #[cfg(not(feature = "internals"))]
+mod ranks;
+#[cfg(feature = "internals")]
+pub mod ranks;
+#[cfg(not(feature = "internals"))]
 mod recognize;
 #[cfg(feature = "internals")]
 pub mod recognize;
@@ -210,17 +216,24 @@ pub use score::{Aggregation, Calibration, Decision, Epoch, Evaluation, TagFigure
 
 // Models.
 pub use model::{
-    Ancestor, Architecture, Branch, Convolution, CrossValidation, Features, FileError, Labels, Model,
-    ModelCard, ModelConfig, ModelError, Musicnn, OptimizerKind, Provenance, Source, Tensor, Weights,
+    Ancestor, Architecture, Branch, Convolution, CrossValidation, Features, FileError, Heard, Labels, Model,
+    ModelCard, ModelConfig, ModelError, Musicnn, OptimizerKind, Provenance, Source, Taught, Tensor, Weights,
 };
 
 pub use import::{ImportError, Imported, Wheel};
 
 // Training.
 pub use train::{
-    Balance, Base, Checkpoint, Claim, Embeddings, Ending, History, Keep, Metrics, Plateau, Preset, Profile,
-    RunConfig, RunFolder, ScheduleKind, TrainError, TrainOptions, Training, TrainingEvent, TrainingOutcome,
+    Agreement, Balance, Base, Checkpoint, Claim, Embeddings, Ending, History, Keep, Metrics, Plateau, Preset,
+    Profile, RunConfig, RunFolder, ScheduleKind, Teacher, TrainError, TrainOptions, Training, TrainingEvent,
+    TrainingOutcome,
 };
+
+// Processes that train together.
+pub use ranks::{Patience, Ranks, RanksError, Traffic, Transport};
+
+#[cfg(feature = "mpi")]
+pub use ranks::mpi::Job as MpiJob;
 
 // Songs, and folders of them.
 pub use audio::{AudioError, AudioFault, AudioSpec, Normalise, Song, load as load_song, load_samples};

@@ -15,6 +15,8 @@ mod devices;
 mod golden;
 #[path = "gradients/main.rs"]
 mod gradients;
+#[path = "lessons.rs"]
+mod lessons;
 #[path = "network.rs"]
 mod network;
 #[path = "onnx/main.rs"]
@@ -23,6 +25,8 @@ mod onnx;
 mod parity;
 #[path = "plan/main.rs"]
 mod plan;
+#[path = "ranks.rs"]
+mod ranks;
 #[path = "references.rs"]
 mod references;
 #[path = "training.rs"]

@@ -12,7 +12,8 @@ use genre_recognizer::device::{
 };
 use genre_recognizer::graph::{GraphOp, NodeId};
 use genre_recognizer::model::{
-    ExplanationGraph, Features, ModelConfig, Network, OptimizerConfig, TrainingConfig, TrainingGraph, Weights,
+    ExplanationGraph, Features, Labels, ModelConfig, Network, OptimizerConfig, TrainingConfig, TrainingGraph,
+    Weights,
 };
 use genre_recognizer::ops::Graph;
 use genre_recognizer::ops::kernel::Kernel;
@@ -493,4 +494,53 @@ fn run_again_in_pieces() {
     let (found, _) =
         diagnosed(&small(0), |net, leaves| parameter(net, leaves, 0, "head.bias").fill(f32::NAN));
     assert!(matches!(found, Diagnosis::Weights { .. }), "{found}");
+}
+
+/// The loss of a lesson is what its definition says of the network's outputs, on every device, and steps lower it.
+#[test]
+fn a_lesson_is_the_cross_entropy_of_tags_and_the_error_of_the_embedding() {
+    const WIDTH: usize = 5;
+    let small = network().config;
+    let config = ModelConfig { labels: Labels::Tags, embedding: Some(WIDTH), ..small };
+    let network = Network::new(config, GENRES).unwrap();
+    let optimizer = OptimizerConfig::default();
+    // On running statistics, as in inference.
+    let training = TrainingConfig { batch: BATCH, smoothing: 0.1, masks: false, norms: false, optimizer };
+    let net = network.lesson(&training).unwrap();
+    let inference = network.inference(BATCH).unwrap();
+    let (tags, heard) = (normal(5, BATCH * GENRES), normal(6, BATCH * WIDTH));
+    let tags: Vec<f32> = tags.iter().map(|t| 1.0 / (1.0 + (-8.0 * t).exp())).collect();
+    let mut leaves = leaves(&network, &net);
+    leaves.insert(net.labels, tags.clone());
+    leaves.insert(net.schedule, optimizer.schedule(1e-3, 1, 1.0).to_vec());
+    leaves.insert(net.lesson.unwrap().embedding, heard.clone());
+    for device in devices() {
+        let request = Request {
+            outputs: vec![inference.embedding, inference.probabilities],
+            updates: vec![],
+            fuse: true,
+        };
+        let program = plan(&inference.graph, &request, device.as_ref()).unwrap();
+        let mut loaded = device.load(Arc::new(program), LoadOptions::default()).unwrap();
+        loaded.write(inference.audio, &leaves[&net.audio]).unwrap();
+        loaded.write(inference.state, &leaves[&net.state][..inference.layout.len]).unwrap();
+        for (a, b) in inference.running.iter().zip(&net.running) {
+            loaded.write(a.node, &leaves[&b.node]).unwrap();
+        }
+        loaded.run().unwrap();
+        let outputs = loaded.outputs().unwrap();
+        let error =
+            outputs[0].iter().zip(&heard).map(|(x, y)| (x - y).powi(2)).sum::<f32>() / heard.len() as f32;
+        let entropy = outputs[1].iter().zip(&tags).map(|(p, y)| -y * p.ln() - (1.0 - y) * (1.0 - p).ln());
+        let entropy = entropy.sum::<f32>() / tags.len() as f32;
+        let results = step(&net, device.as_ref(), &leaves);
+        let near = |a: f32, b: f32| assert!((a - b).abs() <= 1e-4 * b, "{}: {a} {b}", device.describe());
+        near(results[1][0], error);
+        near(results[0][0], error + entropy);
+        // Again from the state behind the step.
+        let mut after = leaves.clone();
+        after.insert(net.state, results[3].clone());
+        let next = step(&net, device.as_ref(), &after);
+        assert!(next[0][0] < results[0][0] && next[1][0] < results[1][0], "{}", device.describe());
+    }
 }

@@ -19,6 +19,7 @@ use genre_recognizer::model::{
 };
 use genre_recognizer::ops::mel::MelScale;
 use genre_recognizer::plan::plan;
+use genre_recognizer::ranks::Ranks;
 use genre_recognizer::recognize::argmax;
 use genre_recognizer::rng::Rng;
 use genre_recognizer::score::{Decision, Epoch};
@@ -133,6 +134,8 @@ pub fn setup(config: &RunConfig, run: &Path, resume: Option<Checkpoint>) -> Trai
         cited: None,
         embeddings: None,
         embeddings_folder: None,
+        cache: None,
+        ranks: Ranks::alone(),
     }
 }
 

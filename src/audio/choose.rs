@@ -262,6 +262,12 @@ impl Chosen {
         self.unchecked && checksum(&packet.data) != 0
     }
 
+    /// Whether what its packets decode to lies where they are said to begin.
+    pub(super) fn is_placed(&self) -> bool {
+        // Vorbis' first packet gives no sample; pages count that.
+        self.paged || self.params.codec != codec::CODEC_ID_VORBIS
+    }
+
     /// A decoder for the track.
     pub(super) fn decoder(&self) -> Result<Box<dyn AudioDecoder>, AudioFault> {
         decoder(&self.params)

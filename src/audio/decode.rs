@@ -123,7 +123,7 @@ pub(super) fn stream(path: &Path, sink: &mut Sink) -> Result<FileInfo, AudioErro
 }
 
 /// Opens a regular file.
-fn file(path: &Path) -> Result<Box<dyn MediaSource>, AudioFault> {
+pub(super) fn file(path: &Path) -> Result<Box<dyn MediaSource>, AudioFault> {
     // Opening a pipe would wait for a writer, so look first.
     if !std::fs::metadata(path)?.is_file() {
         return Err(AudioFault::NotAFile);

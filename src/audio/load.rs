@@ -91,35 +91,49 @@ pub fn record(path: &Path, spec: &AudioSpec, out: &mut dyn Write) -> Result<Reco
 }
 
 /// The way of a packet from the decoder to the encoder.
-struct Recorder<'a> {
+pub(super) struct Recorder<'a> {
     conform: Conform,
     encoder: Encoder<&'a mut dyn Write>,
     /// What writing failed with: not the file's fault.
-    trouble: Option<io::Error>,
+    pub(super) trouble: Option<io::Error>,
+    /// Of a part, how many of the samples that become ready are not written, and how many are, behind these.
+    part: Option<(usize, usize)>,
 }
 
 impl<'a> Recorder<'a> {
-    fn new(spec: &AudioSpec, out: &'a mut dyn Write) -> Self {
+    pub(super) fn new(spec: &AudioSpec, out: &'a mut dyn Write) -> Self {
         Self {
             conform: Conform::new(spec.sample_rate, spec.channels),
             encoder: Encoder::new(out, spec.channels),
             trouble: None,
+            part: None,
         }
     }
 
+    /// Begins a part: of what becomes ready up to the next [`Recorder::flush`], so many samples are not written, and so many
+    /// behind these are.
+    pub(super) fn begin(&mut self, skipped: usize, kept: usize) {
+        self.part = Some((skipped, kept));
+    }
+
+    /// Whether a part has not got all its samples yet.
+    pub(super) fn is_short(&self) -> bool {
+        self.part.is_some_and(|(_, kept)| kept > 0)
+    }
+
     /// What is known of the samples, when all were written.
-    fn recording(self, spec: &AudioSpec, source: FileInfo) -> io::Result<Recording> {
+    pub(super) fn recording(self, spec: &AudioSpec, source: FileInfo) -> io::Result<Recording> {
         let silent = self.conform.is_silent();
         let levels = self.encoder.finish()?;
         Ok(Recording::new(&levels, spec.sample_rate, spec.channels, silent, source))
     }
 
-    fn push(&mut self, rate: u32, planes: &[Vec<f32>]) -> Result<(), AudioFault> {
+    pub(super) fn push(&mut self, rate: u32, planes: &[Vec<f32>]) -> Result<(), AudioFault> {
         self.conform.push(rate, planes)?;
         self.write()
     }
 
-    fn flush(&mut self) -> Result<(), AudioFault> {
+    pub(super) fn flush(&mut self) -> Result<(), AudioFault> {
         self.conform.finish()?;
         self.write()
     }
@@ -127,6 +141,16 @@ impl<'a> Recorder<'a> {
     /// What is ready, to the encoder: within [`super::limits::LARGEST`] before, it is finite after resampling too.
     fn write(&mut self) -> Result<(), AudioFault> {
         let ready = &mut self.conform.ready;
+        if let Some((skipped, kept)) = &mut self.part {
+            let count = ready.first().map_or(0, Vec::len);
+            let drop = count.min(*skipped);
+            let keep = (count - drop).min(*kept);
+            for plane in ready.iter_mut() {
+                plane.truncate(drop + keep);
+                plane.drain(..drop);
+            }
+            (*skipped, *kept) = (*skipped - drop, *kept - keep);
+        }
         if let Err(error) = self.encoder.push(ready) {
             let kind = error.kind();
             self.trouble = Some(error);

@@ -23,6 +23,7 @@ mod opus;
 #[cfg(feature = "opus")]
 mod opus_decoder;
 mod packets;
+mod parts;
 mod reader;
 mod resample;
 mod song;
@@ -38,6 +39,7 @@ pub use error::{AudioError, AudioFault};
 pub use frames::Framing;
 pub use info::{FileInfo, Loss};
 pub use load::{RecordError, load, load_samples, record};
+pub use parts::record_parts;
 pub use resample::Resampler;
 #[cfg(any(test, feature = "internals"))]
 pub use resample::resample;

@@ -156,6 +156,11 @@ impl Song {
         Self::new(recording, Arc::new(bytes), Normalise::None)
     }
 
+    /// The same samples at another level.
+    pub fn at_level(&self, normalise: Normalise) -> Self {
+        Self { gain: self.recording.gain(normalise), ..self.clone() }
+    }
+
     /// What is known about the samples.
     pub fn recording(&self) -> &Recording {
         &self.recording

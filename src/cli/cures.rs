@@ -72,6 +72,7 @@ fn flags(error: &CliError) -> Option<&'static str> {
             TrainError::NotFinite { mixed: true, .. } => "--learning-rate, --clip 1, --precision f32",
             TrainError::NotFinite { .. } | TrainError::Spoiled { .. } => "--learning-rate, --clip 1",
             TrainError::NoTrainingSongs => "--validation",
+            TrainError::Teacher { .. } => "--teacher",
             _ => return None,
         },
         CliError::Download(DownloadError::NoYtDlp(_) | DownloadError::BadYtDlp { .. }) => "--yt-dlp",

@@ -200,6 +200,10 @@ pub struct TrainingFlags {
     /// Frames a step [default: 32]
     #[arg(long, value_name = "N")]
     batch: Option<usize>,
+    /// Parts that a step's frames are computed in, one behind the other, whose sums are joined in order; ranks of an MPI
+    /// compute one or more of them each [default: 1, or as many as there are ranks]
+    #[arg(long, value_name = "N")]
+    slices: Option<usize>,
     /// Random frames that each song gives to an epoch [default: 8]
     #[arg(long, value_name = "N")]
     frames_per_song: Option<usize>,
@@ -388,7 +392,7 @@ impl ValidationFlags {
 
 impl TrainingFlags {
     pub fn apply(&self, training: &mut TrainOptions) {
-        put!(self => training; epochs, batch, frames_per_song, optimizer, learning_rate, schedule, weight_decay, momentum,
+        put!(self => training; epochs, batch, slices, frames_per_song, optimizer, learning_rate, schedule, weight_decay, momentum,
             clip, label_smoothing, patience, balance, precision);
         self.augmentation.apply(&mut training.augmentation);
     }

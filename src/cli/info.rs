@@ -5,15 +5,16 @@ use clap::Args;
 use super::flags::{BaseFlags, NetworkFlags, configure};
 use super::{CliError, End, counted, print};
 use crate::device::{self, DeviceChoice};
-use crate::model::{Model, Network};
-use crate::plan::{Target, plan};
+use crate::model::{Model, ModelError, Network, Taught};
+use crate::plan::{Split, Target, plan, plan_split};
+use crate::ranks::Traffic;
 use crate::train::TrainOptions;
 
 /// Shows devices, and a network's layers, parameters, operations and memory.
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Info {
-    /// A trained model [default: the network of the flags]
+    /// A trained model, or included for the one that comes with the program [default: the network of the flags]
     #[arg(long, value_name = "FILE", conflicts_with_all = ["config", "genres", "NetworkFlags"])]
     model: Option<PathBuf>,
     /// Settings in a TOML file
@@ -25,6 +26,18 @@ pub struct Info {
     /// Frames a batch, for the memory
     #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u32).range(2..=65536))]
     batch: u32,
+    /// Print what so many ranks of an MPI exchange in a training step
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(2..=4096))]
+    ranks: Option<u32>,
+    /// With --ranks: microseconds that a message between ranks takes, the program's own share included
+    #[arg(long, value_name = "US", default_value_t = 50.0)]
+    latency: f64,
+    /// With --ranks: what a rank sends in a second
+    #[arg(long, value_name = "GB", default_value_t = 1.0)]
+    bandwidth: f64,
+    /// With --ranks: frames that one rank by itself trains on in a second; adds how much faster all are
+    #[arg(long, value_name = "N")]
+    rank_speed: Option<f64>,
     /// Print the graph of inference in Graphviz DOT and nothing else
     #[arg(long)]
     dot: bool,
@@ -37,9 +50,43 @@ Examples:
   genre-recognizer info
   genre-recognizer info --blocks 2 --filters 64 --convolution separable
   genre-recognizer info --model runs/demo-1/best.safetensors
+  genre-recognizer info --model included
   genre-recognizer info --dot | dot -Tsvg > network.svg";
 
 impl Info {
+    /// What ranks exchange, and how long that takes.
+    fn exchanged(&self, network: &Network, ranks: usize) -> Result<String, CliError> {
+        let options = TrainOptions { batch: self.batch as usize, slices: ranks, ..TrainOptions::default() };
+        options.check()?;
+        let training = network.training(&options.graph())?;
+        let split = Split::even(training.batched(), options.batch, ranks, (0, ranks));
+        let cpu = device::cpu::Cpu;
+        let program = plan_split(&training.graph, &training.request(true), Some(&split), &cpu);
+        let program = program.map_err(ModelError::from)?;
+        let all = device::traffic(&program).and(Traffic::of_agreement(ranks));
+        let seconds = all.seconds(ranks, 1e-6 * self.latency, 1e9 * self.bandwidth);
+        let mut text = format!(
+            "\n{ranks} ranks, {} frames a step\n  a step's exchanges: {}; sent by a rank: {:.2} MB\n  predicted: {:.1} ms \
+             ({:.0} µs a message, {} GB/s)\n",
+            options.batch,
+            all.exchanges,
+            all.bytes as f64 / 1e6,
+            1e3 * seconds,
+            self.latency,
+            self.bandwidth,
+        );
+        if let Some(speed) = self.rank_speed {
+            // The slowest has the most frames; nothing is taken to be computed meanwhile.
+            let share = options.batch.div_ceil(ranks) as f64 / speed;
+            let gain = options.batch as f64 / speed / (share + seconds);
+            text += &format!(
+                "  where one trains on {speed} frames/s, all train on {:.0}: {gain:.2} times as many\n",
+                gain * speed
+            );
+        }
+        Ok(text)
+    }
+
     pub fn run(&self) -> Result<End, CliError> {
         let model = self.model.as_deref().map(Model::load).transpose()?;
         let network = match &model {
@@ -59,6 +106,9 @@ impl Info {
         }
         text += &layers(&network)?;
         text += &memory(&network, self.batch as usize)?;
+        if let Some(ranks) = self.ranks {
+            text += &self.exchanged(&network, ranks as usize)?;
+        }
         print(&text)?;
         Ok(End::Success)
     }
@@ -105,10 +155,12 @@ fn card(model: &Model) -> String {
     let mut origin = String::new();
     let mut named = p.source.as_ref();
     let mut base = p.base.as_deref();
+    origin += &p.taught.as_deref().map_or_else(String::new, lessons);
     while let Some(ancestor) = base {
         let (labels, digest) = (counted(ancestor.labels, "label"), &ancestor.digest);
         origin += &format!("  began with: {} ({labels}, digest {digest})\n", ancestor.provenance.dataset);
         named = named.or(ancestor.provenance.source.as_ref());
+        origin += &ancestor.provenance.taught.as_deref().map_or_else(String::new, lessons);
         base = ancestor.provenance.base.as_deref();
     }
     if let Some(source) = named {
@@ -129,6 +181,26 @@ fn card(model: &Model) -> String {
         d.aggregation.name(),
         d.temperature,
     )
+}
+
+/// Whom a model has learnt from, and what it heard for that.
+fn lessons(taught: &Taught) -> String {
+    let explained = taught
+        .explained
+        .map_or_else(String::new, |share| format!("; explains {:.1} % of the variance", 100.0 * share));
+    let mut text = String::new();
+    for teacher in &taught.teachers {
+        let (labels, digest) = (counted(teacher.labels, "label"), &teacher.digest);
+        let (name, source) = (&teacher.provenance.dataset, teacher.provenance.source.as_ref());
+        let licence = source.map_or_else(String::new, |source| format!(", licence {}", source.licence));
+        text += &format!("  taught by: {name} ({labels}, digest {digest}{licence}){explained}\n");
+    }
+    for heard in &taught.heard {
+        let licence = heard.licence.as_deref().unwrap_or("licence unknown");
+        let folder = if heard.folder.is_empty() { "." } else { &heard.folder };
+        text += &format!("  heard: {folder} ({}), {licence}\n", counted(heard.songs, "song"));
+    }
+    text
 }
 
 /// The table of layers, for one frame.

@@ -14,6 +14,7 @@ mod label;
 mod models;
 mod predict;
 mod progress;
+mod ranks;
 mod run_report;
 mod train;
 
@@ -193,7 +194,12 @@ fn refuse(error: &clap::Error) -> ExitCode {
 
 /// Opens the chosen device and says which it is.
 fn open(flag: DeviceFlag) -> Result<Arc<dyn Device>, CliError> {
-    let (device, fallback) = device::open_or_fall_back(flag.into())?;
+    open_nth(flag, 0)
+}
+
+/// As [`open`]; where several adapters are as good, the one with this number, counted round and round.
+fn open_nth(flag: DeviceFlag, number: usize) -> Result<Arc<dyn Device>, CliError> {
+    let (device, fallback) = device::open_nth_or_fall_back(flag.into(), number)?;
     if let Some(fallback) = fallback {
         let anyway = match fallback {
             Fallback::Software(_) => "; --device gpu takes it anyway",
@@ -222,6 +228,9 @@ fn warn_of_trouble(cache: &crate::dataset::Cache) {
 /// is piped into, before the training has saved.
 fn say(line: &str) {
     use std::io::Write;
+    if ranks::is_silent() {
+        return;
+    }
     let _ = writeln!(std::io::stderr().lock(), "{line}");
 }
 
@@ -236,6 +245,9 @@ fn counted(count: usize, thing: &str) -> String {
 /// [`CliError::ReaderLeft`] where nobody reads them any more (`| head`), so that no further work is done for nobody.
 fn print(text: &str) -> Result<(), CliError> {
     use std::io::Write;
+    if ranks::is_silent() {
+        return Ok(());
+    }
     let mut out = std::io::stdout().lock();
     out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(|error| match error.kind() {
         std::io::ErrorKind::BrokenPipe => CliError::ReaderLeft,

@@ -48,6 +48,10 @@ Examples:
   genre-recognizer predict --timeline --format json song.flac
   genre-recognizer predict --explain why song.flac
 
+csv has a row a song: path, seconds, genre1, probability1 ..., unsure, and of songs that could only be heard in part the seconds
+that the file declares (declared) and what is missing (loss). With --timeline it has a row a frame: path, start, genre,
+probability.
+
 Exit code 1 where a file could not be recognised; the others are.";
 
 pub fn probability(text: &str) -> Result<f32, String> {

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use super::ranks::is_silent;
 use super::say;
 
 /// A plain line is written at most so often.
@@ -20,7 +21,7 @@ pub struct Progress {
 
 impl Progress {
     pub fn new(what: &str) -> Self {
-        let bar = std::io::stderr().is_terminal().then(|| {
+        let bar = (std::io::stderr().is_terminal() && !is_silent()).then(|| {
             let bar = ProgressBar::with_draw_target(Some(1), ProgressDrawTarget::stderr());
             let template = "{prefix:>12} [{bar:30}] {pos}/{len} {msg} ({eta} left)";
             if let Ok(style) = ProgressStyle::with_template(template) {

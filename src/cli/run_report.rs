@@ -56,6 +56,7 @@ impl Trained<'_> {
             name: self.run.0.file_name().map_or_else(|| "run".into(), |n| n.to_string_lossy().into_owned()),
             unfinished: (self.ending == Ending::Stopped)
                 .then(|| format!("stopped in epoch {}; train --resume goes on", self.history.0.len() + 1)),
+            taught: !self.config.teachers.is_empty(),
             genres: self.library.dataset.genres.clone(),
             effort: Effort {
                 epochs: self.history.0.len(),
@@ -152,7 +153,10 @@ impl Trained<'_> {
         });
         let facts = vec![
             Fact::new("Folder", crate::paths::text(&data.root)),
-            Fact::new("Genres", data.genres.len().to_string()),
+            match self.config.teachers.len() {
+                0 => Fact::new("Genres", data.genres.len().to_string()),
+                count => Fact::new("Taught by", counted(count, "model")),
+            },
             Fact::new(
                 "Songs",
                 format!(

@@ -5,11 +5,13 @@ use std::time::{Duration, Instant};
 
 use clap::{Args, ValueEnum};
 
+use super::cures::told;
 use super::flags::{BaseFlags, CacheFlags, NetworkFlags, TrainingFlags, ValidationFlags, configure};
 use super::label::LabelFlags;
 use super::progress::Progress;
+use super::ranks::Job;
 use super::run_report::Trained;
-use super::{CliError, DeviceFlag, End, RUNS, counted, open_for, print, quoted, say, warn_of_trouble};
+use super::{CliError, DeviceFlag, End, RUNS, counted, print, quoted, say, warn_of_trouble};
 use crate::dataset::{self, Cache, DEMO, Dataset, DatasetError, Library, Problem, demo};
 use crate::files;
 use crate::model::{CrossValidation, Model};
@@ -60,6 +62,11 @@ pub struct Train {
     profile: bool,
     #[command(flatten)]
     cache: CacheFlags,
+    /// Learn what this model hears, embedding and tags, instead of songs' genres; the songs may lie in any layout. Given more
+    /// than once, learn from all of them
+    #[arg(long, value_name = "MODEL|included", help_heading = "Beginning", conflicts_with_all =
+        ["from", "freeze", "base_rate", "labels", "fold", "folds", "balance", "cross_validation", "label_smoothing"])]
+    teacher: Vec<PathBuf>,
     #[command(flatten)]
     base: BaseFlags,
     #[command(flatten)]
@@ -75,20 +82,34 @@ Examples:
   genre-recognizer train
   genre-recognizer train --dataset ~/Music --epochs 40 --run runs/music
   genre-recognizer train --dataset ~/Music --labels tags
+  genre-recognizer train --dataset ~/Music --teacher MSD_musicnn.safetensors --epochs 60
   genre-recognizer train --resume
   genre-recognizer train --blocks 3 --filters 32 --dense-layers 2 --units 128";
 
 impl Train {
     pub fn run(&self) -> Result<End, CliError> {
-        let (config, claim, resume) = if self.resume { self.resumed()? } else { self.fresh()? };
+        let stop = Arc::new(AtomicBool::new(false));
+        let job = Job::join(&stop)?;
+        job.ended(self.train(&job, &stop))
+    }
+
+    fn train(&self, job: &Job, stop: &Arc<AtomicBool>) -> Result<End, CliError> {
+        let begun = if self.resume { self.resumed(job) } else { self.fresh(job) };
+        let (config, claim, resume) = job.agree(begun)?;
         let (cited, checkpoint_every) = (self.cited(&config)?, self.checkpoint_every()?);
-        let device = open_for(&config.training, self.device)?;
-        say(&format!("device: {}", device.describe()));
-        let (data, demo) = songs(&config.dataset)?;
+        let device = job.agree(job.open(&config.training, self.device))?;
+        say(&format!("device: {}{}", device.describe(), job.described()));
+        let taught = !config.teachers.is_empty();
+        // The first may have to make songs.
+        let (data, demo) = match taught {
+            true => (heard(&config.dataset)?, false),
+            false => job.first_before_others(|| songs(&config.dataset))?,
+        };
         match &config.base {
             Some(_) if config.training.epochs == 0 => {
                 say("fitting a last layer to what the base hears; --epochs tunes the rest too");
             }
+            None if taught => say("learning what the teacher hears, whatever the songs' genres"),
             None if !demo && self.base.is_open() && resume.is_none() => {
                 say(
                     "training from nothing, as these settings are another network's than the included model's",
@@ -97,32 +118,40 @@ impl Train {
             _ => {}
         }
         // Before the songs are read, so that nobody waits for them in vain.
-        let claim = match claim {
-            Some(claim) => claim,
-            None => Claim::next(Path::new(RUNS), &name(&data.root, demo))?,
-        };
-        unguarded(&claim);
-        let run = RunFolder(claim.folder().to_owned());
-        let (stop, begun) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
-        catch_interrupt(&stop, &begun, Some(&claim))?;
+        let claim = job.agree(match claim {
+            Some(claim) => Ok(Some(claim)),
+            None if !job.ranks.is_first() => Ok(None),
+            None => Claim::next(Path::new(RUNS), &name(&data.root, demo)).map(Some).map_err(Into::into),
+        })?;
+        claim.iter().for_each(unguarded);
+        // Others than the first have no use for it.
+        let run = RunFolder(claim.as_ref().map(|claim| claim.folder().to_owned()).unwrap_or_default());
+        let begun = Arc::new(AtomicBool::new(false));
+        catch_interrupt(stop, &begun, claim.as_ref())?;
         let cache = self.cache.open();
-        let library = Arc::new(load(&data, &config, cache.as_ref())?);
-        let mut training = Training::new(config.clone(), library.clone(), device.clone(), run.clone())?;
-        training.claim = Some(claim.clone());
+        let library = Arc::new(job.load(&data, &config, cache.as_ref())?);
+        let training = Training::new(config.clone(), library.clone(), device.clone(), run.clone());
+        let mut training = job.agree(training.map_err(CliError::from))?;
+        training.ranks = job.ranks.clone();
+        training.claim.clone_from(&claim);
         training.embeddings_folder = cache.as_ref().map(Cache::embeddings);
+        training.cache = cache;
         announce(&training);
         begun.store(true, Ordering::Relaxed);
         let (resumed, epochs) = (resume.is_some(), config.training.epochs);
-        let mut observer = TrainingObserver::new(epochs);
+        let mut observer = TrainingObserver::new(epochs, taught);
         observer.history = resume.as_ref().map(|from| from.progress.history.clone()).unwrap_or_default();
         let (cross_validation, split) = (cited.map(|(figures, _)| figures), training.split.clone());
         (training.resume, training.profile, training.cited) = (resume, self.profile, cited);
         training.checkpoint_every = checkpoint_every;
         let started = Instant::now();
-        let outcome = training.run(&mut |event| observer.hear(event), &stop);
+        let outcome = training.run(&mut |event| observer.hear(event), stop);
         observer.end();
         let outcome = outcome?;
         let seconds = started.elapsed().as_secs_f64();
+        if !job.ranks.is_first() {
+            return Ok(if outcome.ending == Ending::Stopped { End::Interrupted } else { End::Success });
+        }
         if outcome.ending == Ending::Stopped {
             self.say_how_to_go_on(&run);
         }
@@ -193,18 +222,56 @@ impl Train {
         Ok(self.cross_validation.as_deref().map(read_cross_validation).transpose()?)
     }
 
-    fn fresh(&self) -> Result<(RunConfig, Option<Claim>, Option<Checkpoint>), CliError> {
+    fn fresh(&self, job: &Job) -> Result<(RunConfig, Option<Claim>, Option<Checkpoint>), CliError> {
         let dataset = self.labels.dataset(self.dataset.as_ref())?;
-        let config = configure(
-            self.config.as_ref(),
-            (&self.base, self.default_base(dataset.as_deref()).as_deref()),
-            &self.network,
-            |training| self.settings(training),
-        )?;
-        let config = on_dataset(config, dataset.as_ref());
-        let claim = self.run.as_deref().map(Claim::new).transpose()?;
+        let config =
+            if self.teacher.is_empty() { self.configured(dataset.as_deref())? } else { self.taught()? };
+        let mut config = on_dataset(config, dataset.as_ref());
+        if config.training.slices == 1 && config.training.epochs > 0 {
+            config.training.slices = job.ranks.count();
+            config.check().map_err(|error| CliError::Usage(told(&error.into())))?;
+        }
+        let claim = self.run.as_deref().filter(|_| job.ranks.is_first()).map(Claim::new).transpose()?;
         claim.as_ref().map_or(Ok(()), |claim| RunFolder(claim.folder().to_owned()).vacant())?;
         Ok((config, claim, None))
+    }
+
+    /// The settings of a network that learns from songs' genres.
+    fn configured(&self, dataset: Option<&Path>) -> Result<RunConfig, CliError> {
+        configure(
+            self.config.as_ref(),
+            (&self.base, self.default_base(dataset).as_deref()),
+            &self.network,
+            |training| self.settings(training),
+        )
+    }
+
+    /// The settings of a network that learns from teachers; flags win over the recipe for that.
+    fn taught(&self) -> Result<RunConfig, CliError> {
+        let mut config = configure(self.config.as_ref(), (&self.base, None), &self.network, |_| {})?;
+        let teachers: Vec<&Path> = self.teacher.iter().map(PathBuf::as_path).collect();
+        config.learn_from(&teachers)?;
+        self.network.apply(&mut config.model)?;
+        self.settings(&mut config.training);
+        config.check().map_err(|error| CliError::Usage(told(&error.into())))?;
+        Ok(config)
+    }
+
+    /// Where the teachers of a run that is resumed are now.
+    fn moved(&self, config: &mut RunConfig) -> Result<(), CliError> {
+        for file in &self.teacher {
+            let digest = Model::load(file)?.digest();
+            match config.teachers.iter_mut().find(|teacher| teacher.digest == digest) {
+                Some(teacher) => teacher.model.clone_from(file),
+                None => {
+                    return Err(CliError::Usage(format!(
+                        "--teacher {}: not whom this run learns from; leave it out, or name where that model is now",
+                        files::shown(file)
+                    )));
+                }
+            }
+        }
+        Ok(())
     }
 
     /// What the network begins with where nobody said so.
@@ -213,7 +280,7 @@ impl Train {
         open.then(|| default_base(dataset)).flatten()
     }
 
-    fn resumed(&self) -> Result<(RunConfig, Option<Claim>, Option<Checkpoint>), CliError> {
+    fn resumed(&self, job: &Job) -> Result<(RunConfig, Option<Claim>, Option<Checkpoint>), CliError> {
         let run = match &self.run {
             Some(run) => RunFolder(run.clone()),
             None => {
@@ -221,7 +288,8 @@ impl Train {
             }
         };
         // Who trains there now would write over it.
-        let claim = if run.checkpoint().exists() { Some(Claim::new(&run.0)?) } else { None };
+        let claim = run.checkpoint().exists() && job.ranks.is_first();
+        let claim = claim.then(|| Claim::new(&run.0)).transpose()?;
         let checkpoint = Checkpoint::of_run(&run)?;
         let mut config = checkpoint.config.clone();
         // Flags that would change what the run computes are refused, not silently overruled.
@@ -229,7 +297,9 @@ impl Train {
         self.settings(&mut config.training);
         // The base may have moved; that it is the same, its digest says.
         self.base.moved(&mut config)?;
-        let same = RunConfig { base: checkpoint.config.base.clone(), ..config.clone() } == checkpoint.config;
+        self.moved(&mut config)?;
+        let (base, teachers) = (checkpoint.config.base.clone(), checkpoint.config.teachers.clone());
+        let same = RunConfig { base, teachers, ..config.clone() } == checkpoint.config;
         if !same || self.network.has_preset() {
             return Err(CliError::Usage(format!(
                 "{}: a resumed run keeps the settings that it was begun with; leave out the flags that change them, \
@@ -303,6 +373,16 @@ pub(super) fn songs(root: &Path) -> Result<(Dataset, bool), CliError> {
     }
 }
 
+/// The songs of a folder, in any layout, that a teacher hears.
+fn heard(root: &Path) -> Result<Dataset, CliError> {
+    dataset::scan_songs(root).map_err(|error| match error {
+        DatasetError::NoSuchFolder(_) | DatasetError::NotAFolder(_) => {
+            CliError::Other(format!("{error} (--dataset)"))
+        }
+        error => error.into(),
+    })
+}
+
 /// The name of a run on this dataset.
 pub(super) fn name(root: &Path, demo: bool) -> String {
     let whole = root.canonicalize().unwrap_or_else(|_| root.to_owned());
@@ -313,9 +393,15 @@ pub(super) fn name(root: &Path, demo: bool) -> String {
 pub(super) fn load(data: &Dataset, config: &RunConfig, cache: Option<&Cache>) -> Result<Library, CliError> {
     let progress = Progress::new("reading");
     let spec = config.model.audio();
-    let library = Library::load(data, &spec, config.model.shortest_song(), cache, |done, total, path| {
+    let shortest = config.model.shortest_song();
+    let each = |done, total, path: &Path| {
         progress.at(done, total, &files::shown(path.file_name().unwrap_or_default().as_ref()));
-    });
+    };
+    // Who is taught needs no genres.
+    let library = match config.teachers.as_slice() {
+        [] => Library::load(data, &spec, shortest, cache, each),
+        _ => Ok(Library::load_as_is(data, &spec, shortest, cache, each)),
+    };
     progress.finish();
     cache.into_iter().for_each(warn_of_trouble);
     match &library {
@@ -359,10 +445,11 @@ pub(super) fn skipped(problems: &[Problem]) {
 fn announce(training: &Training) {
     let Training { library, split, run, .. } = training;
     let data = &library.dataset;
+    let taught = !training.config.teachers.is_empty();
+    let genres = if taught { String::new() } else { format!("{} genres, ", data.genres.len()) };
     say(&format!(
-        "{}: {} genres, {} to train on, {} to validate; run in {}",
+        "{}: {genres}{} to train on, {} to validate; run in {}",
         files::shown(&data.root),
-        data.genres.len(),
         counted(split.train.len(), "song"),
         if split.validation.is_empty() { "none".to_string() } else { split.validation.len().to_string() },
         files::shown(&run.0),
@@ -373,7 +460,7 @@ fn announce(training: &Training) {
     let validated = |genre: &usize| split.validation.iter().any(|&song| data.songs[song].genre == *genre);
     let missing: Vec<&str> =
         (0..data.genres.len()).filter(|g| !validated(g)).map(|g| data.genres[g].as_str()).collect();
-    if !missing.is_empty() && !split.validation.is_empty() {
+    if !missing.is_empty() && !taught && !split.validation.is_empty() {
         say(&format!(
             "no song validates {}: that takes two songs of a genre, or songs of two artists",
             missing.join(", ")
@@ -427,6 +514,12 @@ pub(super) fn catch_interrupt(
 
 /// What validation says of an epoch, and whether its model is the best so far.
 fn validated(epoch: &Epoch, best: bool) -> String {
+    if let (Some(loss), Some(explained), None) =
+        (epoch.validation_loss, epoch.validation_frame_accuracy, epoch.validation_song_accuracy)
+    {
+        let best = if best { " (best)" } else { "" };
+        return format!("; validation: loss {loss:.3}, explained {:.1} %{best}", 100.0 * explained);
+    }
     let figures = (epoch.validation_loss, epoch.validation_frame_accuracy, epoch.validation_song_accuracy);
     let (Some(loss), Some(frames), Some(songs)) = figures else { return String::new() };
     let (frames, songs) = (100.0 * frames, 100.0 * songs);
@@ -437,6 +530,8 @@ fn validated(epoch: &Epoch, best: bool) -> String {
 /// Draws the events of a training.
 struct TrainingObserver {
     epochs: usize,
+    /// What the share is called that an epoch is told with.
+    share: &'static str,
     per_epoch: usize,
     bar: Option<Progress>,
     history: History,
@@ -444,8 +539,9 @@ struct TrainingObserver {
 }
 
 impl TrainingObserver {
-    fn new(epochs: usize) -> Self {
-        Self { epochs, per_epoch: 0, bar: None, history: History::default(), frames_per_second: 0.0 }
+    fn new(epochs: usize, taught: bool) -> Self {
+        let share = if taught { "explained" } else { "accuracy" };
+        Self { epochs, share, per_epoch: 0, bar: None, history: History::default(), frames_per_second: 0.0 }
     }
 
     fn hear(&mut self, event: TrainingEvent<'_>) {
@@ -468,9 +564,10 @@ impl TrainingObserver {
             }
             TrainingEvent::Step { epoch, batch, so_far: Some((loss, accuracy)), rate, frames_per_second } => {
                 let message = format!(
-                    "epoch {}/{} loss {loss:.3} accuracy {:.1} % rate {rate:.1e} {frames_per_second:.0} frames/s",
+                    "epoch {}/{} loss {loss:.3} {} {:.1} % rate {rate:.1e} {frames_per_second:.0} frames/s",
                     epoch + 1,
                     self.epochs,
+                    self.share,
                     100.0 * accuracy
                 );
                 if let Some(bar) = &self.bar {
@@ -490,8 +587,9 @@ impl TrainingObserver {
                     number => format!("epoch {number:>3}/{}", self.epochs),
                 };
                 let line = format!(
-                    "{name}: loss {:.3}, accuracy {:.1} %{}",
+                    "{name}: loss {:.3}, {} {:.1} %{}",
                     epoch.train_loss,
+                    self.share,
                     100.0 * epoch.train_accuracy,
                     validated(epoch, kept),
                 );
@@ -521,7 +619,7 @@ fn report(outcome: &TrainingOutcome, library: &Library, validation: &[usize]) ->
         return Ok(End::Interrupted);
     }
     if let Some(metrics) = &outcome.metrics {
-        let accuracy = metrics.validation.as_ref().map_or("no song validated".to_string(), |v| {
+        let recognised = metrics.validation.as_ref().map(|v| {
             format!(
                 "song accuracy {:.1} % of {} validation songs, frame accuracy {:.1} %",
                 100.0 * v.song_accuracy,
@@ -529,6 +627,17 @@ fn report(outcome: &TrainingOutcome, library: &Library, validation: &[usize]) ->
                 100.0 * v.frame_accuracy
             )
         });
+        let agreed = metrics.agreement.map(|a| {
+            format!(
+                "explains {:.1} % of the variance of the teacher's embedding (mean correlation {:.3}) in {} validation songs; \
+                 cross-entropy of tags {:.4}",
+                100.0 * a.explained,
+                a.correlation,
+                a.songs,
+                a.tags
+            )
+        });
+        let accuracy = recognised.or(agreed).unwrap_or_else(|| "no song validated".to_string());
         let how = match (metrics.epochs, metrics.best_epoch) {
             (0, _) => "a new last layer alone".to_string(),
             (_, 0) => "the new last layer alone: no epoch of tuning was better".to_string(),

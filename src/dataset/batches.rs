@@ -1,12 +1,14 @@
 //! Training batches of random crops, prepared ahead on threads of their own.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::augment::{self, Augmentation};
+use super::lessons::Lessons;
 use super::library::Library;
 use crate::audio::{AudioError, Framing};
 use crate::rng::Rng;
@@ -29,6 +31,10 @@ pub struct BatchPlan {
     pub augmentation: Augmentation,
     /// Rows and columns of the time-frequency representation, for the masks of [`Augmentation`].
     pub feature_size: (usize, usize),
+    /// What a teacher says of the songs, in place of their genres.
+    pub lessons: Option<Arc<Lessons>>,
+    /// The frames of a batch that are heard here, where others hear the rest; else all.
+    pub own: Option<Range<usize>>,
 }
 
 /// How often an epoch draws from each song.
@@ -39,6 +45,8 @@ pub enum Sampling {
     Songs,
     /// From every genre equally often, and in turn from its songs.
     Genres,
+    /// From every song in proportion to the square root of its length.
+    Lengths,
 }
 
 impl BatchPlan {
@@ -54,7 +62,14 @@ impl BatchPlan {
             sampling: Sampling::Songs,
             augmentation: Augmentation::NONE,
             feature_size: (0, 0),
+            lessons: None,
+            own: None,
         }
+    }
+
+    /// The frames of a batch that are heard here.
+    fn own(&self) -> Range<usize> {
+        self.own.clone().unwrap_or(0..self.batch_size)
     }
 
     /// Batches in an epoch over `songs` songs. The last one is filled up, so that all have the same shape.
@@ -63,14 +78,17 @@ impl BatchPlan {
     }
 }
 
-/// A training batch of N frames.
+/// A training batch of N frames, of which M are heard here; M is N but for [`BatchPlan::own`].
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Batch {
-    /// [N, channels, frame].
+    /// [M, channels, frame].
     pub audio: Vec<f32>,
-    /// Distributions over the genres, [N, genres]: one-hot, or where frames are mixed the shares of the two.
+    /// Distributions over the genres, [N, genres]: one-hot, or where frames are mixed the shares of the two. Where a teacher
+    /// is imitated, what it says of labels, [N, labels].
     pub labels: Vec<f32>,
-    /// Factors of the time-frequency representation's rows [N, H] and columns [N, W]; empty where nothing is masked.
+    /// A teacher's embeddings [N, E]; empty where none is imitated.
+    pub embeddings: Vec<f32>,
+    /// Factors of the time-frequency representation's rows [M, H] and columns [M, W]; empty where nothing is masked.
     pub masks: [Vec<f32>; 2],
     /// Indices of the N songs in the library; where frames are mixed, those with the larger shares.
     pub songs: Vec<usize>,
@@ -214,6 +232,7 @@ fn order(songs: &[usize], library: &Library, plan: &BatchPlan, epoch: usize) -> 
     match plan.sampling {
         Sampling::Songs => by_songs(songs, plan.frames_per_song, wanted, &mut rng),
         Sampling::Genres => by_genres(songs, library, wanted, &mut rng),
+        Sampling::Lengths => by_lengths(songs, library, wanted, &mut rng),
     }
 }
 
@@ -242,6 +261,28 @@ fn by_genres(songs: &[usize], library: &Library, wanted: usize, rng: &mut Rng) -
     let count = genres.len();
     let mut order: Vec<usize> =
         (0..wanted).map(|i| genres[i % count][i / count % genres[i % count].len()]).collect();
+    rng.shuffle(&mut order);
+    order
+}
+
+/// Each song in proportion to the square root of its length, by that number of times, rounded down or up as chance has it.
+fn by_lengths(songs: &[usize], library: &Library, wanted: usize, rng: &mut Rng) -> Vec<usize> {
+    let weights: Vec<f64> = songs.iter().map(|&song| library.songs[song].seconds().sqrt()).collect();
+    let each = weights.iter().sum::<f64>() / wanted.max(1) as f64;
+    // A comb of even teeth over all songs, laid at random.
+    let (mut reached, mut tooth) = (0.0, rng.uniform_f64() * each);
+    let mut order = Vec::with_capacity(wanted);
+    let mut shuffled: Vec<usize> = (0..songs.len()).collect();
+    rng.shuffle(&mut shuffled);
+    for song in shuffled {
+        reached += weights[song];
+        while tooth < reached && order.len() < wanted {
+            order.push(songs[song]);
+            tooth += each;
+        }
+    }
+    // What rounding left out.
+    order.resize(wanted, songs[0]);
     rng.shuffle(&mut order);
     order
 }
@@ -279,49 +320,71 @@ impl Source<'_> {
     ) -> Result<(), AudioError> {
         let Self { library, songs, plan } = self;
         let size = library.spec.channels * plan.framing.length;
-        let genres = library.dataset.genres.len();
+        let lessons = plan.lessons.as_deref();
+        let genres = lessons.map_or(library.dataset.genres.len(), |lessons| lessons.labels);
+        let width = lessons.map_or(0, |lessons| lessons.embedding);
+        let own = plan.own();
         batch.epoch = epoch;
         batch.index = index;
         batch.songs.clear();
         batch.songs.extend_from_slice(drawn);
         // Every sample is written below; every label is cleared here.
-        batch.audio.resize(drawn.len() * size, 0.0);
+        batch.audio.resize(own.len() * size, 0.0);
         batch.labels.clear();
         batch.labels.resize(drawn.len() * genres, 0.0);
-        let (height, width) = if plan.augmentation.masks() { plan.feature_size } else { (0, 0) };
-        batch.masks[0].resize(drawn.len() * height, 1.0);
-        batch.masks[1].resize(drawn.len() * width, 1.0);
+        batch.embeddings.clear();
+        batch.embeddings.resize(drawn.len() * width, 0.0);
+        let (height, columns) = if plan.augmentation.masks() { plan.feature_size } else { (0, 0) };
+        batch.masks[0].resize(own.len() * height, 1.0);
+        batch.masks[1].resize(own.len() * columns, 1.0);
         scratch.partner.resize(size, 0.0);
-        // A stream for each batch, so that one can be made without those before it, and for each of its frames.
-        let mut rng = epoch_rng(plan, epoch).split(1 + index as u64);
-        let streams = rng.clone();
+        // A stream for each batch, so that one can be made without those before it, and for each of its frames, so that
+        // it can be made without the others.
+        let streams = epoch_rng(plan, epoch).split(1 + index as u64);
         for (n, &song) in drawn.iter().enumerate() {
             let stream = streams.split(n as u64);
-            let frame = &mut batch.audio[n * size..(n + 1) * size];
+            let share = if lessons.is_some() { 1.0 } else { plan.augmentation.share(&stream) };
+            let mixed = stream.split(augment::PARTNER);
+            let mut place = mixed.clone();
+            let other = (share < 1.0).then(|| songs[place.below(songs.len())]);
             let labels = &mut batch.labels[n * genres..(n + 1) * genres];
-            self.crop(song, &mut rng, &stream, &mut scratch.window, frame)?;
-            let share = plan.augmentation.share(&stream);
-            labels[library.dataset.songs[song].genre] = share;
-            if share < 1.0 {
-                let stream = stream.split(augment::PARTNER);
-                let mut rng = stream.clone();
-                let other = songs[rng.below(songs.len())];
-                self.crop(other, &mut rng, &stream, &mut scratch.window, &mut scratch.partner)?;
+            if lessons.is_none() {
+                labels[library.dataset.songs[song].genre] = share;
+            }
+            if let Some(other) = other {
+                labels[library.dataset.songs[other].genre] += 1.0 - share;
+            }
+            // What a teacher says depends on the place of the crop, so that all of its frames are heard here.
+            if !own.contains(&n) {
+                continue;
+            }
+            let row = n - own.start;
+            let frame = &mut batch.audio[row * size..(row + 1) * size];
+            let start =
+                self.crop(song, &mut stream.split(augment::PLACE), &stream, &mut scratch.window, frame)?;
+            if let Some(lessons) = lessons {
+                let middle = start as f64 + plan.framing.length as f64 / 2.0;
+                let embedding = &mut batch.embeddings[n * width..(n + 1) * width];
+                lessons.write(song, middle / f64::from(library.spec.sample_rate), embedding, labels);
+            }
+            let n = row;
+            if let Some(other) = other {
+                self.crop(other, &mut place, &mixed, &mut scratch.window, &mut scratch.partner)?;
                 for (a, b) in frame.iter_mut().zip(&scratch.partner) {
                     *a = share * *a + (1.0 - share) * b;
                 }
-                labels[library.dataset.songs[other].genre] += 1.0 - share;
             }
             if height > 0 {
-                let [rows, columns] = &mut batch.masks;
-                let (rows, columns) = (&mut rows[n * height..][..height], &mut columns[n * width..][..width]);
-                plan.augmentation.draw_masks(&stream, rows, columns);
+                let [rows, places] = &mut batch.masks;
+                let (rows, places) =
+                    (&mut rows[n * height..][..height], &mut places[n * columns..][..columns]);
+                plan.augmentation.draw_masks(&stream, rows, places);
             }
         }
         Ok(())
     }
 
-    /// A random crop of a song, its place drawn from `rng` and what is done to it from `stream`.
+    /// A random crop of a song, its place drawn from `rng` and what is done to it from `stream`. Its first sample.
     fn crop(
         &self,
         song: usize,
@@ -329,7 +392,7 @@ impl Source<'_> {
         stream: &Rng,
         window: &mut Vec<f32>,
         frame: &mut [f32],
-    ) -> Result<(), AudioError> {
+    ) -> Result<usize, AudioError> {
         let Self { library, plan, .. } = self;
         let samples = &library.songs[song];
         let room = samples.len().saturating_sub(plan.framing.length);
@@ -342,6 +405,7 @@ impl Source<'_> {
                 break;
             }
         }
-        augment::apply(samples, start, channels, &plan.augmentation, stream, window, frame)
+        augment::apply(samples, start, channels, &plan.augmentation, stream, window, frame)?;
+        Ok(start)
     }
 }

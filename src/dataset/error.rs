@@ -45,6 +45,18 @@ pub enum DatasetError {
         /// Folders of songs that the list of genres does not name, and folders that are not looked into.
         unlisted: Vec<Problem>,
     },
+    /// There is no audio file.
+    #[error(
+        "{}: no songs here; name a folder that has audio files in it, at any depth{}",
+        files::shown(root),
+        unlisted_note(problems)
+    )]
+    NoSongs {
+        /// The folder.
+        root: PathBuf,
+        /// Folders that are not looked into.
+        problems: Vec<Problem>,
+    },
     /// `genres.txt` names nothing.
     #[error("{}: no genre in this list; name one a line, or delete it to take every folder as a genre", files::shown(.0))]
     NoListedGenres(PathBuf),

@@ -14,6 +14,7 @@ pub mod demo;
 pub mod download;
 mod error;
 mod genres;
+mod lessons;
 mod library;
 mod names;
 mod quotes;
@@ -32,8 +33,9 @@ pub use genres::GENRES;
 #[cfg(any(test, feature = "internals"))]
 pub use genres::genres;
 pub use genres::parse_genres;
+pub use lessons::{Lesson, Lessons};
 pub use library::Library;
-pub use scan::{DEMO, Dataset, Entry, GENRES_FILE, scan};
+pub use scan::{DEMO, Dataset, Entry, GENRES_FILE, scan, scan_songs};
 #[cfg(feature = "cli")]
 pub use sides::{Side, Sides, read_sides};
 pub use split::{Split, folds, folds_given, split};

@@ -90,6 +90,41 @@ pub fn scan(root: &Path) -> Result<Dataset, DatasetError> {
     Ok(data)
 }
 
+/// All audio files under `root`, at any depth, whatever their genres: songs to be heard without labels, of one genre that
+/// is called as the folder. Links are followed as [`scan`] does; of a `tracks.csv` everything but genres counts.
+///
+/// # Errors
+/// [`DatasetError`]: the root is missing or unreadable, holds no audio file, or has a malformed `tracks.csv`.
+pub fn scan_songs(root: &Path) -> Result<Dataset, DatasetError> {
+    if !root.is_dir() {
+        let error = if root.exists() { DatasetError::NotAFolder } else { DatasetError::NoSuchFolder };
+        return Err(error(root.to_owned()));
+    }
+    let fail = |source| DatasetError::Io { path: root.to_owned(), source };
+    let real = fs::canonicalize(root).map_err(fail)?;
+    let genre = real.file_name().map_or_else(String::new, paths::text);
+    let mut data = Dataset { root: root.to_owned(), genres: vec![genre], ..Dataset::default() };
+    let mut walk = Walk::new(&real);
+    for (name, path) in list(root).map_err(fail)? {
+        if path.is_dir() {
+            data.collect(&path, &name, 0, &mut walk);
+        } else {
+            data.take(path, name, 0);
+        }
+    }
+    if data.songs.is_empty() {
+        return Err(DatasetError::NoSongs { root: root.to_owned(), problems: data.problems });
+    }
+    data.songs.sort_by(|a, b| a.name.cmp(&b.name).then_with(|| a.path.cmp(&b.path)));
+    let csv = root.join(TRACKS);
+    if csv.is_file() {
+        let mut tracks = read_tracks(&csv)?;
+        tracks.values_mut().for_each(|track| track.genre = None);
+        data.apply(&csv, tracks)?;
+    }
+    Ok(data)
+}
+
 /// As [`scan`], but one genre is enough.
 pub(super) fn survey(root: &Path) -> Result<Dataset, DatasetError> {
     if !root.is_dir() {
@@ -257,19 +292,19 @@ impl Dataset {
             let name = format!("{name}/{entry}");
             if path.is_dir() {
                 self.collect(&path, &name, genre, walk);
-            } else if has_audio_extension(&path) {
-                self.songs.push(Entry {
-                    path,
-                    name,
-                    genre,
-                    artists: Vec::new(),
-                    tags: Vec::new(),
-                    fold: None,
-                    content: None,
-                });
             } else {
-                self.other_files += 1;
+                self.take(path, name, genre);
             }
+        }
+    }
+
+    /// Adds a file, where it is one of audio.
+    fn take(&mut self, path: PathBuf, name: String, genre: usize) {
+        if has_audio_extension(&path) {
+            let (artists, tags) = (Vec::new(), Vec::new());
+            self.songs.push(Entry { path, name, genre, artists, tags, fold: None, content: None });
+        } else {
+            self.other_files += 1;
         }
     }
 

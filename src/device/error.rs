@@ -1,3 +1,5 @@
+use crate::ranks::RanksError;
+
 /// Why a device could not be opened, or could not run a program.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum DeviceError {
@@ -17,6 +19,9 @@ pub enum DeviceError {
         /// How many were given.
         given: usize,
     },
+    /// The processes that compute a batch together cannot go on together.
+    #[error(transparent)]
+    Ranks(RanksError),
     /// Outputs were asked for more often than the program was run.
     #[error("no run is pending whose outputs could be taken")]
     NothingPending,

@@ -10,12 +10,15 @@ mod select;
 
 pub use error::DeviceError;
 pub use precision::Precision;
-pub use select::{DeviceChoice, Fallback, open, open_or_fall_back};
+pub use select::{DeviceChoice, Fallback, open, open_nth_or_fall_back, open_or_fall_back};
 
 use std::sync::Arc;
 
 use crate::graph::NodeId;
-use crate::plan::{Contents, Program, Target};
+use crate::ops::Op;
+use crate::ops::exchange::{Exchange, Joined};
+use crate::plan::{Contents, Program, Target, Work};
+use crate::ranks::{Ranks, RanksError, Traffic};
 
 /// How a program is loaded.
 #[derive(Clone, Copy, Debug, Default)]
@@ -31,6 +34,11 @@ pub struct LoadOptions {
 pub trait Device: Target + Send + Sync {
     /// The device in words, with its adapter and driver where it has one.
     fn describe(&self) -> String;
+
+    /// What devices have in common that compute the same bytes.
+    fn kind(&self) -> String {
+        self.describe()
+    }
 
     /// Allocates the program's memory and prepares its kernels.
     ///
@@ -59,6 +67,12 @@ pub trait Executable: Send {
     /// [`DeviceError::Length`] where the number of elements differs.
     fn write(&mut self, node: NodeId, data: &[f32]) -> Result<(), DeviceError>;
 
+    /// The processes that compute the other parts of the program's batch, where it has an
+    /// [exchange](crate::ops::exchange::Exchange).
+    fn connect(&mut self, ranks: &Ranks) {
+        let _ = ranks;
+    }
+
     /// Starts a run. The device may still be at it on return; its outputs queue up for [`Executable::outputs`].
     fn run(&mut self) -> Result<(), DeviceError>;
 
@@ -83,6 +97,52 @@ pub trait Executable: Send {
     /// Seconds that every step of the program took, summed over all runs; empty without
     /// [`LoadOptions::profile`].
     fn timings(&mut self) -> Result<Vec<f64>, DeviceError>;
+}
+
+/// Everybody's parts, joined; `own` are this process's.
+pub(crate) fn exchange_parts(
+    exchange: &Exchange,
+    ranks: &Ranks,
+    own: &[f32],
+    joined: &mut [f32],
+) -> Result<(), DeviceError> {
+    let (wanted, here) = (exchange.parts.len(), ranks.count());
+    if wanted != here {
+        return Err(DeviceError::Ranks(RanksError::Count { wanted, here }));
+    }
+    let exchanged = match exchange.joined {
+        Joined::Rows => {
+            let lengths: Vec<usize> = exchange.parts.iter().map(|parts| parts.iter().sum()).collect();
+            ranks.gather(own, &lengths, joined)
+        }
+        Joined::Sum => {
+            let parts: Vec<usize> = exchange.parts.iter().map(Vec::len).collect();
+            ranks.sum(own, &parts, joined)
+        }
+    };
+    exchanged.map_err(DeviceError::Ranks)
+}
+
+/// What running a program once gives to other processes, but for the agreement to run it.
+pub fn traffic(program: &Program) -> Traffic {
+    let exchanges = program.steps.iter().filter_map(|step| match &step.work {
+        Work::Run { op: Op::Exchange(exchange), .. } => Some(exchange),
+        _ => None,
+    });
+    exchanges.fold(Traffic::default(), |traffic, exchange| {
+        let Exchange { parts, rank, joined } = exchange;
+        let one = match joined {
+            Joined::Rows => {
+                let lengths: Vec<usize> = parts.iter().map(|parts| parts.iter().sum()).collect();
+                Traffic::of_gather(&lengths, *rank)
+            }
+            Joined::Sum => {
+                let counts: Vec<usize> = parts.iter().map(Vec::len).collect();
+                Traffic::of_sum(&counts, *rank, exchange.part())
+            }
+        };
+        traffic.and(one)
+    })
 }
 
 /// The place of a visible node, with its length checked.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::cpu::Cpu;
 use super::gpu::{self, Gpu};
-use super::{Device, DeviceError};
+use super::{Device, DeviceError, Precision};
 use crate::simd;
 
 /// Which device is wanted.
@@ -55,13 +55,25 @@ pub fn open(choice: DeviceChoice) -> Result<Arc<dyn Device>, DeviceError> {
 /// # Errors
 /// As [`open`].
 pub fn open_or_fall_back(choice: DeviceChoice) -> Result<(Arc<dyn Device>, Option<Fallback>), DeviceError> {
+    open_nth_or_fall_back(choice, 0)
+}
+
+/// As [`open_or_fall_back`]; where several adapters are as good, the one with this number, counted round and round.
+///
+/// # Errors
+/// As [`open`].
+pub fn open_nth_or_fall_back(
+    choice: DeviceChoice,
+    number: usize,
+) -> Result<(Arc<dyn Device>, Option<Fallback>), DeviceError> {
+    let gpu = || Gpu::open_nth(number, Precision::F32);
     let fallback = match choice {
         DeviceChoice::Cpu => return Ok((cpu()?, None)),
-        DeviceChoice::Gpu => return Ok((Arc::new(Gpu::open()?), None)),
+        DeviceChoice::Gpu => return Ok((Arc::new(gpu()?), None)),
         DeviceChoice::Auto => match gpu::adapters().first() {
             None => Fallback::NoAdapter,
             Some(adapter) if !adapter.hardware => Fallback::Software(adapter.to_string()),
-            Some(_) => match Gpu::open() {
+            Some(_) => match gpu() {
                 Ok(gpu) => return Ok((Arc::new(gpu), None)),
                 Err(error) => Fallback::NotOpened(error),
             },

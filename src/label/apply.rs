@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::LabelError;
 use super::journal::{Entry, Journal};
-use super::plan::{Line, Plan};
+use super::plan::{Line, Plan, Standing};
 use super::replace::{Folder, Keeping, Trouble, refuse};
 use super::tags;
 
@@ -41,6 +41,8 @@ pub enum Outcome {
     Has,
     /// It said so before.
     Same,
+    /// It cannot be labelled, as the plan says, for this reason.
+    Troubled(String),
     /// It was written before, as the journal says.
     Done,
     /// It stays as it is, for this reason.
@@ -54,6 +56,7 @@ pub struct Tally {
     pub unsure: usize,
     pub has: usize,
     pub same: usize,
+    pub troubled: usize,
     pub done: usize,
     pub refused: usize,
     /// Whether it was stopped before its end.
@@ -67,6 +70,7 @@ impl Tally {
             Outcome::Unsure => &mut self.unsure,
             Outcome::Has => &mut self.has,
             Outcome::Same => &mut self.same,
+            Outcome::Troubled(_) => &mut self.troubled,
             Outcome::Done => &mut self.done,
             Outcome::Refused(_) => &mut self.refused,
         } += 1;
@@ -101,7 +105,7 @@ pub fn apply(
     let library = &plan.head.library;
     let mut folder = Folder::new(library, options.keeping).map_err(LabelError::at(library))?;
     let mut journal = match options.pretend {
-        true => None,
+        true => Journal::peek(journal, folder.root())?,
         false => Some(Journal::append(journal, folder.root())?),
     };
     let mut tally = Tally::default();
@@ -131,22 +135,27 @@ fn file(
     options: &Apply,
     line: &Line,
 ) -> Result<Outcome, Failure> {
-    if line.genres.is_empty() {
-        return Ok(Outcome::Unsure);
-    }
-    if let Some(trouble) = &line.trouble {
-        return Ok(refuse(trouble)?);
+    let standing = line.standing(options.mode);
+    match standing {
+        Standing::Troubled => return Ok(Outcome::Troubled(line.trouble.clone().unwrap_or_default())),
+        Standing::Unsure => return Ok(Outcome::Unsure),
+        Standing::Keeps if line.genres.is_empty() => return Ok(Outcome::Has),
+        // Whether it still has one is seen below.
+        Standing::Keeps | Standing::Named => {}
     }
     let target = folder.open(&line.path)?;
     let old = tags::inspect(&target.file)?;
     let same_audio = super::hex128(old.audio) == line.audio;
     let written = journal.as_ref().and_then(|journal| journal.last(&target.name));
-    if written.is_some_and(|entry| same_audio && old.holds(&entry.after)) {
+    let as_planned = (target.size(), target.modified()) == (line.size, line.modified);
+    // A plan that was made since knows the genre that was written as one that the file has.
+    let known = as_planned && standing == Standing::Keeps;
+    if !known && written.is_some_and(|entry| same_audio && old.holds(&entry.after)) {
         return Ok(Outcome::Done);
     }
     // What was written and undone since has another time, and padding.
     let undone = written.is_some_and(|entry| same_audio && old.holds(&entry.before));
-    if (target.size(), target.modified()) != (line.size, line.modified) && !undone {
+    if !as_planned && !undone {
         return Ok(refuse("it was changed since the plan was made; plan again")?);
     }
     if !same_audio {
@@ -162,7 +171,10 @@ fn file(
     if before == after {
         return Ok(Outcome::Same);
     }
-    if let Some(journal) = journal {
+    if options.pretend {
+        // It may be refused.
+        tags::rewrite(&target.file, &after)?;
+    } else if let Some(journal) = journal {
         let entry = Entry { path: target.name.clone(), audio: line.audio.clone(), before, after };
         folder.replace(&target, &old, &entry.after, || journal.add(&entry).map_err(Failure::Run))?;
     }

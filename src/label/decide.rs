@@ -1,5 +1,7 @@
 //! From what was heard to what would be written, and what contradicts a tag.
 
+use std::fs::File;
+
 use super::hear::stamp;
 use super::index::{Heard, Index, Moment};
 use super::library::Found;
@@ -49,7 +51,10 @@ impl Deciding<'_> {
             Ok(stamp) => stamp,
             Err(error) => return unread(format!("cannot be read: {error}")),
         };
-        let Some(facts) = index.file(&song.path, stamp) else { return unread("cannot be read".to_owned()) };
+        let Some(facts) = index.file(&song.path, stamp) else {
+            let why = File::open(&song.path).err().map(|error| format!("cannot be read: {error}"));
+            return unread(why.unwrap_or_else(|| "cannot be read".to_owned()));
+        };
         let heard = index.heard(&facts.content, how);
         let mut ranked = heard.map(|heard| self.ranked(heard)).unwrap_or_default();
         let mut genres: Vec<String> = Vec::new();

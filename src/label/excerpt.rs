@@ -1,7 +1,7 @@
-//! Evenly spaced parts of a song, in the place of all of it.
+//! Evenly spaced parts of a song, in the place of all of it, at a level of their own.
 //!
-//! Of MP3 the parts' frames are cut out of the file, so that nothing else is decoded. Other formats are decoded whole, and
-//! the parts are taken from the samples.
+//! Of MP3 the parts' frames are cut out of the file; of other formats the parts alone are decoded where
+//! [`crate::audio::record_parts`] can. Else all is decoded, and the parts are taken from the samples.
 
 use std::fs::File;
 use std::io;
@@ -9,10 +9,12 @@ use std::path::{Path, PathBuf};
 
 use super::spool;
 use super::tags::{self, Piece, Source};
-use crate::audio::{AudioError, AudioSpec, Song};
+use crate::audio::{self, AudioError, AudioSpec, Normalise, Song};
 
 /// How long a part is, about, in seconds.
 const PART: f64 = 10.0;
+/// Parts begin at multiples of this, which is a whole number of samples at every usual rate.
+const GRID: f64 = 0.04;
 
 /// Where the parts of a song of `length` seconds begin and end; none where they would be most of the song.
 pub fn spans(length: f64, seconds: f64) -> Option<Vec<(f64, f64)>> {
@@ -22,7 +24,7 @@ pub fn spans(length: f64, seconds: f64) -> Option<Vec<(f64, f64)>> {
     let count = (seconds / PART).round().max(1.0);
     let (part, step) = (seconds / count, length / count);
     let spans = (0..count as usize).map(|i| {
-        let from = (i as f64 + 0.5) * step - part / 2.0;
+        let from = (((i as f64 + 0.5) * step - part / 2.0) / GRID).round() * GRID;
         (from, from + part)
     });
     Some(spans.collect())
@@ -39,21 +41,18 @@ pub fn load(
     seconds: Option<f64>,
 ) -> Result<(Song, f64), AudioError> {
     let Some(seconds) = seconds else { return whole(path, spec, min_seconds) };
-    match cut(path, seconds) {
-        Ok(Some((part, length))) => {
-            let heard = spool::load(&part.path, spec, min_seconds);
-            drop(part);
-            // What cannot be heard so may be heard whole; and if not, that says why.
-            if let Ok(song) = heard {
-                return Ok((song, length));
-            }
-            whole(path, spec, min_seconds)
+    // What cannot be heard in parts is heard whole; and if not, that says why.
+    if let Ok(Some((part, length))) = cut(path, seconds) {
+        if let Ok(song) = spool::load(&part.path, spec, min_seconds) {
+            return Ok((song, length));
         }
-        _ => {
-            let (song, length) = whole(path, spec, min_seconds)?;
-            Ok((parts(&song, seconds)?.unwrap_or(song), length))
-        }
+        return whole(path, spec, min_seconds);
     }
+    if let Ok(Some(heard)) = spool::load_parts(path, spec, min_seconds, |length| spans(length, seconds)) {
+        return Ok(heard);
+    }
+    let (song, length) = whole(path, spec, min_seconds)?;
+    Ok((parts(&song, spec, min_seconds, seconds)?.unwrap_or(song), length))
 }
 
 fn whole(path: &Path, spec: &AudioSpec, min_seconds: f64) -> Result<(Song, f64), AudioError> {
@@ -62,20 +61,21 @@ fn whole(path: &Path, spec: &AudioSpec, min_seconds: f64) -> Result<(Song, f64),
     Ok((song, length))
 }
 
-/// Parts of a decoded song, where they are not most of it.
-fn parts(song: &Song, seconds: f64) -> Result<Option<Song>, AudioError> {
+/// Parts of a decoded song, where they are not most of it and can be heard.
+fn parts(song: &Song, spec: &AudioSpec, min_seconds: f64, seconds: f64) -> Result<Option<Song>, AudioError> {
     let Some(spans) = spans(song.seconds(), seconds) else { return Ok(None) };
+    let song = song.at_level(Normalise::None);
     let (rate, channels) = (f64::from(song.sample_rate()), song.recording().channels);
     let mut planes = vec![Vec::new(); channels];
     for (from, to) in spans {
-        let (start, length) = ((from * rate) as usize, ((to - from) * rate) as usize);
+        let (start, length) = ((from * rate).round() as usize, ((to - from) * rate).round() as usize);
         let mut frame = vec![0.0; channels * length];
         song.write_frame(start, &mut frame)?;
         for (plane, part) in planes.iter_mut().zip(frame.chunks_exact(length.max(1))) {
             plane.extend_from_slice(part);
         }
     }
-    Ok(Some(Song::from_samples(&planes, song.sample_rate())))
+    Ok(audio::load_samples(&planes, song.sample_rate(), spec, min_seconds).ok())
 }
 
 /// A file that is removed when it is no longer needed.
@@ -128,17 +128,25 @@ mod tests {
         let samples: Vec<f32> =
             (0..40_000).map(|i| (i / 1000) as f32 / 50.0 * if i % 2 == 0 { 1.0 } else { -1.0 }).collect();
         write_wav(&path, 1_000, &[&samples]).unwrap();
-        let spec = AudioSpec { sample_rate: 1_000, ..AudioSpec::default() };
+        let spec = AudioSpec { sample_rate: 1_000, normalise: Normalise::None, ..AudioSpec::default() };
         let (song, length) = load(&path, &spec, 1.0, Some(20.0)).unwrap();
         assert_eq!((song.seconds(), length), (20.0, 40.0));
         let (whole, _) = load(&path, &spec, 1.0, None).unwrap();
-        let [mut part, mut all] = [vec![0.0; 500], vec![0.0; 500]];
+        let taken = parts(&whole, &spec, 1.0, 20.0).unwrap().unwrap();
+        let [mut part, mut all, mut of_all] = [vec![0.0; 500], vec![0.0; 500], vec![0.0; 500]];
         for (from, to) in [(0, 5_000), (9_400, 14_400), (10_000, 25_000), (19_500, 34_500)] {
             song.write_frame(from, &mut part).unwrap();
+            taken.write_frame(from, &mut of_all).unwrap();
             whole.write_frame(to, &mut all).unwrap();
             assert!(part.iter().zip(&all).all(|(a, b)| (a - b).abs() < 1e-3), "{from}");
+            assert!(part.iter().zip(&of_all).all(|(a, b)| (a - b).abs() < 1e-3), "{from}");
         }
         let (short, _) = load(&path, &spec, 1.0, Some(39.0)).unwrap();
         assert_eq!(short.seconds(), 40.0);
+        // The level is that of the parts: the loudest of them is 14 s from the end.
+        let peak = AudioSpec { normalise: Normalise::Peak, ..spec };
+        let (loud, _) = load(&path, &peak, 1.0, Some(20.0)).unwrap();
+        loud.write_frame(19_400, &mut part).unwrap();
+        assert!((part[0].abs() - 1.0).abs() < 1e-3, "{}", part[0]);
     }
 }

@@ -9,6 +9,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::LabelError;
+use super::foreign::{MARK, Wanted, foreign, unopened};
 use super::plan::parse;
 use super::tags::State;
 use crate::{files, paths};
@@ -36,6 +37,15 @@ pub struct Entry {
     pub after: Vec<State>,
 }
 
+/// A line of a journal that cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Damage {
+    /// Counted from 1.
+    pub line: usize,
+    /// What is wrong with it.
+    pub reason: String,
+}
+
 /// A journal that is open, and no other program's.
 #[derive(Debug)]
 pub struct Journal {
@@ -45,9 +55,13 @@ pub struct Journal {
     len: u64,
     header: JournalHeader,
     entries: Vec<Entry>,
+    damaged: Vec<Damage>,
     /// The last entry of each path.
     last: HashMap<String, usize>,
 }
+
+/// What a journal begins with.
+const BEGINNING: &[u8] = b"{\"journal\":";
 
 /// How often a lock is tried for, and the pause between: a process that ends, and one that this one is about to start, hold
 /// it for a moment.
@@ -61,13 +75,12 @@ impl Journal {
     /// [`LabelError`] where it is another library's, is damaged, is in use, or cannot be written.
     pub fn append(path: &Path, library: &Path) -> Result<Self, LabelError> {
         let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path);
-        let mut journal = Self::read(path, file.map_err(LabelError::at(path))?, Some(library))?;
-        if journal.header.library != library {
-            return Err(LabelError::Other(format!(
-                "{} is the journal of {}; name another with --journal",
-                files::shown(path),
-                files::shown(&journal.header.library)
-            )));
+        let file = file.map_err(|error| unopened(path, Wanted::Journal, error))?;
+        let mut journal = Self::read(path, file, Some(library))?.of(library)?;
+        if let Some(damage) = journal.damaged.first() {
+            let reason =
+                format!("{}; name another journal, and keep this one to undo what it says", damage.reason);
+            return Err(LabelError::Line { path: path.to_owned(), line: damage.line, reason });
         }
         // What a killed program left half written.
         let whole = journal.len;
@@ -80,12 +93,34 @@ impl Journal {
         Ok(journal)
     }
 
-    /// Opens a journal to undo what it says.
+    fn of(self, library: &Path) -> Result<Self, LabelError> {
+        if self.header.library == library {
+            return Ok(self);
+        }
+        Err(LabelError::Other(format!(
+            "{} is the journal of {}; name another with --journal",
+            files::shown(&self.path),
+            files::shown(&self.header.library)
+        )))
+    }
+
+    /// Opens a journal to read what it says. Lines that are damaged are passed over ([`Journal::damaged`]).
     ///
     /// # Errors
-    /// [`LabelError`] where it is damaged, is in use, or cannot be read.
+    /// [`LabelError`] where its first line is damaged, it is in use, or cannot be read.
     pub fn open(path: &Path) -> Result<Self, LabelError> {
-        Self::read(path, File::open(path).map_err(LabelError::at(path))?, None)
+        Self::read(path, File::open(path).map_err(|error| unopened(path, Wanted::Journal, error))?, None)
+    }
+
+    /// Opens the journal that [`Journal::append`] would go on with, and only to read it; none where it would begin one.
+    ///
+    /// # Errors
+    /// As of [`Journal::append`].
+    pub fn peek(path: &Path, library: &Path) -> Result<Option<Self>, LabelError> {
+        if std::fs::metadata(path).map_or(true, |about| about.len() == 0) {
+            return Ok(None);
+        }
+        Self::open(path)?.of(library).map(Some)
     }
 
     fn read(path: &Path, mut file: File, begun: Option<&Path>) -> Result<Self, LabelError> {
@@ -100,25 +135,40 @@ impl Journal {
             std::thread::sleep(PAUSE);
         }
         let mut bytes = Vec::new();
-        file.read_to_end(&mut bytes).map_err(LabelError::at(path))?;
+        file.read_to_end(&mut bytes).map_err(|error| unopened(path, Wanted::Journal, error))?;
         let len = bytes.iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at + 1);
         let text = String::from_utf8_lossy(&bytes[..len]);
-        let mut lines = text.lines().zip(1..);
+        let mut lines = text.strip_prefix(MARK).unwrap_or(&text).lines().zip(1..);
+        let alien = |error| foreign(path, Wanted::Journal, &bytes, error);
         let header = match (lines.next(), begun) {
-            (Some((first, _)), _) => parse(path, 1, first)?,
-            (None, Some(library)) => JournalHeader { journal: 1, library: library.to_owned() },
-            (None, None) => {
-                return Err(LabelError::Other(format!("{}: an empty journal", files::shown(path))));
+            (Some((first, _)), _) => parse(path, 1, first).map_err(alien)?,
+            // What was begun, and killed within its first line, is begun anew; what is none stays.
+            (None, Some(library)) if BEGINNING.starts_with(&bytes) || bytes.starts_with(BEGINNING) => {
+                JournalHeader { journal: 1, library: library.to_owned() }
+            }
+            (None, _) => {
+                let reason = "its first line is not whole".to_owned();
+                return Err(alien(LabelError::Line { path: path.to_owned(), line: 1, reason }));
             }
         };
         if header.journal != 1 {
             let reason = format!("a journal of version {}; this program reads 1", header.journal);
             return Err(LabelError::Line { path: path.to_owned(), line: 1, reason });
         }
-        let entries =
-            lines.map(|(line, number)| parse(path, number, line)).collect::<Result<Vec<Entry>, _>>()?;
+        let (mut entries, mut damaged) = (Vec::<Entry>::new(), Vec::new());
+        for (text, line) in lines {
+            match serde_json::from_str(text) {
+                Ok(entry) => entries.push(entry),
+                Err(error) => {
+                    let reason = error.to_string();
+                    let reason = reason.split(" at line ").next().unwrap_or_default();
+                    let reason = format!("the line is damaged: {reason} (column {})", error.column());
+                    damaged.push(Damage { line, reason });
+                }
+            }
+        }
         let last = entries.iter().enumerate().map(|(i, entry)| (entry.path.clone(), i)).collect();
-        Ok(Self { file, path: path.to_owned(), len: len as u64, header, entries, last })
+        Ok(Self { file, path: path.to_owned(), len: len as u64, header, entries, damaged, last })
     }
 
     /// The library's folder.
@@ -129,6 +179,11 @@ impl Journal {
     /// What was written, in order, before this program went on with it.
     pub fn entries(&self) -> &[Entry] {
         &self.entries
+    }
+
+    /// Its lines that cannot be read.
+    pub fn damaged(&self) -> &[Damage] {
+        &self.damaged
     }
 
     /// The last entry of a path, from before this program went on with it.

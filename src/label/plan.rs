@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::fs::File;
-use std::io::{BufRead, BufReader, BufWriter, Write};
+use std::io::{BufRead, BufReader, BufWriter, Read, Write};
 use std::path::{Component, Path, PathBuf};
 
 use serde::de::DeserializeOwned;
@@ -10,10 +10,14 @@ use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::LabelError;
+use super::apply::Mode;
+use super::foreign::{MARK, Wanted, foreign, unopened};
 use crate::paths;
 
 /// What plans of this program begin with.
 const VERSION: u32 = 1;
+/// Most bytes of a plan's first line.
+const FIRST: u64 = 1 << 20;
 
 /// A plan's first line.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -105,7 +109,50 @@ pub struct Chosen {
     pub probability: f32,
 }
 
+/// What a plan has in store for a file. A file that cannot be labelled is that, whatever else; one that has a genre keeps it,
+/// unless that is replaced or added to; of the others, the model is sure or not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    Named,
+    Keeps,
+    Unsure,
+    Troubled,
+}
+
+/// How many files there are of each.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Standings {
+    pub named: usize,
+    pub keeps: usize,
+    pub unsure: usize,
+    pub troubled: usize,
+}
+
+impl Standings {
+    pub fn count(&mut self, standing: Standing) {
+        *match standing {
+            Standing::Named => &mut self.named,
+            Standing::Keeps => &mut self.keeps,
+            Standing::Unsure => &mut self.unsure,
+            Standing::Troubled => &mut self.troubled,
+        } += 1;
+    }
+}
+
 impl Line {
+    /// What becomes of it in this mode.
+    pub fn standing(&self, mode: Mode) -> Standing {
+        if self.trouble.is_some() {
+            Standing::Troubled
+        } else if mode == Mode::OnlyIfEmpty && self.tags.iter().any(|tag| !tag.genres.is_empty()) {
+            Standing::Keeps
+        } else if self.genres.is_empty() {
+            Standing::Unsure
+        } else {
+            Standing::Named
+        }
+    }
+
     /// The genres that its tags name, each once.
     pub fn tagged(&self) -> Vec<&str> {
         let mut all: Vec<&str> = Vec::new();
@@ -214,7 +261,10 @@ pub(super) fn parse<T: DeserializeOwned>(path: &Path, line: usize, text: &str) -
         LabelError::Line {
             path: path.to_owned(),
             line,
-            reason: format!("{reason} (column {})", error.column()),
+            reason: format!(
+                "{reason} (column {}); mend the line, or delete it: its file is then left out",
+                error.column()
+            ),
         }
     })
 }
@@ -225,9 +275,14 @@ impl Plan {
     /// # Errors
     /// [`LabelError::Io`]; [`LabelError::Line`] with the first line that cannot be.
     pub fn open(path: &Path) -> Result<Self, LabelError> {
-        let mut lines = BufReader::new(File::open(path).map_err(LabelError::at(path))?).lines();
-        let first = lines.next().transpose().map_err(LabelError::at(path))?.unwrap_or_default();
-        let head: Head = parse(path, 1, &first)?;
+        let unopened = |error| unopened(path, Wanted::Plan, error);
+        let mut bytes = BufReader::new(File::open(path).map_err(unopened)?);
+        let mut first = Vec::new();
+        // No first line is longer, and a file that is none may have no lines.
+        bytes.by_ref().take(FIRST).read_until(b'\n', &mut first).map_err(unopened)?;
+        let text = String::from_utf8_lossy(&first);
+        let head: Head = parse(path, 1, text.strip_prefix(MARK).unwrap_or(&text))
+            .map_err(|error| foreign(path, Wanted::Plan, &first, error))?;
         let fail = |line, reason: String| LabelError::Line { path: path.to_owned(), line, reason };
         if head.plan != VERSION {
             return Err(fail(1, format!("a plan of version {}; this program reads {VERSION}", head.plan)));

@@ -6,7 +6,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::audio::{self, AudioError, AudioFault, AudioSpec, RecordError, Samples, Song};
+use crate::audio::{self, AudioError, AudioFault, AudioSpec, RecordError, Recording, Samples, Song};
 
 /// Bytes that are held in memory: six minutes of 44.1 kHz mono.
 const HELD: usize = 32 << 20;
@@ -72,22 +72,54 @@ impl Samples for Spooled {
     }
 }
 
+impl Spool {
+    fn song(
+        self,
+        path: &Path,
+        recording: Recording,
+        spec: &AudioSpec,
+        min_seconds: f64,
+    ) -> Result<Song, AudioError> {
+        recording.check(min_seconds).map_err(|fault| AudioError::new(path, fault))?;
+        let samples: Arc<dyn Samples> = match self.file {
+            Some(file) => Arc::new(Spooled { file: Mutex::new(file), path: path.to_owned() }),
+            None => Arc::new(self.memory),
+        };
+        Ok(Song::new(recording, samples, spec.normalise))
+    }
+}
+
+fn failed(path: &Path, error: RecordError) -> AudioError {
+    match error {
+        RecordError::Audio(error) => error,
+        RecordError::Write(error) => AudioError::new(path, AudioFault::Io(error)),
+    }
+}
+
 /// As [`audio::load`], in memory that does not grow with the song's length.
 ///
 /// # Errors
 /// [`AudioError`].
 pub fn load(path: &Path, spec: &AudioSpec, min_seconds: f64) -> Result<Song, AudioError> {
     let mut spool = Spool::default();
-    let recording = audio::record(path, spec, &mut spool).map_err(|error| match error {
-        RecordError::Audio(error) => error,
-        RecordError::Write(error) => AudioError::new(path, AudioFault::Io(error)),
-    })?;
-    recording.check(min_seconds).map_err(|fault| AudioError::new(path, fault))?;
-    let samples: Arc<dyn Samples> = match spool.file {
-        Some(file) => Arc::new(Spooled { file: Mutex::new(file), path: path.to_owned() }),
-        None => Arc::new(spool.memory),
-    };
-    Ok(Song::new(recording, samples, spec.normalise))
+    let recording = audio::record(path, spec, &mut spool).map_err(|error| failed(path, error))?;
+    spool.song(path, recording, spec, min_seconds)
+}
+
+/// Parts of a song, and the length of all of it in seconds; none where [`audio::record_parts`] gives none.
+///
+/// # Errors
+/// [`AudioError`].
+pub fn load_parts(
+    path: &Path,
+    spec: &AudioSpec,
+    min_seconds: f64,
+    spans: impl Fn(f64) -> Option<Vec<(f64, f64)>>,
+) -> Result<Option<(Song, f64)>, AudioError> {
+    let mut spool = Spool::default();
+    let recorded = audio::record_parts(path, spec, spans, &mut spool).map_err(|error| failed(path, error))?;
+    let song = |(recording, length)| Ok((spool.song(path, recording, spec, min_seconds)?, length));
+    recorded.map(song).transpose()
 }
 
 #[cfg(test)]

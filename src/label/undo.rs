@@ -1,6 +1,5 @@
 //! Puts back what a journal says was there.
 
-use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::LabelError;
@@ -20,17 +19,17 @@ pub enum Undone {
 }
 
 /// Undoes what a journal says, the last first. A file that no longer holds what was written stays as it is. `told` is
-/// called with each file; the result is whether it came to its end, which `stop` may prevent.
+/// called with each file; the result is whether it came to its end, which `stop` may prevent. Lines of the journal that are
+/// damaged are passed over.
 ///
 /// # Errors
-/// [`LabelError`] where the journal or the library's folder cannot be used, or a disk is full.
+/// [`LabelError`] where the library's folder cannot be used, or a disk is full.
 pub fn undo(
-    journal: &Path,
+    journal: &Journal,
     keeping: Keeping,
     stop: &AtomicBool,
     mut told: impl FnMut(&Entry, &Undone),
 ) -> Result<bool, LabelError> {
-    let journal = Journal::open(journal)?;
     let library = journal.library();
     let mut folder = Folder::new(library, keeping).map_err(LabelError::at(library))?;
     for entry in journal.entries().iter().rev() {

@@ -165,6 +165,10 @@ pub struct ModelConfig {
     pub addition_last: bool,
     /// Units of every dense layer before the last.
     pub dense: Vec<usize>,
+    /// Units of one more dense layer behind these, without norm and activation, whose outputs the last layer sees: what a
+    /// network that is taught says of its teacher's embedding.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub embedding: Option<usize>,
     /// The probability of dropping an output of a dense layer in training.
     pub dropout: f32,
     /// Slope of the leaky ReLU for negative values.
@@ -200,6 +204,7 @@ impl Default for ModelConfig {
             convolution: Convolution::Standard,
             addition_last: false,
             dense: vec![256],
+            embedding: None,
             dropout: 0.2,
             slope: 0.3,
         }
@@ -364,6 +369,12 @@ impl ModelConfig {
             "dense",
             format!("{:?}", self.dense),
             "1 to 4096 in every dense layer are possible",
+        )?;
+        require(
+            self.embedding.is_none_or(|units| (1..=4096).contains(&units)),
+            "embedding",
+            format!("{:?}", self.embedding.unwrap_or_default()),
+            "1 to 4096 units are possible",
         )?;
         require(
             (0.0..1.0).contains(&self.dropout),

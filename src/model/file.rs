@@ -35,6 +35,9 @@ pub struct Provenance {
     /// What it began with; none where it was trained from nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub base: Option<Box<Ancestor>>,
+    /// Whom it has learnt from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub taught: Option<Box<Taught>>,
     /// Where it was trained by others.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<Source>,
@@ -49,6 +52,29 @@ pub struct Ancestor {
     pub labels: usize,
     /// What it was trained on, and what it began with.
     pub provenance: Provenance,
+}
+
+/// How a model was taught by others.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Taught {
+    /// Whose embeddings and tags it imitates.
+    pub teachers: Vec<Ancestor>,
+    /// The share of the variance of the teachers' embeddings that it explains, on songs that it was not taught on.
+    pub explained: Option<f64>,
+    /// What it heard, validation songs not counted.
+    pub heard: Vec<Heard>,
+}
+
+/// Songs that a model heard.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Heard {
+    /// Their folder.
+    pub folder: String,
+    /// How many.
+    pub songs: usize,
+    /// Their licence, where it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub licence: Option<String>,
 }
 
 /// Whose work a model is that was not trained by this program.

@@ -7,7 +7,7 @@ use super::optimizer::OptimizerConfig;
 use super::parameters::ParameterLayout;
 use super::{ModelError, Weights};
 use crate::graph::{GraphError, GraphOp, NodeId, Shape};
-use crate::ops::elementwise::Unary;
+use crate::ops::elementwise::{Axes, Binary, Reduce, Unary};
 use crate::ops::loss::{BinaryCrossEntropy, CrossEntropy, Softmax};
 use crate::ops::optimizer::GlobalNorm;
 use crate::ops::view::Pack;
@@ -60,6 +60,8 @@ pub struct TrainingGraph {
     pub loss: NodeId,
     /// Output [N, genres].
     pub logits: NodeId,
+    /// Of a network that is taught.
+    pub lesson: Option<LessonNodes>,
     /// Output \[2\]: the norm of the gradients, those of the scaled loss, and how many are not finite.
     pub norm: NodeId,
     /// Input \[1\]: the gradient to the loss: the loss's scale, which is 1 in f32.
@@ -67,6 +69,15 @@ pub struct TrainingGraph {
     /// \[P\]: the gradients in the layout of the parameters.
     pub gradients: NodeId,
     updates: Vec<(NodeId, NodeId)>,
+}
+
+/// What the graph of a training step has besides where a teacher is imitated.
+#[derive(Clone, Copy, Debug)]
+pub struct LessonNodes {
+    /// Input [N, E]: the teacher's embedding.
+    pub embedding: NodeId,
+    /// Output \[1\]: the mean squared error of the network's own.
+    pub error: NodeId,
 }
 
 /// The graph of inference.
@@ -125,6 +136,19 @@ impl Network {
     /// # Errors
     /// [`ModelError`] where the settings do not fit each other.
     pub fn training(&self, training: &TrainingConfig) -> Result<TrainingGraph, ModelError> {
+        self.step(training, false)
+    }
+
+    /// The graph of a training step that imitates a teacher: its loss is the binary cross-entropy of labels that are the
+    /// teacher's probabilities, and the mean squared error of the embedding.
+    ///
+    /// # Errors
+    /// As [`Network::training`].
+    pub fn lesson(&self, training: &TrainingConfig) -> Result<TrainingGraph, ModelError> {
+        self.step(training, true)
+    }
+
+    fn step(&self, training: &TrainingConfig, taught: bool) -> Result<TrainingGraph, ModelError> {
         let rows = training.optimizer.rows();
         let (mut body, parts) = self.build(
             training.batch,
@@ -138,7 +162,18 @@ impl Network {
             Labels::Genres => CrossEntropy { smoothing: training.smoothing }.into(),
             Labels::Tags => BinaryCrossEntropy.into(),
         };
-        let loss = graph.add_named("loss", entropy, &[parts.logits, labels, class_weights])?;
+        let mut loss = graph.add_named("loss", entropy, &[parts.logits, labels, class_weights])?;
+        let mut lesson = None;
+        if taught {
+            let shape = graph.shape(parts.embedding).clone();
+            let embedding = graph.add_named("teacher", input(shape), &[])?;
+            let difference =
+                graph.add_named("difference", Binary::Sub.into(), &[parts.embedding, embedding])?;
+            let squares = graph.add_named("squares", Unary::Square.into(), &[difference])?;
+            let error = graph.add_named("error", Reduce::mean(Axes::All).into(), &[squares])?;
+            loss = graph.add_named("both", Binary::Add.into(), &[loss, error])?;
+            lesson = Some(LessonNodes { embedding, error });
+        }
         let seed = graph.add_named("loss_gradient", input([1]), &[])?;
         let gradients = graph.gradients(loss, seed, &body.views)?;
         let packed = pack(graph, &body.layout, &gradients)?;
@@ -161,6 +196,7 @@ impl Network {
             state: body.state,
             loss,
             logits: parts.logits,
+            lesson,
             norm,
             loss_gradient: seed,
             gradients: packed,
@@ -252,9 +288,17 @@ impl Network {
 }
 
 impl TrainingGraph {
-    /// What a training program computes.
+    /// The inputs whose rows are a batch's frames and that a process need have of its own frames alone. Labels and logits are
+    /// few numbers, and the loss reads those of all frames.
+    pub fn batched(&self) -> Vec<NodeId> {
+        [self.audio].into_iter().chain(self.masks.into_iter().flatten()).collect()
+    }
+
+    /// What a training program computes: the loss, the logits (of a network that is taught the error in their place), the
+    /// norm.
     pub fn request(&self, fuse: bool) -> Request {
-        let outputs = vec![self.loss, self.logits, self.norm];
+        let told = self.lesson.map_or(self.logits, |lesson| lesson.error);
+        let outputs = vec![self.loss, told, self.norm];
         Request { outputs, updates: self.updates.clone(), fuse }
     }
 }

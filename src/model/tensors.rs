@@ -64,8 +64,7 @@ impl FileError {
     }
 }
 
-/// Writes tensors atomically, with a header as JSON in the metadata under `key`: one key, because the format does not say in
-/// which order several are written. The header, a structure, also gets a digest of everything.
+/// Writes what [`bytes`] makes of tensors and header, atomically.
 ///
 /// # Errors
 /// [`FileError::Io`].
@@ -75,7 +74,17 @@ pub fn write(
     tensors: &Weights,
 ) -> Result<(), FileError> {
     let fail = |source| FileError::Io { path: path.into(), action: "writing", source };
-    let mut header = serde_json::to_value(header).map_err(|error| fail(error.into()))?;
+    let file = bytes((key, header), tensors).map_err(fail)?;
+    files::write_atomic(path, &file).map_err(fail)
+}
+
+/// Tensors, with a header as JSON in the metadata under `key`: one key, because the format does not say in which order
+/// several are written. The header, a structure, also gets a digest of everything.
+///
+/// # Errors
+/// [`std::io::Error`] where the header cannot be written as JSON.
+pub fn bytes((key, header): (&str, &impl Serialize), tensors: &Weights) -> std::io::Result<Vec<u8>> {
+    let mut header = serde_json::to_value(header)?;
     header[DIGEST] = digest(tensors, &header).into();
     let metadata = HashMap::from([(key.to_string(), header.to_string())]);
     let bytes: Vec<(&String, &Tensor, Vec<u8>)> = tensors
@@ -88,8 +97,7 @@ pub fn write(
         .map(|(name, t, data)| Ok((*name, TensorView::new(Dtype::F32, t.shape.to_vec(), data)?)))
         .collect::<Result<Vec<_>, safetensors::SafeTensorError>>();
     let file = views.and_then(|views| safetensors::serialize(views, Some(metadata)));
-    let file = file.map_err(|error| fail(std::io::Error::other(error)))?;
-    files::write_atomic(path, &file).map_err(fail)
+    file.map_err(std::io::Error::other)
 }
 
 /// Reads tensors and the header under `key`, and checks the digest, which a file that another program wrote need not have.

@@ -14,6 +14,7 @@ pub mod conv2d;
 pub mod dense;
 pub mod dropout;
 pub mod elementwise;
+pub mod exchange;
 pub mod kernel;
 pub mod log;
 pub mod log_mel;
@@ -129,6 +130,7 @@ operations! {
     Variable(source::Variable),
     View(view::View),
     Pack(view::Pack),
+    Exchange(exchange::Exchange),
     PowerStft(stft::PowerStft),
     PowerStftGrad(stft::PowerStftGrad),
     Mel(mel::Mel),

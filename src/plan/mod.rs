@@ -10,9 +10,11 @@ mod memory;
 mod order;
 mod program;
 mod slicing;
+mod split;
 mod updates;
 
 pub use program::{Buffer, Contents, Place, Program, Step, Work};
+pub use split::Split;
 
 use crate::graph::{GraphError, NodeId};
 use crate::ops::Graph;
@@ -64,13 +66,32 @@ pub struct Request {
 /// # Errors
 /// [`GraphError`] where an update's variable is no variable or updated twice, or its value has another shape.
 pub fn plan(graph: &Graph, request: &Request, target: &dyn Target) -> Result<Program, GraphError> {
+    plan_split(graph, request, None, target)
+}
+
+/// Plans a program that computes a batch in parts; see [`Split`].
+///
+/// # Errors
+/// As [`plan`], and where a part is too small for an operation.
+pub fn plan_split(
+    graph: &Graph,
+    request: &Request,
+    split: Option<&Split>,
+    target: &dyn Target,
+) -> Result<Program, GraphError> {
     let mut graph = graph.clone();
     let request = updates::separate(&mut graph, request)?;
     if request.fuse {
         fusion::fuse(&mut graph, &request)?;
     }
-    let sliced = slicing::slice(&graph, &request, target)?;
+    let parts = split.map(|split| split::split(&graph, &request, split)).transpose()?;
+    let (graph, request) = parts.as_ref().map_or((&graph, &request), |parts| (&parts.graph, &parts.request));
+    let sliced = slicing::slice(graph, request, target)?;
     let order = order::schedule(&sliced.graph, &sliced.request);
     let program = memory::assign(&sliced.graph, &sliced.request, &order, target, &sliced.kernels);
-    Ok(sliced.restore(program))
+    let program = sliced.restore(program);
+    Ok(match &parts {
+        Some(parts) => parts.names.restore(program),
+        None => program,
+    })
 }

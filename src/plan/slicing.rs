@@ -18,9 +18,11 @@ pub struct Sliced {
     pub request: Request,
     /// The kernels that were compiled to learn whether their workspace fits, none of them in place.
     pub kernels: HashMap<NodeId, Kernel>,
-    /// Which node of the graph before a node has the value of.
-    before: HashMap<NodeId, NodeId>,
+    before: Before,
 }
+
+/// Which node of the graph before a node has the value of.
+pub struct Before(pub HashMap<NodeId, NodeId>);
 
 /// Slices what is too large for the target.
 ///
@@ -48,16 +50,24 @@ pub fn slice(graph: &Graph, request: &Request, target: &dyn Target) -> Result<Sl
         fuse: request.fuse,
     };
     let before = graph.nodes().map(|(id, _)| (now(&id), id)).collect();
-    Ok(Sliced { graph: sliced_graph, request, kernels, before })
+    Ok(Sliced { graph: sliced_graph, request, kernels, before: Before(before) })
 }
 
 impl Sliced {
-    /// A program of the slices, with all that the host sees of it named by the nodes of the graph before.
+    /// See [`Before::restore`].
     pub fn restore(&self, program: Program) -> Program {
+        self.before.restore(program)
+    }
+}
+
+impl Before {
+    /// The same program, with all that the host sees of it named by the nodes of the graph before.
+    pub fn restore(&self, program: Program) -> Program {
+        let Self(before) = self;
         Program {
-            outputs: program.outputs.iter().map(|id| self.before[id]).collect(),
-            visible: program.visible.iter().map(|(id, &place)| (self.before[id], place)).collect(),
-            names: program.names.into_iter().map(|(id, name)| (self.before[&id], name)).collect(),
+            outputs: program.outputs.iter().map(|id| before[id]).collect(),
+            visible: program.visible.iter().map(|(id, &place)| (before[id], place)).collect(),
+            names: program.names.into_iter().map(|(id, name)| (before[&id], name)).collect(),
             ..program
         }
     }
@@ -183,7 +193,7 @@ impl Slices {
     }
 }
 
-fn with_rows(shape: &Shape, rows: usize) -> Shape {
+pub(super) fn with_rows(shape: &Shape, rows: usize) -> Shape {
     let rest = shape.get(1..).unwrap_or_default();
     Shape::from(&[&[rows], rest].concat()[..])
 }

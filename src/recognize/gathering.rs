@@ -36,6 +36,11 @@ impl Gathering {
         }
     }
 
+    /// Samples of a frame and channel.
+    pub fn frame_length(&self) -> usize {
+        self.framing.length
+    }
+
     /// Calls `each` with one batch after the other, until all frames of all songs were in one, in order, but those that
     /// are silent, by the rule of [`SILENT`], and those that the framing drops as quiet. Where it would drop all of a song's,
     /// it drops none.

@@ -42,6 +42,11 @@ impl FrameProgram {
         write_weights(self.program.as_mut(), (layout, running, *state), weights)
     }
 
+    /// Samples of a frame and channel.
+    pub fn frame_length(&self) -> usize {
+        self.gathering.frame_length()
+    }
+
     /// Calls `each` with the number of the song, the first sample and the output of every frame of songs, song by song and
     /// in order, without those that are silent and those that the network's framing drops as quiet; where that would drop
     /// all of a song's, it drops none. A song shorter than a frame has none.

@@ -12,6 +12,10 @@ pub struct Report {
     pub name: String,
     /// Where training did not reach its last epoch: what happened.
     pub unfinished: Option<String>,
+    /// Whether the network learnt from teachers: accuracies of frames are shares of what these hear, and there are none of
+    /// songs.
+    #[serde(default)]
+    pub taught: bool,
     /// The names that genres' numbers stand for.
     pub genres: Vec<String>,
     pub effort: Effort,

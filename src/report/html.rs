@@ -26,10 +26,10 @@ pub fn html(report: &Report) -> String {
             @if let Some(unfinished) = &report.unfinished { p.warning { "Not finished: " (unfinished) "." } }
             (headlines(report))
             nav aria-label="Sections" {
-                @for (id, name) in SECTIONS { a href={ "#" (id) } { (name) } " " }
+                @for (id, name) in sections(report) { a href={ "#" (id) } { (name) } " " }
             }
         }
-        @for (id, name) in SECTIONS {
+        @for (id, name) in sections(report) {
             section aria-labelledby=(id) {
                 h2 id=(id) { (name) }
                 (section(id, report))
@@ -50,6 +50,13 @@ const SECTIONS: [(&str, &str); 9] = [
     ("configuration", "Configuration"),
     ("surroundings", "Dataset and machine"),
 ];
+
+/// The sections that there is something to say in.
+fn sections(report: &Report) -> impl Iterator<Item = (&'static str, &'static str)> {
+    let taught = report.taught;
+    let told = ["curves", "configuration", "surroundings"];
+    SECTIONS.into_iter().filter(move |(id, _)| !taught || told.contains(id))
+}
 
 fn section(id: &str, report: &Report) -> Markup {
     let validated = report.validation.as_ref().filter(|v| v.evaluation.songs > 0);
@@ -93,10 +100,14 @@ fn headlines(report: &Report) -> Markup {
     let since = if effort.resumed { "since it was resumed" } else { "" };
     html! {
         dl.cards {
-            (card("Song accuracy", maybe(song), songs))
-            (card("Frame accuracy", maybe(frame), frames))
-            (card("Macro F1", maybe(evaluation.map(|e| e.macro_f1)), "mean over genres".into()))
-            (card("Unsure", maybe(unsure), of.into()))
+            @if report.taught {
+                (card("Explained", maybe(frame), "of the variance of the teachers' embeddings, validation songs".into()))
+            } @else {
+                (card("Song accuracy", maybe(song), songs))
+                (card("Frame accuracy", maybe(frame), frames))
+                (card("Macro F1", maybe(evaluation.map(|e| e.macro_f1)), "mean over genres".into()))
+                (card("Unsure", maybe(unsure), of.into()))
+            }
             (card("Epochs", format!("{} of {}", effort.epochs, effort.planned), kept))
             (card("Time", duration(effort.seconds), since.into()))
             (card("Speed", number(effort.frames_per_second, 0), "training frames a second".into()))
@@ -121,6 +132,13 @@ fn curves(report: &Report) -> Markup {
     }
     let x: Vec<f64> = history.iter().map(|epoch| epoch.epoch as f64).collect();
     let line = |name, of: fn(&Epoch) -> f64| Curve { name, values: history.iter().map(of).collect() };
+    let mut shares = vec![
+        line("training frames", |e| e.train_accuracy),
+        line("validation frames", |e| known(e.validation_frame_accuracy)),
+    ];
+    if !report.taught {
+        shares.push(line("validation songs", |e| known(e.validation_song_accuracy)));
+    }
     let mark = best(report).map(|best| (best.epoch as f64, format!("best: {}", best.epoch)));
     let charts = [
         Chart {
@@ -131,14 +149,10 @@ fn curves(report: &Report) -> Markup {
             mark: mark.clone(),
         },
         Chart {
-            title: "Accuracy",
+            title: if report.taught { "Explained variance of the teachers' embeddings" } else { "Accuracy" },
             unit: Unit::Share,
             x: &x,
-            lines: vec![
-                line("training frames", |e| e.train_accuracy),
-                line("validation frames", |e| known(e.validation_frame_accuracy)),
-                line("validation songs", |e| known(e.validation_song_accuracy)),
-            ],
+            lines: shares,
             mark,
         },
         Chart {

@@ -127,6 +127,7 @@ fn sample(n: usize, epochs: usize) -> Report {
     Report {
         name: "magnatune4-3".into(),
         unfinished: None,
+        taught: false,
         effort: Effort { epochs, planned: epochs, seconds: 754.0, resumed: false, frames_per_second: 263.4 },
         history,
         best_epoch,
@@ -488,4 +489,17 @@ fn a_report_survives_serialisation() {
     let report = sample(3, 4);
     let text = serde_json::to_string(&report).unwrap();
     assert_eq!(serde_json::from_str::<Report>(&text).unwrap(), report);
+}
+
+#[test]
+fn a_network_that_is_taught_has_no_accuracies() {
+    let mut report = sample(3, 5);
+    (report.taught, report.validation) = (true, None);
+    report.songs.clear();
+    report.history.iter_mut().for_each(|epoch| epoch.validation_song_accuracy = None);
+    let page = html(&report);
+    for word in ["Song accuracy", "Macro F1", "Confusion", "Calibration", "validation songs</text>"] {
+        assert!(!page.contains(word), "{word}");
+    }
+    assert!(page.contains("Explained variance") && page.contains("Configuration"));
 }

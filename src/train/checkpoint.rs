@@ -24,6 +24,9 @@ pub struct TrainingProgress {
     /// Of the epoch under way: the sum of the batches' losses, and frames recognised.
     pub loss: f64,
     pub right: u64,
+    /// Of a network that is taught: the sum of the batches' mean squared errors of its embedding.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub error: f64,
     pub history: History,
     /// In mixed precision.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -52,6 +55,10 @@ pub struct Checkpoint {
     pub state: Tensor,
     /// Running statistics by name.
     pub running: Weights,
+}
+
+fn is_zero(value: &f64) -> bool {
+    *value == 0.0
 }
 
 #[derive(Serialize, Deserialize)]
@@ -86,6 +93,20 @@ impl Checkpoint {
     /// # Errors
     /// [`TrainError::File`].
     pub fn save(&self, path: &Path) -> Result<(), TrainError> {
+        let (header, all) = self.contents();
+        Ok(tensors::write(path, (KEY, &header), &all)?)
+    }
+
+    /// What [`Checkpoint::save`] writes.
+    ///
+    /// # Errors
+    /// [`std::io::Error`] where a setting cannot be written.
+    pub(super) fn bytes(&self) -> std::io::Result<Vec<u8>> {
+        let (header, all) = self.contents();
+        tensors::bytes((KEY, &header), &all)
+    }
+
+    fn contents(&self) -> (Header, Weights) {
         let header = Header {
             format: FORMAT,
             config: self.config.clone(),
@@ -94,7 +115,7 @@ impl Checkpoint {
         };
         let mut all = self.running.clone();
         all.0.insert(STATE.to_string(), self.state.clone());
-        Ok(tensors::write(path, (KEY, &header), &all)?)
+        (header, all)
     }
 
     /// Reads a checkpoint.
@@ -102,8 +123,19 @@ impl Checkpoint {
     /// # Errors
     /// [`TrainError::File`] where it is unreadable, damaged, foreign or of another format.
     pub fn load(path: &Path) -> Result<Self, TrainError> {
+        Self::of(tensors::read(path, "checkpoint", KEY)?, path)
+    }
+
+    /// Reads what [`Checkpoint::bytes`] made; `path` is what errors name.
+    ///
+    /// # Errors
+    /// As [`Checkpoint::load`].
+    pub(super) fn parse(bytes: &[u8], path: &Path) -> Result<Self, TrainError> {
+        Self::of(tensors::parse(bytes, path, "checkpoint", KEY)?, path)
+    }
+
+    fn of((mut running, mut header): (Weights, serde_json::Value), path: &Path) -> Result<Self, TrainError> {
         let damaged = |reason: String| FileError::damaged(path, "checkpoint", &reason);
-        let (mut running, mut header) = tensors::read(path, "checkpoint", KEY)?;
         ModelConfig::complete(header.pointer_mut("/config/model"));
         let header: Header = serde_json::from_value(header).map_err(|e| damaged(e.to_string()))?;
         if header.format != FORMAT {

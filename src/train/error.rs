@@ -6,6 +6,7 @@ use crate::dataset::DatasetError;
 use crate::device::DeviceError;
 use crate::files::{self, printable};
 use crate::model::{FileError, ModelError};
+use crate::ranks::RanksError;
 use crate::recognize::RecognizeError;
 
 /// Why training could not begin or go on.
@@ -20,6 +21,9 @@ pub enum TrainError {
     /// The device cannot be opened, cannot hold the program, or fails.
     #[error(transparent)]
     Device(#[from] DeviceError),
+    /// The processes that train together cannot go on together.
+    #[error(transparent)]
+    Ranks(#[from] RanksError),
     /// Validation songs cannot be recognised.
     #[error(transparent)]
     Recognize(#[from] RecognizeError),
@@ -136,6 +140,14 @@ pub enum TrainError {
         model: PathBuf,
         /// What differs, in words.
         difference: String,
+    },
+    /// A model cannot teach.
+    #[error("{}: this model cannot teach: {reason}", files::shown(model))]
+    Teacher {
+        /// The teacher's file.
+        model: PathBuf,
+        /// Why, and the cure.
+        reason: String,
     },
     /// The loss or its gradients are not finite.
     #[error(

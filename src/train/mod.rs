@@ -13,9 +13,11 @@ mod loss_scale;
 mod options;
 mod preset;
 mod profile;
+mod ranks;
 mod run;
 mod schedule;
 mod session;
+mod teacher;
 mod trainer;
 
 pub use base::{Base, Embeddings};
@@ -33,8 +35,11 @@ pub use loss_scale::LossScale;
 pub use options::{Balance, RunConfig, TrainOptions};
 pub use preset::Preset;
 pub use profile::{Profile, ProfileRow};
+#[cfg(feature = "cli")]
+pub use ranks::agree;
 pub use run::RunFolder;
 #[cfg(feature = "cli")]
 pub use run::latest_model;
 pub use schedule::{Plateau, Schedule, ScheduleKind};
 pub use session::{Ending, Metrics, Training, TrainingEvent, TrainingOutcome};
+pub use teacher::{Agreement, Teacher};

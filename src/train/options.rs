@@ -6,6 +6,7 @@ use super::TrainError;
 use super::base::Base;
 use super::history::Keep;
 use super::schedule::{Plateau, Schedule, ScheduleKind};
+use super::teacher::Teacher;
 use crate::dataset::{self, Augmentation, Dataset, Sampling, Split};
 use crate::device::Precision;
 use crate::files;
@@ -19,6 +20,10 @@ pub struct TrainOptions {
     pub epochs: usize,
     /// Frames a batch.
     pub batch: usize,
+    /// Parts that a batch is computed in, whose sums and statistics are joined in order. Processes that train together
+    /// compute one or more of them each. Another number is another order of sums: results differ by rounding.
+    #[serde(skip_serializing_if = "is_one")]
+    pub slices: usize,
     /// Random frames that each song gives to an epoch.
     pub frames_per_song: usize,
     /// Share of songs kept apart for validation; 0 trains on all.
@@ -60,6 +65,12 @@ pub struct TrainOptions {
     pub augmentation: Augmentation,
 }
 
+// The signature is serde's.
+#[allow(clippy::trivially_copy_pass_by_ref)]
+fn is_one(slices: &usize) -> bool {
+    *slices == 1
+}
+
 /// How a training makes up for genres with fewer songs than others.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -78,6 +89,7 @@ impl Default for TrainOptions {
         Self {
             epochs: 20,
             batch: 32,
+            slices: 1,
             frames_per_song: 8,
             validation: 0.2,
             fold: None,
@@ -144,6 +156,12 @@ impl TrainOptions {
             "batch",
             self.batch.to_string(),
             "2 to 65536 frames are possible (batch norm needs two)",
+        )?;
+        require(
+            (1..=self.batch / 2).contains(&self.slices),
+            "slices",
+            self.slices.to_string(),
+            "1 to half of the batch's frames are possible (batch norm needs two in each)",
         )?;
         require(
             count(self.frames_per_song, 100_000),
@@ -260,6 +278,9 @@ pub struct RunConfig {
     /// What the network begins with, where not with nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub base: Option<Base>,
+    /// Whom it learns from, where not from songs' genres.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub teachers: Vec<Teacher>,
 }
 
 impl RunConfig {
@@ -276,6 +297,7 @@ impl RunConfig {
         self.model.check()?;
         self.training.check()?;
         self.base.as_ref().map_or(Ok(()), Base::check)?;
+        self.check_lessons()?;
         if self.training.epochs == 0 && self.base.is_none() {
             let wanted = "1 to 1000000 are possible (0 where the network begins with another)".to_owned();
             return Err(TrainError::Setting { setting: "epochs", value: "0".into(), wanted });

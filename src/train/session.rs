@@ -14,11 +14,13 @@ use super::claim::Claim;
 use super::options::RunConfig;
 use super::profile::Profile;
 use super::run::RunFolder;
+use super::teacher::Agreement;
 use super::trainer::Trainer;
 use crate::dataset::{self, Cache, Library, Split};
 use crate::device::{self, Device, DeviceChoice};
 use crate::files;
 use crate::model::CrossValidation;
+use crate::ranks::Ranks;
 use crate::score::{Decision, Epoch, Evaluation};
 
 /// A training that is ready to run: songs, settings, device, and the folder that its results go to.
@@ -48,14 +50,19 @@ pub struct Training {
     pub embeddings: Option<Arc<Embeddings>>,
     /// The folder where it is kept.
     pub embeddings_folder: Option<PathBuf>,
+    /// Where decoded songs are kept, for teachers that hear them at another rate.
+    pub cache: Option<Cache>,
+    /// The processes that train this network together. Each has the same settings and songs; the first alone reads and
+    /// writes the run's folder.
+    pub ranks: Ranks,
 }
 
 impl Training {
     /// The default of [`Training::checkpoint_every`].
     pub const CHECKPOINT_EVERY: Duration = Duration::from_secs(300);
 
-    /// Reads the songs in the folder [`RunConfig::dataset`], which has a subfolder of songs for each genre, and divides
-    /// them into training and validation. The device is that of [`DeviceChoice::Auto`]; decoded songs are kept in the
+    /// Reads the songs in the folder [`RunConfig::dataset`], which has a subfolder of songs for each genre (for a network that
+    /// is taught, in any layout), and divides them into training and validation. The device is that of [`DeviceChoice::Auto`]; decoded songs are kept in the
     /// user's folder for caches where the system has one. The results will go to the folder `run`.
     ///
     /// # Errors
@@ -64,12 +71,18 @@ impl Training {
     pub fn open(config: RunConfig, run: impl Into<PathBuf>) -> Result<Self, TrainError> {
         config.check()?;
         let device = device::open(DeviceChoice::Auto)?;
-        let data = dataset::scan(&config.dataset)?;
+        let taught = !config.teachers.is_empty();
+        let data =
+            if taught { dataset::scan_songs(&config.dataset) } else { dataset::scan(&config.dataset) }?;
         let cache = Cache::user_folder().map(Cache::new);
         let (spec, shortest) = (config.model.audio(), config.model.shortest_song());
-        let library = Library::load(&data, &spec, shortest, cache.as_ref(), |_, _, _| {})?;
+        let library = match taught {
+            true => Library::load_as_is(&data, &spec, shortest, cache.as_ref(), |_, _, _| {}),
+            false => Library::load(&data, &spec, shortest, cache.as_ref(), |_, _, _| {})?,
+        };
         let mut training = Self::new(config, Arc::new(library), device, RunFolder(run.into()))?;
         training.embeddings_folder = cache.as_ref().map(Cache::embeddings);
+        training.cache = cache;
         Ok(training)
     }
 
@@ -96,6 +109,8 @@ impl Training {
             cited: None,
             embeddings: None,
             embeddings_folder: None,
+            cache: None,
+            ranks: Ranks::alone(),
         })
     }
 
@@ -124,7 +139,7 @@ pub enum TrainingEvent<'a> {
         /// Device memory of a training step, in bytes.
         memory: u64,
     },
-    /// The base hears the songs.
+    /// The base, or who teaches, hears the songs.
     Hearing {
         /// So many are done.
         done: usize,
@@ -188,9 +203,12 @@ pub struct TrainingOutcome {
 /// A run's `metrics.json`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Metrics {
-    /// None where no song was kept apart.
+    /// None where no song was kept apart, or the network is taught.
     pub validation: Option<Evaluation>,
-    /// The genres in the order of the model's outputs.
+    /// Of a network that is taught: how far it agrees with its teachers on the songs kept apart.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub agreement: Option<Agreement>,
+    /// The genres, or tags, in the order of the model's outputs.
     pub genres: Vec<String>,
     /// Epochs trained.
     pub epochs: usize,

@@ -4,4 +4,5 @@ mod faults;
 pub mod ffmpeg;
 mod files;
 mod formats;
+mod parts;
 mod resample;

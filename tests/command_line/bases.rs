@@ -146,3 +146,68 @@ fn networks_of_others_become_models() {
     );
     assert_eq!(judge("--format csv").out.lines().count(), 4);
 }
+
+/// A teacher of another rate, on songs in any layout.
+#[cfg(unix)]
+#[test]
+fn a_network_learns_from_a_teacher() {
+    let folder = tempdir().unwrap();
+    let root = folder.path();
+    fs::write(root.join("tiny.whl"), include_bytes!("../golden/musicnn_tiny.whl")).unwrap();
+    run(root, "import tiny.whl").ends(0);
+    songs(&root.join("music"));
+    wav(&root.join("music/loose.wav"), &sound(1, 9, 4.0));
+    fs::write(root.join("music/noise/LICENCE.txt"), "CC0, made by a program\n").unwrap();
+    let teach = format!("train --dataset music --teacher MSD_musicnn.safetensors --cache cache {TINY}");
+    let ran = run(root, &format!("{teach} --epochs 3 --run taught")).ends(0);
+    assert!(ran.out.contains("% of the variance of the teacher's embedding"), "{}", ran.out);
+    assert!(ran.out.contains("try it: "), "{}", ran.out);
+    assert!(ran.err.contains("music: 12 songs to train on, 4 to validate"), "{}", ran.err);
+    assert!(ran.err.contains("epoch   3/3: loss ") && ran.err.contains(", explained "), "{}", ran.err);
+    let metrics = fs::read_to_string(root.join("taught/metrics.json")).unwrap();
+    let metrics: serde_json::Value = serde_json::from_str(&metrics).unwrap();
+    assert!(metrics["agreement"]["explained"].is_f64() && metrics["validation"].is_null(), "{metrics}");
+    let report = fs::read_to_string(root.join("taught/report.html")).unwrap();
+    assert!(report.contains("Explained variance") && !report.contains("Song accuracy"));
+    let info = run(root, "info --model taught/best.safetensors").ends(0).out;
+    assert!(info.contains("taught by: MSD_musicnn (50 labels, digest "), "{info}");
+    assert!(info.contains("licence ISC)") && !info.contains("weights of others"), "{info}");
+    assert!(info.contains("heard: noise (") && info.contains("CC0, made by a program"), "{info}");
+
+    // A model of tags like any other.
+    let predict = "predict --device cpu --model taught/best.safetensors --format json music/loose.wav";
+    let verdict: serde_json::Value = serde_json::from_str(&run(root, predict).ends(0).out).unwrap();
+    assert_eq!(verdict[0]["genres"].as_array().unwrap().len(), 3, "{verdict}");
+    let judged = "evaluate --device cpu --model taught/best.safetensors --dataset music";
+    run(root, judged).refused(&["tag"]);
+    let flags = "--dataset music --device cpu --validation 0.25 --from taught/best.safetensors";
+    let ran = run(root, &format!("train {flags} --run genres")).ends(0);
+    assert!(ran.out.contains("song accuracy"), "{}", ran.out);
+    let info = run(root, "info --model genres/best.safetensors").ends(0).out;
+    assert!(
+        info.contains("began with: music (50 labels") && info.contains("taught by: MSD_musicnn"),
+        "{info}"
+    );
+
+    // Stopped, and gone on with where the teacher has moved.
+    let long = format!("{teach} --epochs 90 --frames-per-song 100 --run long");
+    interrupted(&mut program(root, &long), "epoch   1/90").ends(130);
+    fs::rename(root.join("MSD_musicnn.safetensors"), root.join("moved.safetensors")).unwrap();
+    let resume = "train --resume --run long --device cpu --cache cache";
+    run(root, resume).refused(&["MSD_musicnn.safetensors", "cannot teach"]);
+    run(root, &format!("{resume} --teacher taught/best.safetensors"))
+        .refused(&["not whom this run learns from"]);
+    interrupted(&mut program(root, &format!("{resume} --teacher moved.safetensors")), "network: ").ends(130);
+
+    let refused = |flags: &str, words: &[&str]| {
+        run(root, &format!("train --dataset music {TINY} {flags}")).refused(words);
+    };
+    refused("--teacher moved.safetensors --from taught/best.safetensors", &["--teacher", "--from"]);
+    refused("--teacher moved.safetensors --folds 3 --fold 1", &["--teacher", "cannot be used with"]);
+    refused("--teacher moved.safetensors --labels tags", &["--teacher", "--labels"]);
+    refused("--teacher moved.safetensors --mixup 0.3", &["--mixup is 0.3"]);
+    refused("--teacher genres/best.safetensors", &["its labels are genres"]);
+    refused("--teacher moved.safetensors --teacher moved.safetensors", &["named twice"]);
+    refused("--teacher missing.safetensors", &["missing.safetensors"]);
+    run(root, "train --dataset nowhere --teacher moved.safetensors").refused(&["nowhere", "--dataset"]);
+}

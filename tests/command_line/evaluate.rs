@@ -394,4 +394,15 @@ fn the_model_that_comes_with_the_program_is_taken_where_none_was_trained() {
     assert!(ran.err.contains("model: the included one (blues, classical, "), "{}", ran.err);
     assert!(card.genres.iter().any(|genre| ran.out.contains(genre.as_str())), "{}", ran.out);
     run(folder.path(), "info --model included").ends(0);
+    // It lies in no run's folder: what is here is not its split, nor its settings.
+    for genre in ["blues", "rock"] {
+        fs::create_dir_all(folder.path().join("music").join(genre)).unwrap();
+        wav(&folder.path().join("music").join(genre).join("a.wav"), &sound(2, 1, 4.0));
+    }
+    for name in ["split.csv", "config.toml"] {
+        fs::write(folder.path().join(name), "of something else\n").unwrap();
+    }
+    let evaluate = "evaluate --model included --dataset music --device cpu";
+    assert!(run(folder.path(), evaluate).ends(0).out.contains("2 songs (all)"));
+    run(folder.path(), &format!("{evaluate} --split test")).refused(&["without its run", "--split test"]);
 }

@@ -13,6 +13,7 @@ use genre_recognizer::ops::conv2d::{Conv2d, Conv2dInputGrad, Conv2dWeightGrad};
 use genre_recognizer::ops::dense::{Form, Matmul};
 use genre_recognizer::ops::dropout::Dropout;
 use genre_recognizer::ops::elementwise::{Axes, Binary, Expand, Reduce, Unary};
+use genre_recognizer::ops::exchange::{Exchange, Joined};
 use genre_recognizer::ops::log::{Compress, CompressGrad, Decibel, DecibelGrad, Ln, LnGrad};
 use genre_recognizer::ops::log_mel::LogMel;
 use genre_recognizer::ops::loss::{
@@ -55,6 +56,8 @@ pub fn examples() -> Vec<Example> {
     example(Variable { shape: row.into() }.into(), &[]);
     example(View { offset: 2, shape: [3, 2].into() }.into(), &[row]);
     example(Pack { offsets: vec![1, 8], len: 24 }.into(), &[pair, row]);
+    example(Exchange { parts: vec![vec![4, 3]], rank: 0, joined: Joined::Rows }.into(), &[&[7]]);
+    example(Exchange { parts: vec![vec![4, 4, 4]], rank: 0, joined: Joined::Sum }.into(), &[&[12]]);
 
     let stft = PowerStft { n_fft: 64, hop: 17, centred: true };
     // A sampling rate of 8 Hz makes filters of unit area weigh about 1.

@@ -4,7 +4,9 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use genre_recognizer::audio::{AudioSpec, Framing, Song};
-use genre_recognizer::dataset::{Augmentation, Batch, BatchPlan, Batches, Library, Sampling};
+use genre_recognizer::dataset::{
+    Augmentation, Batch, BatchPlan, Batches, Lesson, Lessons, Library, Sampling,
+};
 
 use super::common::*;
 
@@ -133,6 +135,60 @@ fn balanced_sampling_draws_from_every_genre_alike() {
         assert_eq!([genre(0), genre(1), genre(2)], [16, 16, 16]);
         let within = |songs: &[usize], wanted: usize| songs.iter().all(|&s| drawn[s].abs_diff(wanted) <= 1);
         assert!(within(&[0, 3, 6, 9, 12], 3) && within(&[1, 4], 8), "{drawn:?}");
+    }
+}
+
+#[test]
+fn long_songs_are_drawn_more_often_than_short_ones() {
+    // Square roots of 8, 8, 12, 20 and 4, of 52 together.
+    let library = counted_library(&[64, 64, 144, 400, 16], 1);
+    let songs = [0, 1, 2, 3, 4];
+    let plan =
+        BatchPlan { sampling: Sampling::Lengths, ..BatchPlan::new(8, Framing::consecutive(16), 8, 11) };
+    for epoch in 0..3 {
+        let batches = take(&library, &songs, &plan, (epoch, 0), plan.batches_per_epoch(songs.len()));
+        let mut drawn = [0usize; 5];
+        batches.iter().flat_map(|b| &b.songs).for_each(|&song| drawn[song] += 1);
+        assert_eq!(drawn.iter().sum::<usize>(), 40);
+        for (drawn, root) in drawn.into_iter().zip([8.0, 8.0, 12.0, 20.0, 4.0]) {
+            let wanted = 40.0 * root / 52.0;
+            assert!((drawn as f64 - wanted).abs() <= 1.0, "{drawn} {wanted}");
+        }
+    }
+}
+
+#[test]
+fn a_teachers_lessons_are_those_of_the_middle_of_the_crop() {
+    let library = counted_library(&[400, 300], 1);
+    let rate = f64::from(RATE);
+    // The embedding is the place in samples and the song, the label the place over 1000.
+    let lesson = |song: usize| {
+        let places = [0, 100, 250, 400];
+        let row = |&place: &usize| [place as f32, song as f32, place as f32 / 1000.0];
+        Lesson {
+            middles: places.iter().map(|&place| place as f64 / rate).collect(),
+            rows: places.iter().flat_map(row).collect(),
+        }
+    };
+    let lessons = Lessons { embedding: 2, labels: 1, songs: vec![lesson(0), lesson(1)] };
+    let plain = BatchPlan::new(8, Framing::consecutive(40), 8, 5);
+    let taught = BatchPlan { lessons: Some(Arc::new(lessons)), ..plain.clone() };
+    let (plain, taught) =
+        (take(&library, &[0, 1], &plain, (0, 0), 4), take(&library, &[0, 1], &taught, (0, 0), 4));
+    for (plain, taught) in plain.iter().zip(&taught) {
+        assert_eq!((&plain.audio, &plain.songs), (&taught.audio, &taught.songs), "the same crops");
+        assert!(plain.embeddings.is_empty());
+        for n in 0..8 {
+            let song = taught.songs[n];
+            let middle = taught.audio[n * 40] - 500.0 * song as f32 + 20.0;
+            let [embedding, labels] = [&taught.embeddings[n * 2..n * 2 + 2], &taught.labels[n..=n]];
+            // To the 16 bits that songs have.
+            assert!(
+                (embedding[0] - middle).abs() < 0.5 && embedding[1] == song as f32,
+                "{embedding:?} {middle}"
+            );
+            assert!((labels[0] - middle / 1000.0).abs() < 1e-3);
+        }
     }
 }
 

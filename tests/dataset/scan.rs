@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use genre_recognizer::dataset::{DatasetError, Problem, scan};
+use genre_recognizer::dataset::{DatasetError, Problem, scan, scan_songs};
 
 use super::common::*;
 
@@ -44,6 +44,24 @@ fn folders_are_genres() {
     let loose = Problem { path: folder.root().join("loose.mp3"), reason: "not in a genre folder".to_owned() };
     assert_eq!(data.problems, [loose]);
     assert!(data.songs.iter().all(|s| s.path.is_file() && s.artists.is_empty() && s.fold.is_none()));
+}
+
+#[test]
+fn songs_without_genres_lie_anywhere() {
+    let folder = Folder::new();
+    assert!(matches!(scan_songs(folder.root()), Err(DatasetError::NoSongs { .. })));
+    assert!(scan_songs(folder.root()).unwrap_err().to_string().contains("no songs here; name a folder"));
+    for name in ["loose.mp3", "an album/01.flac", "an album/disc 2/01.ogg", ".hidden/z.mp3", "cover.jpg"] {
+        folder.song(name);
+    }
+    folder.file("tracks.csv", b"path,genre,artist\nan album/01.flac,jazz,Somebody\n");
+    let data = scan_songs(folder.root()).unwrap();
+    assert_eq!(names(&data), ["an album/01.flac", "an album/disc 2/01.ogg", "loose.mp3"]);
+    assert_eq!((data.genres.len(), data.counts()), (1, vec![3]));
+    assert_eq!(data.songs[0].artists, ["Somebody"]);
+    assert!(data.problems.is_empty(), "{:?}", data.problems);
+    assert!(matches!(scan_songs(&folder.root().join("missing")), Err(DatasetError::NoSuchFolder(_))));
+    assert!(matches!(scan_songs(&folder.root().join("loose.mp3")), Err(DatasetError::NotAFolder(_))));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::fs::{self, File};
 use std::time::{Duration, SystemTime};
 
-use genre_recognizer::label::{Apply, Keeping, Mode, Outcome, Undone};
+use genre_recognizer::label::{Apply, Entry, Journal, Keeping, Mode, Outcome, Undone};
 use tempfile::{TempDir, tempdir};
 
 use super::common::*;
@@ -130,11 +130,15 @@ mod unix {
         fs::write(folder.path().join("outside.mp3"), song(3, None)).unwrap();
         symlink(folder.path().join("outside.mp3"), root.join("out.mp3")).unwrap();
         symlink("nowhere.mp3", root.join("dangling.mp3")).unwrap();
+        // Round in a circle, and to songs elsewhere, which would be overlooked without a word.
+        symlink("..", root.join("deep/up")).unwrap();
+        fs::create_dir(folder.path().join("elsewhere")).unwrap();
+        symlink(folder.path().join("elsewhere"), root.join("more")).unwrap();
         let songs = find(&root, None).unwrap();
         let names: Vec<&str> = songs.found.iter().map(|song| song.name.as_str()).collect();
         // The link and its target are one.
         assert_eq!(names, ["a.mp3", "b.mp3"]);
-        assert_eq!(songs.problems.len(), 2);
+        assert_eq!(songs.problems.len(), 3);
         // A plan that was edited may name the links all the same.
         let plan = plan(&root, &["New"]);
         let text = fs::read_to_string(&plan).unwrap().replace("\"a.mp3\"", "\"deep/link.mp3\"");
@@ -257,6 +261,63 @@ fn a_journal_is_one_librarys_and_one_programs_and_forgets_a_torn_line() {
         .unwrap();
     let error = apply_with(&plan, &Apply::default()).unwrap_err().to_string();
     assert!(error.contains("line 2"), "{error}");
+}
+
+#[test]
+fn a_damaged_line_of_a_journal_stops_nothing_else() {
+    let folder = tempdir().unwrap();
+    let root = folder.path().join("music");
+    library(&root, 9);
+    let before = contents(&root);
+    let plan = plan(&root, &["New"]);
+    apply(&plan, Mode::Replace);
+    let after = contents(&root);
+    let journal = plan.with_extension("journal");
+    let whole = fs::read_to_string(&journal).unwrap();
+    let mut lines: Vec<String> = whole.lines().map(str::to_owned).collect();
+    let lost: Entry = serde_json::from_str(&lines[4]).unwrap();
+    // Zeros, as a disk leaves them, and half of a line.
+    lines[4] = "\0".repeat(lines[4].len());
+    let half: Entry = serde_json::from_str(&lines[6]).unwrap();
+    lines[6].truncate(40);
+    fs::write(&journal, lines.join("\n") + "\n").unwrap();
+    let damaged: Vec<usize> = Journal::open(&journal).unwrap().damaged().iter().map(|d| d.line).collect();
+    assert_eq!(damaged, [5, 7]);
+    let undone = undo(&plan);
+    assert!(undone.len() == 7 && undone.values().all(|undone| *undone == Undone::Restored), "{undone:?}");
+    for (name, bytes) in contents(&root) {
+        let is = |entry: &Entry| name.to_str() == Some(&entry.path);
+        let wanted = if is(&lost) || is(&half) { &after } else { &before };
+        assert!(bytes == wanted[&name], "{}", name.display());
+    }
+    // Nothing is added to such a journal; and what is none is left alone.
+    let error =
+        apply_with(&plan, &Apply { mode: Mode::Replace, ..Apply::default() }).unwrap_err().to_string();
+    assert!(error.contains("line 5") && error.contains("another journal"), "{error}");
+    let lines = b"RIFF\0\0\0\0WAVE no line ends here";
+    for bytes in [&lines[..], b"{\"plan\":1}\n", b"text\n"] {
+        fs::write(&journal, bytes).unwrap();
+        for error in [apply_with(&plan, &Apply::default()).err(), Journal::open(&journal).err()] {
+            let error = error.unwrap().to_string();
+            assert!(error.contains("is no journal"), "{error}");
+        }
+        assert!(fs::read(&journal).unwrap() == bytes);
+    }
+    // Without its first line nobody knows which library it is of.
+    fs::write(&journal, whole.split_once('\n').unwrap().1).unwrap();
+    let error = Journal::open(&journal).unwrap_err().to_string();
+    assert!(error.contains("names the library, is missing"), "{error}");
+}
+
+#[test]
+fn pretending_knows_what_was_written() {
+    let folder = two();
+    let root = folder.path().join("music");
+    let plan = plan(&root, &["New"]);
+    apply(&plan, Mode::Replace);
+    let options = Apply { mode: Mode::Replace, pretend: true, ..Apply::default() };
+    let (tally, outcomes) = apply_with(&plan, &options).unwrap();
+    assert_eq!((tally.done, tally.refused), (2, 0), "{outcomes:?}");
 }
 
 /// A copy that is not right is found, whatever is wrong with it.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
 use genre_recognizer::label::{
-    self, Apply, Head, Keeping, LabelError, Line, Mode, Outcome, Plan, Tally, Undone, Writer, tags,
+    self, Apply, Head, Journal, Keeping, LabelError, Line, Mode, Outcome, Plan, Tally, Undone, Writer, tags,
 };
 use genre_recognizer::paths;
 
@@ -113,7 +113,7 @@ pub fn apply(plan: &Path, mode: Mode) -> BTreeMap<String, Outcome> {
 
 pub fn undo(plan: &Path) -> BTreeMap<String, Undone> {
     let mut outcomes = BTreeMap::new();
-    let journal = plan.with_extension("journal");
+    let journal = Journal::open(&plan.with_extension("journal")).unwrap();
     let whole = label::undo(&journal, Keeping::default(), &AtomicBool::new(false), |entry, undone| {
         outcomes.insert(entry.path.clone(), undone.clone());
     });

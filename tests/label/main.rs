@@ -6,6 +6,7 @@ mod common;
 mod formats;
 mod full;
 mod kill;
+mod picard;
 mod plan;
 mod program;
 mod python;

@@ -24,9 +24,13 @@ fn nonsense_is_named_by_its_line() {
     };
     let size = third("\"size\":", "\"size\":\"large\",\"x\":");
     for (text, words) in [
-        (String::new(), &["line 1"][..]),
-        ("nonsense\n".to_owned(), &["line 1"]),
-        (lines[1..].join("\n"), &["line 1"]),
+        (String::new(), &["is no plan", "empty"][..]),
+        ("nonsense\n".to_owned(), &["is no plan", "first line"]),
+        (lines[1..].join("\n"), &["is no plan", "names the library, is missing"]),
+        ("<!DOCTYPE html>\n<html>".to_owned(), &["is no plan", "browser"]),
+        ("path,tagged,genres,genre1\na,b,c,d\n".to_owned(), &["is no plan", "table"]),
+        ("{\"journal\":1,\"library\":\"/a\"}\n".to_owned(), &["is no plan", "label undo"]),
+        (lines[0].replace("\"plan\":1,", "\"plan\":1"), &["line 1", "column"]),
         (good.replacen("\"plan\":1", "\"plan\":9", 1), &["line 1", "version 9"]),
         (third("}", ""), &["line 3"]),
         (size, &["line 3", "u64"]),
@@ -43,6 +47,21 @@ fn nonsense_is_named_by_its_line() {
         let error = Plan::open(&path).unwrap_err().to_string();
         assert!(words.iter().all(|word| error.contains(word)), "{error}\n{text}");
     }
+    // Files that are no text, and what is no file.
+    let sound: Vec<u8> = (0..100_000u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+    let wide: Vec<u8> =
+        [0xff, 0xfe].into_iter().chain(good.encode_utf16().flat_map(u16::to_le_bytes)).collect();
+    for (bytes, word) in [([&b"RIFF\x24\0\0\0WAVE"[..], &sound].concat(), "audio"), (wide, "UTF-16")] {
+        fs::write(&path, bytes).unwrap();
+        let error = Plan::open(&path).unwrap_err().to_string();
+        assert!(error.contains("is no plan") && error.contains(word) && error.len() < 300, "{error}");
+    }
+    assert!(Plan::open(&root).unwrap_err().to_string().contains("is a folder, and no plan"));
+    let none = Plan::open(&folder.path().join("none")).unwrap_err().to_string();
+    assert!(none.contains("no such plan"), "{none}");
+    // As Windows' editors save it.
+    fs::write(&path, format!("\u{feff}{}", good.replace('\n', "\r\n"))).unwrap();
+    assert_eq!(Plan::open(&path).unwrap().lines().unwrap().map(Result::unwrap).count(), 3);
     // Blank lines, and other genres, may be written in.
     fs::write(&path, format!("{}\n\n{}\n", lines[0], lines[1].replace("New", "Neu"))).unwrap();
     assert_eq!(Plan::open(&path).unwrap().len, 1);

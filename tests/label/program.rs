@@ -109,14 +109,15 @@ fn a_library_is_planned_looked_at_labelled_audited_and_undone() {
         .sum();
     assert_eq!(listed, sure);
 
-    let applied = run(at, "apply genres.plan", 0);
+    let applied = run(at, "apply genres.plan", 1);
+    assert!(applied.err.contains("cannot be labelled: text.mp3"), "{}", applied.err);
     assert!(applied.out.contains(&format!("{sure} files written")), "{}", applied.out);
     for line in &all {
         if line.trouble.is_none() {
             assert_eq!(genres(&root.join(&line.path)), line.genres);
         }
     }
-    assert!(run(at, "apply genres.plan", 0).out.contains(&format!("{sure} written before")));
+    assert!(run(at, "apply genres.plan", 1).out.contains(&format!("{sure} written before")));
     // Nothing contradicts what was heard.
     assert_eq!(run(at, &format!("audit music {HEAR} --json"), 0).out, "");
     run(at, "undo genres.plan.journal", 0);
@@ -281,4 +282,117 @@ fn training_reads_a_library_by_its_tags() {
     assert!(judged.code == Some(0) && judged.out.contains("Hip-Hop"), "{}\n{}", judged.out, judged.err);
     // In folders as they are, there are no genres to learn.
     assert_eq!(program("dataset check music --least-songs 3").code, Some(2));
+}
+
+/// What a summary counts, by its words; the first count is that of files that get a genre.
+fn counts(text: &str) -> Vec<(String, usize)> {
+    let line =
+        text.lines().find(|line| line.contains(" would get a genre") || line.contains(" written")).unwrap();
+    let line = line.strip_prefix("genres.plan: ").unwrap_or(line);
+    let count = |part: &str| {
+        let (count, words) = part.split_once(' ').unwrap();
+        let words = if words.starts_with("file") { "get" } else { words };
+        (words.to_owned(), count.parse().unwrap())
+    };
+    line.split(", ").map(count).collect()
+}
+
+#[test]
+fn plan_pretence_and_apply_count_alike() {
+    let folder = music();
+    let (at, root) = (folder.path(), folder.path().join("music"));
+    fs::write(root.join("text.mp3"), "no music\n".repeat(50)).unwrap();
+    // Silence, which cannot be heard, without a genre and with one; and music with a genre.
+    fs::write(root.join("silent.mp3"), song(1, None)).unwrap();
+    fs::write(root.join("silent old.mp3"), song(2, Some("Old"))).unwrap();
+    let mine = at.join("mine.plan");
+    let mut writer = genre_recognizer::label::Writer::new(&mine, &head(&root)).unwrap();
+    writer.line(&super::common::line(&root, NAMES[0], &["Mine"])).unwrap();
+    writer.finish().unwrap();
+    run(at, "apply mine.plan", 0);
+    let planned = run(at, "plan music --model MODEL --device cpu --threshold 0.3", 1);
+    let counted = counts(&planned.out);
+    let of = |words: &str| counted.iter().find(|(known, _)| known == words).map_or(0, |(_, count)| *count);
+    assert_eq!((of("keep the genre they have"), of("cannot be labelled")), (1, 3), "{}", planned.out);
+    assert_eq!(of("get") + of("unsure"), NAMES.len() - 1, "{}", planned.out);
+    let shown = run(at, "show genres.plan", 0).out;
+    assert!(shown.contains("a/one.wav: Mine; keeps it"), "{shown}");
+    run(at, "show genres.plan --page page.html", 0);
+    let page = fs::read_to_string(at.join("page.html")).unwrap();
+    assert!(page.contains("1 keep the genre they have") && page.contains("3 cannot be labelled"));
+    let before = contents(&root);
+    let pretended = run(at, "apply genres.plan --pretend", 1);
+    assert!(contents(&root) == before && counts(&pretended.out) == counted, "{}", pretended.out);
+    let applied = run(at, "apply genres.plan", 1);
+    assert_eq!(counts(&applied.out), counted, "{}", applied.out);
+    for ran in [&planned, &pretended, &applied] {
+        assert_eq!(ran.err.matches("cannot be labelled: ").count(), 3, "{}", ran.err);
+    }
+    // A genre of one that cannot be heard is not replaced either, and it is counted as before.
+    let replaced = run(at, "apply genres.plan --pretend --replace", 1);
+    assert!(replaced.out.contains("3 cannot be labelled"), "{}", replaced.out);
+}
+
+#[test]
+fn what_cannot_be_is_refused_with_its_cure() {
+    let folder = music();
+    let at = folder.path();
+    for (arguments, cure) in [
+        ("audit music --most 0", "leave --most out"),
+        ("plan music --seconds 0", "leave --seconds out"),
+        ("plan music --seconds nan", "leave --seconds out"),
+        ("plan music --top 0", "1 to 20"),
+        ("plan music --threshold 2", "0 (every song gets a genre) to 1"),
+        ("plan music --threshold nan", "to 1"),
+        ("plan music --threads 0", "leave --threads out"),
+        ("plan music --shard 0/3", "counted from 1"),
+        ("plan music --shard auto --shards 0", "--shard 3/8"),
+        ("learn music --least 0", "1.."),
+    ] {
+        let refused = run(at, arguments, 2);
+        assert!(refused.err.contains(cure), "{arguments}: {}", refused.err);
+    }
+    fs::create_dir(at.join("empty")).unwrap();
+    for (arguments, words) in [
+        ("plan music/four.wav", "it is a file; name the folder"),
+        ("plan nowhere", "there is no such folder"),
+        ("plan empty", "no song is below it"),
+        ("learn empty", "no song is below it"),
+        ("plan music --out no/folder.plan", "nothing can be written there"),
+        ("plan music --out music", "something else is here"),
+        ("apply nothing.plan", "no such plan"),
+        ("undo music", "is a folder"),
+    ] {
+        let refused = run(at, arguments, 1);
+        assert!(
+            refused.err.contains(words) && !refused.err.contains("heard"),
+            "{arguments}: {}",
+            refused.err
+        );
+    }
+    fs::write(at.join("file"), "").unwrap();
+    let index = run(at, &format!("plan music {HEAR} --index file/index"), 1);
+    assert!(index.err.contains("--no-index") && index.err.contains("what was heard"), "{}", index.err);
+    let journal = run(at, "undo music/four.wav", 1);
+    assert!(journal.err.contains("is no journal") && journal.err.contains("audio"), "{}", journal.err);
+    let plan = run(at, "apply music/four.wav", 1);
+    assert!(plan.err.contains("is no plan") && !at.join("music/four.wav.journal").exists(), "{}", plan.err);
+}
+
+#[test]
+fn undo_names_damaged_lines_and_says_that_something_is_left() {
+    let folder = music();
+    let at = folder.path();
+    run(at, &format!("plan music {HEAR}"), 0);
+    run(at, "apply genres.plan --replace", 0);
+    let journal = at.join("genres.plan.journal");
+    let whole = fs::read_to_string(&journal).unwrap();
+    let mut lines: Vec<&str> = whole.lines().collect();
+    let all = lines.len() - 1;
+    lines[2] = "{\"path\":";
+    fs::write(&journal, lines.join("\n") + "\n").unwrap();
+    let undone = run(at, "undo genres.plan.journal", 1);
+    assert!(undone.err.contains("genres.plan.journal, line 3: "), "{}", undone.err);
+    assert!(undone.out.contains("1 line of the journal damaged"), "{}", undone.out);
+    assert!(undone.out.starts_with(&format!("{} files as before", all - 1)), "{}", undone.out);
 }

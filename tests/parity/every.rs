@@ -25,7 +25,10 @@ fn every_operation() {
         let mut inputs: Vec<(_, Vec<f32>)> = example.inputs.into_iter().map(narrow).collect();
         finite_norm(&example.op, &mut inputs);
         // What shares memory has no kernel: the plan places it.
-        let placed = matches!(example.op, Op::Input(_) | Op::Variable(_) | Op::View(_) | Op::Pack(_));
+        let placed = matches!(
+            example.op,
+            Op::Input(_) | Op::Variable(_) | Op::View(_) | Op::Pack(_) | Op::Exchange(_)
+        );
         let case = Case { op: example.op, inputs, reduction: 64, backward: true };
         if placed {
             case.compare_on(&devices);

@@ -39,6 +39,11 @@ pub(in crate::audio) struct Flac {
     position: u64,
     /// Bytes that were looked through for the ends of frames that have none.
     vain: u64,
+    /// Where the part's frames begin, and how many samples the first has.
+    begins: u64,
+    block: u64,
+    /// Whether the part ends where its header says, and the file with it; `None` until that is asked.
+    whole: Option<bool>,
 }
 
 impl Flac {
@@ -57,6 +62,9 @@ impl Flac {
             next: None,
             position: 0,
             vain: 0,
+            begins: 0,
+            block: 0,
+            whole: None,
         };
         flac.begin()?;
         Ok(flac)
@@ -67,8 +75,10 @@ impl Flac {
         let Some(mut info) = self.metadata()? else {
             return Err(Error::DecodeError("flac: the block that describes the stream is not there"));
         };
+        (self.begins, self.block, self.whole) = (self.window.position(), 0, None);
         if let Some(frame) = parse(self.window.peek(HEADER)?) {
             info = info.of(&frame);
+            self.block = frame.samples.into();
         }
         (self.info, self.next, self.position) = (info, None, 0);
         self.tracks = vec![info.track()];
@@ -170,6 +180,51 @@ impl Flac {
     }
 }
 
+impl Flac {
+    /// The first sample of a frame. Of blocks of one size the last may be shorter, so that it is the first that tells.
+    fn first_sample(&self, frame: &Frame) -> u64 {
+        if frame.variable { frame.number } else { frame.number.saturating_mul(self.block) }
+    }
+
+    /// Whether the last frame of the file is the last that the header tells of.
+    fn is_whole(&mut self) -> Result<bool> {
+        let most = 4 * (1 << 16) + HEADER as u64;
+        self.window.go_to(self.end.saturating_sub(most).max(self.begins))?;
+        let mut last = 0;
+        while let Some((frame, length)) = self.frame()? {
+            last = self.first_sample(&frame) + u64::from(frame.samples);
+            self.window.skip(length as u64)?;
+        }
+        Ok(self.info.total > 0 && self.block > 0 && last == self.info.total)
+    }
+
+    /// Halves the bytes among which the frame with this sample begins, then goes from frame to frame.
+    fn find(&mut self, sample: u64) -> Result<Option<u64>> {
+        const NEAR: u64 = 1 << 16;
+        let (mut low, mut high) = (self.begins, self.end);
+        while high - low > NEAR {
+            let middle = low + (high - low) / 2;
+            self.window.go_to(middle)?;
+            let found = self.frame()?.map(|(frame, _)| self.first_sample(&frame));
+            let at = self.window.position();
+            match found.filter(|&first| first <= sample && at < high) {
+                Some(_) => low = at,
+                None => high = middle,
+            }
+        }
+        self.window.go_to(low)?;
+        while let Some((frame, length)) = self.frame()? {
+            let first = self.first_sample(&frame);
+            if first + u64::from(frame.samples) > sample {
+                (self.next, self.position) = (Some(frame.number), first);
+                return Ok(Some(first).filter(|&first| first <= sample));
+            }
+            self.window.skip(length as u64)?;
+        }
+        Ok(None)
+    }
+}
+
 /// As many of `bytes` as are `left`.
 fn bounded(bytes: &[u8], left: u64) -> &[u8] {
     &bytes[..bytes.len().min(usize::try_from(left).unwrap_or(usize::MAX))]
@@ -242,6 +297,19 @@ impl Reader for Flac {
         };
         let samples = Duration::from(u64::from(frame.samples));
         Ok(Some(Packet::new(0, Timestamp::ZERO, samples, data).into()))
+    }
+
+    fn seek_to(&mut self, _track: u32, sample: u64) -> Result<Option<u64>> {
+        // What looks like the beginning of a frame within another is none that is missing.
+        let missing = self.missing;
+        let whole = match self.whole {
+            Some(whole) => whole,
+            None => self.is_whole()?,
+        };
+        self.whole = Some(whole);
+        let found = if whole { self.find(sample)? } else { None };
+        self.missing = missing;
+        Ok(found)
     }
 
     fn tags(&mut self, tags: &mut Tags) {

@@ -35,6 +35,8 @@ pub(in crate::audio) struct Ogg {
     missing: Missing,
     /// The first page of the next part.
     next_part: Option<Page>,
+    /// Whether the first part begins later than its time.
+    late: bool,
 }
 
 /// One of the streams that run side by side.
@@ -74,6 +76,7 @@ impl Ogg {
             tags: Tags::default(),
             missing: Missing::default(),
             next_part: None,
+            late: false,
         };
         let first = ogg.page()?.filter(|page| page.first);
         let Some(first) = first else {
@@ -198,6 +201,7 @@ impl Ogg {
                     Some(unit.end?.granule)
                 });
             let offset = first.map_or(0, |granule| (granule - most).max(0));
+            self.late |= offset > 0;
             let skip = if stream.codec == Codec::Opus { opus_skip(&stream.setup) } else { 0 };
             if let Some(frames) = last.and_then(|last| u64::try_from(last - offset - skip).ok()) {
                 track.with_num_frames(frames);
@@ -361,6 +365,35 @@ impl Reader for Ogg {
             }
             self.take(page)?;
         }
+    }
+
+    /// Passes over pages that end before. A packet that began on one of them is lost, and what a codec takes from the packet
+    /// before.
+    fn seek_to(&mut self, _track: u32, sample: u64) -> Result<Option<u64>> {
+        let later = |granule: i64| u64::try_from(granule).is_ok_and(|granule| granule > sample);
+        if self.late || self.streams.len() != 1 {
+            return Ok(None);
+        }
+        if self.units.iter().any(|unit| unit.end.is_some_and(|end| later(end.granule))) {
+            return Ok(Some(0));
+        }
+        self.units.clear();
+        while let Some(page) = self.page()? {
+            let Some(stream) = self.streams.first_mut().filter(|s| s.serial == page.serial && !page.first)
+            else {
+                return Ok(None);
+            };
+            if later(page.granule) {
+                self.take(page)?;
+                return Ok(Some(0));
+            }
+            if stream.sequence.is_some_and(|before| before.wrapping_add(1) != page.sequence) {
+                return Ok(None);
+            }
+            stream.sequence = Some(page.sequence);
+            stream.partial.clear();
+        }
+        Ok(None)
     }
 
     fn tags(&mut self, tags: &mut Tags) {

@@ -119,6 +119,7 @@ pub(in crate::audio) struct Pcm {
     window: Window,
     format: FormatId,
     tracks: Vec<Track>,
+    start: u64,
     end: u64,
     /// Bytes and samples a channel of a block, and blocks in a packet.
     block: (u64, u64),
@@ -177,8 +178,8 @@ impl Pcm {
         let window = Window::new(source, data.start)?;
         let halved = halved.then_some(if layout.big_endian { 0 } else { 4 });
         let cut = data.promised() > data.end - data.start;
-        let (end, tracks) = (data.end, vec![track]);
-        Ok(Self { window, format, tracks, end, block, blocks, halved, cut })
+        let (start, end, tracks) = (data.start, data.end, vec![track]);
+        Ok(Self { window, format, tracks, start, end, block, blocks, halved, cut })
     }
 }
 
@@ -209,6 +210,13 @@ impl Reader for Pcm {
         self.window.skip(wanted as u64)?;
         let samples = Duration::from(wanted as u64 / bytes * samples);
         Ok(Some(Packet::new(0, Timestamp::ZERO, samples, data).into()))
+    }
+
+    fn seek_to(&mut self, _track: u32, sample: u64) -> Read<Option<u64>> {
+        let (bytes, samples) = self.block;
+        let block = sample / samples.max(1);
+        self.window.go_to(self.start.saturating_add(block.saturating_mul(bytes)).min(self.end))?;
+        Ok(Some(block * samples))
     }
 
     fn tags(&mut self, _tags: &mut Tags) {}

@@ -51,12 +51,14 @@ impl Evaluate {
                  are too good",
             );
         }
-        let run = RunFolder(path.parent().map_or_else(PathBuf::new, Path::to_owned));
-        let sides = self.sides(&run)?;
-        let data = self.songs(&run, &model, sides.as_ref())?;
+        // The included model lies in no run's folder, whatever is in the one where the program runs.
+        let run = (path != Path::new(Model::INCLUDED))
+            .then(|| RunFolder(path.parent().map_or_else(PathBuf::new, Path::to_owned)));
+        let sides = self.sides(run.as_ref())?;
+        let data = self.songs(run.as_ref(), &model, sides.as_ref())?;
         let device = open(self.device)?;
         let library = self.read(&data, &model)?;
-        let trained_on = sides.map(|sides| trained_on(&library, &sides, &run));
+        let trained_on = sides.zip(run).map(|(sides, run)| trained_on(&library, &sides, &run));
 
         let mut classifier = FrameClassifier::of_model(&model, device.as_ref())?;
         let progress = Progress::new("recognising");
@@ -109,8 +111,16 @@ impl Evaluate {
     }
 
     /// What the model's run says of who trained it; none where that is neither known nor needed.
-    fn sides(&self, run: &RunFolder) -> Result<Option<Sides>, CliError> {
-        let path = run.split();
+    fn sides(&self, run: Option<&RunFolder>) -> Result<Option<Sides>, CliError> {
+        let Some(path) = run.map(RunFolder::split) else {
+            return match self.split {
+                SplitPart::All => Ok(None),
+                split => Err(CliError::Other(format!(
+                    "the included model comes without its run, so nothing says which songs are --split {}; leave out --split",
+                    split.name()
+                ))),
+            };
+        };
         if path.exists() {
             return Ok(Some(read_sides(&path)?));
         }
@@ -126,10 +136,15 @@ impl Evaluate {
     }
 
     /// The songs to judge, with the model's genres.
-    fn songs(&self, run: &RunFolder, model: &Model, sides: Option<&Sides>) -> Result<Dataset, CliError> {
+    fn songs(
+        &self,
+        run: Option<&RunFolder>,
+        model: &Model,
+        sides: Option<&Sides>,
+    ) -> Result<Dataset, CliError> {
         let root = self.labels.dataset(self.dataset.as_ref())?.unwrap_or_else(|| {
-            let trained_on = RunConfig::read(&run.config()).map(|config| config.dataset);
-            trained_on.ok().filter(|root| !root.as_os_str().is_empty()).unwrap_or_else(|| DATASET.into())
+            let trained_on = run.and_then(|run| Some(RunConfig::read(&run.config()).ok()?.dataset));
+            trained_on.filter(|root| !root.as_os_str().is_empty()).unwrap_or_else(|| DATASET.into())
         });
         let (data, _) = songs(&root)?;
         let before = data.songs.len();

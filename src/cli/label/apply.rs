@@ -52,7 +52,7 @@ Examples:
 Without --replace and --add, files that have a genre keep it. Files that were changed since the plan, are read-only, lead
 out of the library or hold something that is not understood are named and left alone.
 
-Exit codes: 0 success; 1 an error, or files that were not written for a reason; 2 a wrong command line; 130 stopped.";
+Exit codes: 0 success; 1 an error, or files that cannot be labelled or were left alone; 2 a wrong command line; 130 stopped.";
 
 impl Apply {
     pub fn run(&self) -> Result<End, CliError> {
@@ -82,6 +82,9 @@ impl Apply {
                         trouble = printed;
                     }
                 }
+                Outcome::Troubled(reason) => {
+                    progress.line(&format!("cannot be labelled: {}: {reason}", printable(&line.path)));
+                }
                 Outcome::Refused(reason) => {
                     progress.line(&format!("left alone: {}: {reason}", printable(&line.path)));
                 }
@@ -100,6 +103,7 @@ impl Apply {
             (tally.has, "keep the genre they have"),
             (tally.same, "said so before"),
             (tally.unsure, "unsure"),
+            (tally.troubled, "cannot be labelled"),
             (tally.refused, "left alone"),
         ] {
             if count > 0 {
@@ -112,7 +116,7 @@ impl Apply {
         print(&(text + "\n"))?;
         Ok(match tally {
             tally if tally.stopped => End::Interrupted,
-            tally if tally.refused > 0 => End::Incomplete,
+            tally if tally.refused + tally.troubled > 0 => End::Incomplete,
             _ => End::Success,
         })
     }

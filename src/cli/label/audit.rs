@@ -19,8 +19,13 @@ pub struct Audit {
     #[arg(long)]
     json: bool,
     /// At most so many songs
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = most)]
     most: Option<usize>,
+}
+
+fn most(text: &str) -> Result<usize, String> {
+    let most = text.parse().ok().filter(|&most| most > 0);
+    most.ok_or_else(|| "a number of songs from 1 on is wanted; leave --most out to see all".to_string())
 }
 
 const EXAMPLES: &str = "\

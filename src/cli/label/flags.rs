@@ -26,9 +26,9 @@ pub struct Flags {
     #[arg(long, value_name = "FILE")]
     model: Option<PathBuf>,
     /// A genre must be as probable [default: what the model says, usually 0.5]
-    #[arg(long, value_name = "P", value_parser = crate::cli::predict::probability)]
+    #[arg(long, value_name = "P", value_parser = least)]
     threshold: Option<f32>,
-    /// Hear so much of each song, in evenly spaced parts; of MP3 nothing else is decoded [default: all]
+    /// Hear so much of each song, in evenly spaced parts; little else is decoded [default: all]
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     seconds: Option<f64>,
     /// How genres are spelt, and which belong together [default: that of dataset/taxonomy.toml]
@@ -41,7 +41,7 @@ pub struct Flags {
     #[arg(long, value_name = "N", requires = "shard")]
     shards: Option<usize>,
     /// Threads that decode [default: one a core]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    #[arg(long, value_name = "N", value_parser = threads)]
     threads: Option<u16>,
     /// Folder that remembers what was heard [default: in the system's folder for caches]
     #[arg(long, value_name = "DIR")]
@@ -56,7 +56,19 @@ pub struct Flags {
 
 fn seconds(text: &str) -> Result<f64, String> {
     let seconds = text.parse().ok().filter(|seconds| (5.0..=3600.0).contains(seconds));
-    seconds.ok_or_else(|| "5 to 3600 seconds are possible".to_string())
+    seconds.ok_or_else(|| "5 to 3600 seconds are possible; leave --seconds out to hear all".to_string())
+}
+
+fn threads(text: &str) -> Result<u16, String> {
+    let threads = text.parse().ok().filter(|threads| (1..=256).contains(threads));
+    threads.ok_or_else(|| "1 to 256 threads are possible; leave --threads out for one a core".to_string())
+}
+
+fn least(text: &str) -> Result<f32, String> {
+    let value = text.parse().ok().filter(|p| (0.0..=1.0).contains(p));
+    value.ok_or_else(|| {
+        "a probability from 0 (every song gets a genre) to 1 is wanted, such as 0.5".to_string()
+    })
 }
 
 /// A library that was heard.
@@ -101,7 +113,12 @@ impl Flags {
             self.index.clone().or_else(|| Some(dirs::cache_dir()?.join("genre-recognizer").join("heard")));
         match folder {
             _ if self.no_index => Ok(Index::in_memory()),
-            Some(folder) => Index::open(&folder).map_err(failed),
+            Some(folder) => Index::open(&folder).map_err(|error| {
+                CliError::Other(format!(
+                    "the folder that remembers what was heard cannot be used: {error}; name another with --index, or remember \
+                     nothing with --no-index"
+                ))
+            }),
             None => {
                 say("this system has no folder for caches, so nothing is remembered; name one with --index");
                 Ok(Index::in_memory())
@@ -127,11 +144,13 @@ impl Flags {
         let threshold = self.threshold.or(model.card.decision.unsure_below).unwrap_or(0.0);
         let genres = model.card.genres.clone();
         let model_digest = digest(&model)?;
-        let how = self.seconds.map_or(model_digest.clone(), |seconds| format!("{model_digest} {seconds} s"));
+        let how = self.seconds.map_or(model_digest.clone(), |s| format!("{model_digest} {s} s of parts"));
         let songs = label::find(&self.library, shard).map_err(failed)?;
         for (path, reason) in &songs.problems {
             say(&format!("skipped: {}: {reason}", files::shown(path)));
         }
+        // A part of a small library may be empty.
+        let songs = if shard.is_none() { songs.some().map_err(failed)? } else { songs };
         let mut index = self.index()?;
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let mut recognizer = Recognizer::new(model, open(self.device)?)?;

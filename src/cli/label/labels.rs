@@ -30,8 +30,8 @@ pub struct LabelFlags {
     #[arg(long, value_name = "FILE")]
     taxonomy: Option<PathBuf>,
     /// With --labels tags: genres of fewer songs go to the genre that they belong to, or are left out [default: 10]
-    #[arg(long, value_name = "N")]
-    least_songs: Option<usize>,
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    least_songs: Option<u32>,
 }
 
 impl LabelFlags {
@@ -46,8 +46,8 @@ impl LabelFlags {
         }
         let library = named.map_or(Path::new(crate::cli::train::DATASET), PathBuf::as_path);
         let taxonomy = Taxonomy::open(self.taxonomy.as_deref()).map_err(failed)?;
-        let songs = label::find(library, None).map_err(failed)?;
-        let (learnt, found) = label::learn(&songs, &taxonomy, self.least_songs.unwrap_or(10));
+        let songs = label::find(library, None).and_then(label::Songs::some).map_err(failed)?;
+        let (learnt, found) = label::learn(&songs, &taxonomy, self.least_songs.unwrap_or(10) as usize);
         let cache = dirs::cache_dir().ok_or_else(|| {
             CliError::Other("this system has no folder for caches; use label learn --out DIR".to_owned())
         })?;

@@ -45,6 +45,7 @@ impl Learn {
         for (path, reason) in &songs.problems {
             say(&format!("skipped: {}: {reason}", files::shown(path)));
         }
+        let songs = songs.some().map_err(failed)?;
         let (learnt, found) = label::learn(&songs, &taxonomy, self.least as usize);
         print(&match self.json {
             true => serde_json::to_string_pretty(&learnt).map_err(|e| CliError::Other(e.to_string()))? + "\n",

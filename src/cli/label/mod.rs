@@ -19,9 +19,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::Subcommand;
 
-use super::{CliError, End, say};
+use super::{CliError, End, counted, say};
 use crate::files;
-use crate::label::LabelError;
+use crate::label::{LabelError, Standings};
 
 pub use labels::LabelFlags;
 
@@ -58,17 +58,20 @@ fn failed(error: LabelError) -> CliError {
     }
 }
 
-/// Makes sure that nothing else is written over: what is in the way must begin like what is about to be written. A plan, which
-/// somebody may have edited, is kept under its name with a `~`.
-fn make_room(path: &Path, beginning: &str, flag: &str) -> Result<(), CliError> {
+/// Makes sure that nothing else is written over: what is in the way must begin like what is about to be written; and that
+/// something can be written there at all. Whether something is in the way.
+fn check_room(path: &Path, beginning: &str, flag: &str) -> Result<bool, CliError> {
     // Pipes and the like take whatever comes.
     if path.metadata().is_ok_and(|found| !found.is_file() && !found.is_dir()) {
-        return Ok(());
+        return Ok(false);
     }
-    let mut found = vec![0; beginning.len()];
-    match File::open(path).and_then(|mut file| file.read_exact(&mut found)) {
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
-        Ok(()) if found == beginning.as_bytes() => {}
+    let mut found = Vec::new();
+    let most = (MARK.len() + beginning.len()) as u64;
+    match File::open(path).and_then(|file| file.take(most).read_to_end(&mut found)) {
+        Err(error) if error.kind() == ErrorKind::NotFound => {}
+        Ok(_) if found.strip_prefix(MARK).unwrap_or(&found).starts_with(beginning.as_bytes()) => {
+            return Ok(true);
+        }
         _ => {
             return Err(CliError::Other(format!(
                 "{}: something else is here; name another file with {flag}",
@@ -76,7 +79,20 @@ fn make_room(path: &Path, beginning: &str, flag: &str) -> Result<(), CliError> {
             )));
         }
     }
-    if beginning != PLAN {
+    // Nothing is there: what is written first shows whether anything can be.
+    let tried = File::create_new(path).and_then(|_| fs::remove_file(path));
+    tried.map_err(|error| {
+        CliError::Other(format!(
+            "{}: nothing can be written there ({error}); name another file with {flag}",
+            files::shown(path)
+        ))
+    })?;
+    Ok(false)
+}
+
+/// As [`check_room`], and a plan that is there, which somebody may have edited, is kept under its name with a `~`.
+fn make_room(path: &Path, beginning: &str, flag: &str) -> Result<(), CliError> {
+    if !check_room(path, beginning, flag)? || beginning != PLAN {
         return Ok(());
     }
     let mut kept = path.as_os_str().to_owned();
@@ -88,9 +104,28 @@ fn make_room(path: &Path, beginning: &str, flag: &str) -> Result<(), CliError> {
     Ok(())
 }
 
+/// What a plan has in store, as `label plan` and its page say and `label apply` counts it.
+fn summary(standings: &Standings, skipped: usize) -> String {
+    let &Standings { named, keeps, unsure, troubled } = standings;
+    let mut text = format!("{} would get a genre", counted(named, "file"));
+    for (count, what) in [
+        (keeps, "keep the genre they have"),
+        (unsure, "unsure"),
+        (troubled, "cannot be labelled"),
+        (skipped, "skipped"),
+    ] {
+        if count > 0 {
+            text += &format!(", {count} {what}");
+        }
+    }
+    text
+}
+
 /// What plans and pages begin with.
 const PLAN: &str = "{\"plan\":";
 const PAGE: &str = "<!DOCTYPE html>";
+/// What Windows' editors put before a text.
+const MARK: &[u8] = "\u{feff}".as_bytes();
 
 /// A flag that Ctrl-C sets; the second time ends the program at once, which damages nothing.
 fn stop_by_ctrl_c(what: &'static str) -> Result<Arc<AtomicBool>, CliError> {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use maud::html;
 
-use crate::label::{LabelError, Line, Plan};
+use crate::label::{LabelError, Line, Mode, Plan, Standing, Standings};
 use crate::{files, report};
 
 /// Files that are listed: a browser takes no more with ease.
@@ -13,13 +13,13 @@ const LISTED: usize = 20_000;
 /// The page.
 pub fn page(plan: &Plan) -> Result<String, LabelError> {
     let mut counts: BTreeMap<String, usize> = BTreeMap::new();
-    let (mut unsure, mut troubled, mut lines) = (0, 0, Vec::new());
+    let (mut standings, mut lines) = (Standings::default(), Vec::new());
     for line in plan.lines()? {
         let (_, line) = line?;
-        match &line.trouble {
-            Some(_) => troubled += 1,
-            None if line.genres.is_empty() => unsure += 1,
-            None => line.genres.iter().for_each(|genre| *counts.entry(genre.clone()).or_default() += 1),
+        let standing = line.standing(Mode::OnlyIfEmpty);
+        standings.count(standing);
+        if standing == Standing::Named {
+            line.genres.iter().for_each(|genre| *counts.entry(genre.clone()).or_default() += 1);
         }
         if lines.len() < LISTED {
             lines.push(line);
@@ -29,7 +29,7 @@ pub fn page(plan: &Plan) -> Result<String, LabelError> {
         header {
             p.kicker { "Plan of genres" }
             h1 { bdi { (files::shown(&plan.head.library)) } }
-            p { (plan.len) " files; " (unsure) " unsure, " (troubled) " that cannot be labelled" }
+            p { (plan.len) " files: " (super::summary(&standings, 0)) }
         }
         section {
             h2 { "Genres" }
@@ -64,10 +64,11 @@ fn row(line: &Line) -> maud::Markup {
             td { bdi { (line.path) } }
             td { bdi { (line.tagged().join("; ")) } }
             td {
-                @match &line.trouble {
-                    Some(trouble) => { "cannot be labelled: " (trouble) }
-                    None if line.genres.is_empty() => { "unsure" }
-                    None => { bdi { (line.genres.join("; ")) } }
+                @match line.standing(Mode::OnlyIfEmpty) {
+                    Standing::Troubled => { "cannot be labelled: " (line.trouble.as_deref().unwrap_or_default()) }
+                    Standing::Keeps => { "keeps it" }
+                    Standing::Unsure => { "unsure" }
+                    Standing::Named => { bdi { (line.genres.join("; ")) } }
                 }
             }
             td { (heard.join(", ")) }

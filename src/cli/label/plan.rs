@@ -3,10 +3,10 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::flags::Flags;
-use super::{PLAN, failed, make_room, stop_by_ctrl_c};
-use crate::cli::{CliError, End, counted, print, quoted, say};
+use super::{PLAN, check_room, failed, make_room, stop_by_ctrl_c, summary};
+use crate::cli::{CliError, End, print, quoted, say};
 use crate::files;
-use crate::label::{Head, Writer};
+use crate::label::{Head, Mode, Standings, Writer};
 
 /// Hears every song of a library and writes down what its tags would get; no song is touched.
 ///
@@ -21,7 +21,7 @@ pub struct Plan {
     #[arg(long, value_name = "FILE", default_value = "genres.plan")]
     out: PathBuf,
     /// Most genres a song
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=20))]
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = top)]
     top: u16,
 }
 
@@ -38,8 +38,17 @@ unsure get none.
 
 Exit codes: 0 success; 1 an error, or files that cannot be heard or labelled; 2 a wrong command line; 130 stopped.";
 
+fn top(text: &str) -> Result<u16, String> {
+    let top = text.parse().ok().filter(|top| (1..=20).contains(top));
+    top.ok_or_else(|| {
+        "1 to 20 genres a song are possible; --threshold 1 gives hardly any song one".to_string()
+    })
+}
+
 impl Plan {
     pub fn run(&self) -> Result<End, CliError> {
+        // Before hours of hearing, not behind them.
+        check_room(&self.out, PLAN, "--out")?;
         let stop = stop_by_ctrl_c("after this song")?;
         let heard = self.flags.hear(&stop)?;
         if !heard.whole {
@@ -59,28 +68,25 @@ impl Plan {
         let deciding = heard.deciding(usize::from(self.top));
         make_room(&self.out, PLAN, "--out")?;
         let mut writer = Writer::new(&self.out, &head).map_err(failed)?;
-        let (mut named, mut unsure, mut troubled) = (0, 0, heard.songs.problems.len());
+        let mut standings = Standings::default();
         for song in &heard.songs.found {
             let line = deciding.line(song, &heard.index, &heard.how);
-            match &line.trouble {
-                Some(trouble) => {
-                    say(&format!("cannot be labelled: {}: {trouble}", files::shown(song.path.as_path())));
-                    troubled += 1;
-                }
-                None if line.genres.is_empty() => unsure += 1,
-                None => named += 1,
+            if let Some(trouble) = &line.trouble {
+                say(&format!("cannot be labelled: {}: {trouble}", files::printable(&line.path)));
             }
+            standings.count(line.standing(Mode::OnlyIfEmpty));
             writer.line(&line).map_err(failed)?;
         }
         writer.finish().map_err(failed)?;
         let out = quoted(&self.out);
+        let skipped = heard.songs.problems.len();
         print(&format!(
-            "{}: {} get a genre, {unsure} unsure, {troubled} cannot be labelled\n\
+            "{}: {}\n\
              look through it: genre-recognizer label show {out}\n\
              write it: genre-recognizer label apply {out}\n",
             files::shown(&self.out),
-            counted(named, "song")
+            summary(&standings, skipped)
         ))?;
-        Ok(if troubled > 0 { End::Incomplete } else { End::Success })
+        Ok(if standings.troubled + skipped > 0 { End::Incomplete } else { End::Success })
     }
 }

@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 use super::{PAGE, failed, make_room, page};
 use crate::cli::{CliError, End, print, say};
 use crate::files::{self, printable};
-use crate::label::{Line, Plan};
+use crate::label::{Line, Mode, Plan, Standing};
 use crate::paths;
 
 /// Shows a plan: as a table, for scripts, as playlists or as a page.
@@ -91,6 +91,10 @@ impl Show {
             }
         }
         let at = |path: &std::path::Path, error| CliError::Other(format!("{}: {error}", files::shown(path)));
+        if self.playlists.is_file() {
+            let shown = files::shown(&self.playlists);
+            return Err(CliError::Other(format!("{shown} is a file; name a folder with --playlists")));
+        }
         std::fs::create_dir_all(&self.playlists).map_err(|error| at(&self.playlists, error))?;
         for (genre, list) in &lists {
             let path = self.playlists.join(genre.replace(['/', '\\', ':'], "-") + ".m3u8");
@@ -112,10 +116,15 @@ fn table(line: &Line) -> String {
         .take(3)
         .map(|p| format!("{} {:.1} %", p.genre, 100.0 * p.probability))
         .collect();
-    let _ = match &line.trouble {
-        Some(trouble) => write!(text, "; cannot be labelled: {trouble}"),
-        None if line.genres.is_empty() => write!(text, "; unsure ({})", guesses.join(", ")),
-        None => write!(text, " -> {} ({})", line.genres.join("; "), guesses.join(", ")),
+    let (named, heard) = (line.genres.join("; "), guesses.join(", "));
+    let _ = match line.standing(Mode::OnlyIfEmpty) {
+        Standing::Troubled => {
+            write!(text, "; cannot be labelled: {}", line.trouble.as_deref().unwrap_or_default())
+        }
+        Standing::Keeps if named.is_empty() => write!(text, "; keeps it; unsure ({heard})"),
+        Standing::Keeps => write!(text, "; keeps it; with --replace -> {named} ({heard})"),
+        Standing::Unsure => write!(text, "; unsure ({heard})"),
+        Standing::Named => write!(text, " -> {named} ({heard})"),
     };
     text + "\n"
 }

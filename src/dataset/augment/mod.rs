@@ -128,9 +128,10 @@ mod stream {
     pub const NOISE: u64 = 5;
     pub const LEVEL: u64 = 6;
     pub const PARTNER: u64 = 7;
+    pub const PLACE: u64 = 8;
 }
 
-pub(super) use stream::PARTNER;
+pub(super) use stream::{PARTNER, PLACE};
 
 /// A number from Beta(α, α), as the ratio of two from Gamma(α).
 fn beta(rng: &mut Rng, alpha: f64) -> f64 {

@@ -7,11 +7,13 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use self::buffer::Buffer;
-use super::{Device, DeviceError, Executable, LoadOptions, Precision, scratch, visible};
+use super::{Device, DeviceError, Executable, LoadOptions, Precision, exchange_parts, scratch, visible};
 use crate::graph::{GraphOp, NodeId};
+use crate::ops::Op;
 use crate::ops::kernel::{CpuKernel, Kernel};
 use crate::ops::prepared::PreparedOp;
 use crate::plan::{Place, Program, Target, Work};
+use crate::ranks::Ranks;
 use crate::simd;
 
 /// The machine's processor.
@@ -46,6 +48,10 @@ impl Device for Cpu {
         format!("CPU, {threads} thread{plural}, {}", simd::name())
     }
 
+    fn kind(&self) -> String {
+        format!("CPU, {}", simd::name())
+    }
+
     fn load(&self, program: Arc<Program>, options: LoadOptions) -> Result<Box<dyn Executable>, DeviceError> {
         let kernels = program
             .steps
@@ -66,6 +72,7 @@ impl Device for Cpu {
             kernels,
             program,
             options,
+            ranks: Ranks::alone(),
             finished: VecDeque::new(),
         }))
     }
@@ -88,6 +95,7 @@ struct Loaded {
     kernels: Vec<Option<Arc<CpuKernel>>>,
     buffers: Vec<Buffer>,
     seconds: Vec<f64>,
+    ranks: Ranks,
     finished: VecDeque<Vec<Vec<f32>>>,
 }
 
@@ -96,14 +104,18 @@ impl Loaded {
         &self.buffers[place.buffer][place.offset..][..place.len]
     }
 
-    fn step(&mut self, index: usize) {
+    fn step(&mut self, index: usize) -> Result<(), DeviceError> {
         let program = self.program.clone();
         let step = &program.steps[index];
         let to = step.output.1;
         // The plan never lets a step read a buffer that it writes, so the written ones can be taken out whole.
         let mut target = std::mem::take(&mut self.buffers[to.buffer]);
         let output = &mut target[to.offset..][..to.len];
+        let mut exchanged = Ok(());
         match (&step.work, &self.kernels[index]) {
+            (Work::Run { op: Op::Exchange(exchange), .. }, _) => {
+                exchanged = exchange_parts(exchange, &self.ranks, self.slice(step.inputs[0].1), output);
+            }
             (Work::Run { in_place, workspace, .. }, Some(kernel)) => {
                 let mut scratch = workspace
                     .map_or(Buffer::default(), |place| std::mem::take(&mut self.buffers[place.buffer]));
@@ -129,6 +141,7 @@ impl Loaded {
             }
         }
         self.buffers[to.buffer] = target;
+        exchanged
     }
 
     fn poison(&mut self) {
@@ -151,7 +164,7 @@ impl Executable for Loaded {
         }
         for index in 0..self.program.steps.len() {
             let start = Instant::now();
-            self.step(index);
+            self.step(index)?;
             if let Some(seconds) = self.seconds.get_mut(index) {
                 *seconds += start.elapsed().as_secs_f64();
             }
@@ -160,6 +173,10 @@ impl Executable for Loaded {
         let outputs = outputs.map(|place| self.slice(place).to_vec()).collect();
         self.finished.push_back(outputs);
         Ok(())
+    }
+
+    fn connect(&mut self, ranks: &Ranks) {
+        self.ranks = ranks.clone();
     }
 
     fn pending(&self) -> usize {

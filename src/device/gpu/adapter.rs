@@ -84,10 +84,13 @@ pub fn enumerate() -> Vec<(Adapter, wgpu::Adapter)> {
     found.into_iter().map(|(_, adapter)| (Adapter::new(&adapter), adapter)).collect()
 }
 
-/// The best adapter.
+/// The best adapter; where several are of its kind, that with this number among them, counted round and round.
 ///
 /// # Errors
 /// [`DeviceError::NoAdapter`] where there is none.
-pub fn best() -> Result<(Adapter, wgpu::Adapter), DeviceError> {
-    enumerate().into_iter().next().ok_or(DeviceError::NoAdapter)
+pub fn best(number: usize) -> Result<(Adapter, wgpu::Adapter), DeviceError> {
+    let mut all = enumerate();
+    let kind = all.first().ok_or(DeviceError::NoAdapter)?.0.kind;
+    all.retain(|(adapter, _)| adapter.kind == kind);
+    Ok(all.swap_remove(number % all.len()))
 }

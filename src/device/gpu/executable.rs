@@ -1,5 +1,6 @@
 //! A program on an adapter: buffers, bind groups, and one submission a run.
 
+use std::ops::Range;
 use std::sync::{Arc, PoisonError};
 
 use rayon::prelude::*;
@@ -10,10 +11,13 @@ use super::limits;
 use super::pipelines::{Pipeline, Pipelines};
 use super::profile::Profile;
 use super::readback::Readback;
-use crate::device::{DeviceError, Executable, LoadOptions, scratch, visible};
+use crate::device::{DeviceError, Executable, LoadOptions, exchange_parts, scratch, visible};
 use crate::graph::{GraphOp, NodeId};
+use crate::ops::Op;
+use crate::ops::exchange::Exchange;
 use crate::ops::kernel::{Binding, Kernel, Launch};
 use crate::plan::{Place, Program, Step, Work};
+use crate::ranks::Ranks;
 
 /// Inputs of so many bytes and more are staged in memory that is kept: to map new memory costs more than to fill it.
 const STAGED: usize = 1 << 16;
@@ -36,6 +40,9 @@ pub struct Loaded {
     /// Constant data of all steps; only held so that [`Executable::allocated`] can count it.
     tables: Vec<wgpu::Buffer>,
     steps: Vec<Vec<Command>>,
+    /// Steps at which parts are exchanged with other processes, and what brings this process's to the host.
+    exchanges: Vec<(usize, Readback)>,
+    ranks: Ranks,
     readback: Readback,
     profile: Option<Profile>,
     /// As many NaN as the largest buffer has elements, where memory is poisoned; not part of the program's memory.
@@ -46,6 +53,14 @@ pub struct Loaded {
     belt: wgpu::util::StagingBelt,
     /// The copies from there, which the next submission begins with.
     copies: Option<wgpu::CommandEncoder>,
+}
+
+/// What a step exchanges with other processes.
+fn exchange_of(step: &Step) -> Option<&Exchange> {
+    match &step.work {
+        Work::Run { op: Op::Exchange(exchange), .. } => Some(exchange),
+        _ => None,
+    }
 }
 
 fn bytes(elements: usize) -> u64 {
@@ -71,6 +86,8 @@ impl Loaded {
             poison: None,
             tables: Vec::new(),
             steps: Vec::new(),
+            exchanges: Vec::new(),
+            ranks: Ranks::alone(),
             uploads: 0,
             belt: wgpu::util::StagingBelt::new(context.device.clone(), STAGED as u64),
             copies: None,
@@ -82,7 +99,12 @@ impl Loaded {
             loaded.poison = Some(loaded.poison(usage)?);
         }
         let program = loaded.program.clone();
-        for step in &program.steps {
+        for (index, step) in program.steps.iter().enumerate() {
+            if let Some(exchange) = exchange_of(step) {
+                loaded.exchanges.push((index, Readback::new(bytes(exchange.own()))));
+                loaded.steps.push(Vec::new());
+                continue;
+            }
             let mut pipelines = gpu.pipelines.lock().unwrap_or_else(PoisonError::into_inner);
             let commands = loaded.prepare(&mut pipelines, step)?;
             loaded.steps.push(commands);
@@ -207,16 +229,43 @@ impl Loaded {
         Ok(())
     }
 
-    /// Records the program's steps; a compute pass goes on until a copy, or the end of a step in a profile.
-    fn record(&self, encoder: &mut wgpu::CommandEncoder) {
-        if let Some(poison) = &self.poison {
+    /// Runs the steps from `from` to an exchange, and that.
+    fn run_to_exchange(
+        &mut self,
+        from: usize,
+        index: usize,
+        readback: &mut Readback,
+    ) -> Result<(), DeviceError> {
+        let (program, context) = (self.program.clone(), self.context.clone());
+        let step = &program.steps[index];
+        let Some(exchange) = exchange_of(step) else { return Ok(()) };
+        let staging = readback.staging(&context)?;
+        let submission = context.guarded("a run", program.memory(), || {
+            let mut encoder = self.commands();
+            self.record(&mut encoder, from..index);
+            self.fetch(&mut encoder, &[step.inputs[0].1], &staging);
+            context.queue.submit([encoder.finish()])
+        })?;
+        self.uploads = 0;
+        readback.start(staging, submission);
+        let own: Vec<f32> = readback.finish(&context, bytemuck::pod_collect_to_vec)?;
+        let to = step.output.1;
+        let mut joined = vec![0.0; to.len];
+        exchange_parts(exchange, &self.ranks, &own, &mut joined)?;
+        let buffer = self.buffers[to.buffer].clone();
+        self.upload(&buffer, bytes(to.offset), &joined)
+    }
+
+    /// Records some of the program's steps; a compute pass goes on until a copy, or the end of a step in a profile.
+    fn record(&self, encoder: &mut wgpu::CommandEncoder, steps: Range<usize>) {
+        if let Some(poison) = self.poison.as_ref().filter(|_| steps.start == 0) {
             for i in scratch(&self.program) {
                 let len = self.buffers[i].size();
                 encoder.copy_buffer_to_buffer(poison, 0, &self.buffers[i], 0, len);
             }
         }
         let mut pass: Option<wgpu::ComputePass<'static>> = None;
-        for (index, commands) in self.steps.iter().enumerate() {
+        for (index, commands) in self.steps.iter().enumerate().take(steps.end).skip(steps.start) {
             let begin = |encoder: &mut wgpu::CommandEncoder, begin, end| {
                 let writes = self.profile.as_ref().map(|profile| profile.writes(index, begin, end));
                 let descriptor = wgpu::ComputePassDescriptor { label: None, timestamp_writes: writes };
@@ -283,14 +332,27 @@ impl Executable for Loaded {
         self.stage(&buffer, bytes(place.offset), bytemuck::cast_slice(data))
     }
 
+    fn connect(&mut self, ranks: &Ranks) {
+        self.ranks = ranks.clone();
+    }
+
     fn run(&mut self) -> Result<(), DeviceError> {
+        let mut exchanges = std::mem::take(&mut self.exchanges);
+        let mut from = 0;
+        let exchanged = exchanges.iter_mut().try_for_each(|(index, readback)| {
+            self.run_to_exchange(from, *index, readback)?;
+            from = *index + 1;
+            Ok(())
+        });
+        self.exchanges = exchanges;
+        exchanged?;
         let context = self.context.clone();
         let staging = self.readback.staging(&context)?;
         let outputs = self.outputs_at();
         let memory = self.program.memory();
         let submitted = context.guarded("a run", memory, || {
             let mut encoder = self.commands();
-            self.record(&mut encoder);
+            self.record(&mut encoder, from..self.steps.len());
             let times = self.profile.as_mut().map(|profile| profile.resolve(&context, &mut encoder));
             self.fetch(&mut encoder, &outputs, &staging);
             (context.queue.submit([encoder.finish()]), times)

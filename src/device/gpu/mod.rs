@@ -35,6 +35,8 @@ pub struct Gpu {
     pipelines: Arc<Mutex<Pipelines>>,
     /// Whether products are computed in mixed precision, and how.
     mixed: Option<Mixed>,
+    /// Which of the best adapters it is.
+    number: usize,
 }
 
 impl Gpu {
@@ -42,6 +44,7 @@ impl Gpu {
     ///
     /// # Errors
     /// [`DeviceError::NoAdapter`] and [`DeviceError::NotOpened`].
+    #[cfg(any(test, feature = "internals"))]
     pub fn open() -> Result<Self, DeviceError> {
         Self::open_at(Precision::F32)
     }
@@ -50,9 +53,18 @@ impl Gpu {
     ///
     /// # Errors
     /// Besides, [`DeviceError::NoMixedPrecision`] where it has no 16-bit floats.
+    #[cfg(any(test, feature = "internals"))]
     pub fn open_at(precision: Precision) -> Result<Self, DeviceError> {
-        let context = Arc::new(Context::open(adapter::best()?, precision)?);
-        Ok(Self { mixed: context.mixed, context, pipelines: Arc::default() })
+        Self::open_nth(0, precision)
+    }
+
+    /// Opens that of the best adapters with this number, counted round and round.
+    ///
+    /// # Errors
+    /// As [`Gpu::open_at`].
+    pub fn open_nth(number: usize, precision: Precision) -> Result<Self, DeviceError> {
+        let context = Arc::new(Context::open(adapter::best(number)?, precision)?);
+        Ok(Self { mixed: context.mixed, context, pipelines: Arc::default(), number })
     }
 
     /// The adapter in use.
@@ -112,7 +124,7 @@ impl Device for Gpu {
                 Self { mixed: self.context.mixed, ..self.clone() }
             }
             // An adapter that was opened without the features cannot be given them.
-            Precision::Mixed => Self::open_at(precision)?,
+            Precision::Mixed => Self::open_nth(self.number, precision)?,
         }))
     }
 }

@@ -1,9 +1,6 @@
-// From a file to the frames that the network hears, as the program genre-recognizer makes them: decode, resample, mix, keep as
+// From decoded channels to the frames that the network hears, as the program genre-recognizer makes them: mix, resample, keep as
 // 16-bit blocks, set the level, cut.
 'use strict';
-
-/** A song that cannot be recognised; the message says why. */
-class SongError extends Error {}
 
 /** Samples that are mixed with one decision about mirrored channels. */
 const RUN = 2048;
@@ -20,53 +17,6 @@ const LARGEST = 1e10;
 const BURST = 4;
 /** The root mean square of songs whose level is set by it. */
 const RMS = 0.1;
-/** Seconds of the longest song. */
-const LONGEST = 2 * 3600;
-
-/** Lets the browser draw and listen. */
-function breathe() {
-  return new Promise((done) => setTimeout(done));
-}
-
-/** Decodes a file at a rate, channel by channel. */
-async function decode(file, rate) {
-  let bytes;
-  try {
-    bytes = await file.arrayBuffer();
-  } catch {
-    throw new SongError('it cannot be read; was it moved, or is it a folder?');
-  }
-  if (bytes.byteLength === 0) throw new SongError('it is empty: the file has no bytes');
-  let context;
-  try {
-    context = new OfflineAudioContext(1, 1, rate);
-  } catch {
-    throw new SongError(`the model listens at ${rate} Hz, to which this browser does not resample`);
-  }
-  let decoded;
-  try {
-    decoded = await context.decodeAudioData(bytes);
-  } catch {
-    throw new SongError('this browser cannot decode it: it is damaged, too long, or no audio of a kind that it knows');
-  }
-  if (decoded.duration > LONGEST) throw new SongError('it is longer than two hours; split it into songs');
-  const planes = Array.from({ length: decoded.numberOfChannels }, (_, channel) => decoded.getChannelData(channel));
-  evenOut(planes);
-  return planes;
-}
-
-/**
- * Chromium makes 16-bit integers floats by dividing what is positive by 32767 and what is negative by 32768. Where all samples
- * are such, they are brought to one scale in place: the difference would show in probabilities.
- */
-function evenOut(planes) {
-  const whole = (value) => Math.abs(value - Math.round(value)) < 4e-3;
-  const uneven = (plane) => plane.every((sample) => whole(sample * (sample > 0 ? 32767 : 32768)));
-  if (!planes.every(uneven)) return;
-  for (const plane of planes) {
-    for (let i = 0; i < plane.length; i++) if (plane[i] > 0) plane[i] = Math.round(plane[i] * 32767) / 32768;
-  }
-}
 
 /** How a channel goes with the first one: turned over where it mirrors it, because what both have in common would cancel. */
 class Mirror {
@@ -120,6 +70,19 @@ class Mixer {
   }
 }
 
+/** Follows the range of samples. */
+function watch(range, samples) {
+  let { least, most } = range;
+  let zero = 0;
+  for (const sample of samples) {
+    if (sample < least) least = sample;
+    if (sample > most) most = sample;
+    // 0 · x is 0, but for what is not finite.
+    zero += 0 * sample;
+  }
+  Object.assign(range, { least, most, finite: range.finite && zero === 0 });
+}
+
 /**
  * The peak of a song from those of its blocks: the largest, but for a burst, which is at most one block in 250 (or 4 of 128 or
  * more, or else one in 32) that are more than 12 dB louder than every other.
@@ -133,74 +96,101 @@ function peakOf(peaks) {
   return sorted[0] ?? 0;
 }
 
-/** A song as the network hears it. */
+/** A song as the network hears it: 16-bit blocks with a scale each, and the gain at which they are played. */
 class Song {
   /** Makes a song of decoded channels, for a model. */
-  static async from(planes, model) {
-    const { sample_rate: rate, channels, normalise } = model.audio;
-    const song = new Song(planes[0]?.length ?? 0, rate, channels);
-    const peaks = [];
-    let squares = 0;
-    const low = new Array(channels).fill(Infinity);
-    const high = new Array(channels).fill(-Infinity);
+  static async from({ rate, planes }, model) {
+    const { sample_rate: wanted, channels, normalise } = model.audio;
+    const length = planes[0]?.length ?? 0;
+    const song = new Song(Math.round((length * wanted) / rate), wanted, channels);
     const mixer = planes.length === channels ? null : new Mixer(rate, planes.length);
-    for (let from = 0; from < song.length; from += RUN) {
-      if (from % (512 * RUN) === 0) await breathe();
+    // What is mixed is one channel, whatever is wanted.
+    const resamplers = Array.from({ length: mixer ? 1 : channels }, () => new Resampler(rate, wanted));
+    const ranges = resamplers.map(() => ({ least: Infinity, most: -Infinity, finite: true }));
+    for (let from = 0; from < length; from += RUN) {
+      if (from % (64 * RUN) === 0) await breathe();
       const run = planes.map((plane) => plane.subarray(from, from + RUN));
-      const mixed = mixer ? new Array(channels).fill(mixer.mix(run)) : run;
-      for (let at = 0; at < mixed[0].length; at += BLOCK) {
-        let loudest = 0;
-        mixed.forEach((plane, c) => {
-          const block = plane.subarray(at, at + BLOCK);
-          const [least, most, sum] = song.keep(c, (from + at) / BLOCK, block);
-          low[c] = Math.min(low[c], least);
-          high[c] = Math.max(high[c], most);
-          squares += sum;
-          loudest = Math.max(loudest, most, -least);
-        });
-        peaks.push(loudest);
-      }
+      (mixer ? [mixer.mix(run)] : run).forEach((plane, c) => {
+        watch(ranges[c], plane);
+        song.put(c, resamplers[c].push(plane));
+      });
     }
-    if (song.length === 0) throw new SongError('it has no samples');
-    if (!Number.isFinite(squares)) throw new SongError('it has samples that are no finite numbers');
-    if (Math.max(...high, ...low.map((least) => -least)) > LARGEST) throw new SongError('it has samples that are no sound');
-    if (song.length < model.shortest * rate - 0.5) {
-      throw new SongError(`it is too short: ${song.seconds.toFixed(2)} s, and at least ${model.shortest} s are needed`);
-    }
-    if (high.every((most, c) => most - low[c] <= 2 * SILENCE)) throw new SongError('it is silent');
-    const rms = Math.sqrt(squares / (song.length * channels));
-    const peak = peakOf(peaks);
-    if (normalise === 'peak' && peak > 0) song.gain = Math.fround(1 / peak);
-    if (normalise === 'rms' && rms > 0) song.gain = Math.fround(RMS / rms);
+    resamplers.forEach((resampler, c) => {
+      song.put(c, resampler.finish(song.length));
+      song.end(c);
+    });
+    song.check(length, ranges, model.shortest);
+    song.set(normalise, resamplers.length);
     return song;
   }
 
   constructor(length, rate, channels) {
-    Object.assign(this, { length, rate, channels, seconds: length / rate, gain: 1 });
+    Object.assign(this, { length, rate, channels, seconds: length / rate, gain: 1, squares: 0 });
     const blocks = Math.ceil(length / BLOCK);
     this.samples = Array.from({ length: channels }, () => new Int16Array(blocks * BLOCK));
     this.scales = Array.from({ length: channels }, () => new Float32Array(blocks));
+    this.peaks = new Float32Array(blocks);
+    /** The block of every channel that is being filled: its number, its samples, how many there are. */
+    this.open = Array.from({ length: channels }, () => ({ number: 0, samples: new Float32Array(BLOCK), filled: 0 }));
   }
 
-  /** Keeps a block as 16-bit integers with one scale; its least and greatest sample and the sum of its squares. */
-  keep(channel, number, block) {
-    let [least, most, squares] = [Infinity, -Infinity, 0];
-    for (const sample of block) {
-      if (sample < least) least = sample;
-      if (sample > most) most = sample;
-      squares += sample * sample;
+  /** Appends samples to a channel. */
+  put(channel, samples) {
+    const open = this.open[channel];
+    for (let from = 0; from < samples.length; ) {
+      const part = samples.subarray(from, from + BLOCK - open.filled);
+      open.samples.set(part, open.filled);
+      open.filled += part.length;
+      from += part.length;
+      if (open.filled === BLOCK) this.end(channel);
     }
-    const peak = Math.max(most, -least);
+  }
+
+  /** Keeps the block that is being filled. */
+  end(channel) {
+    const open = this.open[channel];
+    if (open.filled === 0) return;
+    const block = open.samples.subarray(0, open.filled);
+    let peak = 0;
+    for (const sample of block) {
+      peak = Math.max(peak, Math.abs(sample));
+      this.squares += sample * sample;
+    }
+    this.peaks[open.number] = Math.max(this.peaks[open.number], peak);
     if (peak > 1e-30) {
-      this.scales[channel][number] = peak / FULL_SCALE;
+      this.scales[channel][open.number] = peak / FULL_SCALE;
       const inverse = Math.fround(FULL_SCALE / peak);
-      const to = this.samples[channel].subarray(number * BLOCK);
+      const to = this.samples[channel].subarray(open.number * BLOCK);
       // 1.5 · 2²³: the sum's last bit is worth 1, so that it is rounded to an integer, halves to the even one.
       for (let i = 0; i < block.length; i++) {
         to[i] = Math.fround(Math.fround(block[i] * inverse) + 12582912) - 12582912;
       }
     }
-    return [least, most, squares];
+    open.number += 1;
+    open.filled = 0;
+  }
+
+  /** Throws what is wrong with a song of so many decoded samples, whose mix has these ranges. */
+  check(decoded, ranges, shortest) {
+    if (decoded === 0) throw new SongError('it has no samples');
+    if (!ranges.every(({ finite }) => finite)) throw new SongError('it has samples that are no finite numbers');
+    if (ranges.some(({ least, most }) => Math.max(most, -least) > LARGEST)) throw new SongError('it has samples that are no sound');
+    if (this.length < shortest * this.rate - 0.5) {
+      throw new SongError(`it is too short: ${this.seconds.toFixed(2)} s, and at least ${shortest} s are needed`);
+    }
+    if (ranges.every(({ least, most }) => most - least <= 2 * SILENCE)) throw new SongError('it is silent');
+  }
+
+  /** Sets the level, by the channels that were put in; one stands for all. */
+  set(normalise, channels) {
+    for (let channel = channels; channel < this.channels; channel++) {
+      this.samples[channel] = this.samples[0];
+      this.scales[channel] = this.scales[0];
+    }
+    const rms = Math.sqrt(this.squares / (this.length * channels));
+    const peak = peakOf(this.peaks);
+    if (normalise === 'peak' && peak > 0) this.gain = Math.fround(1 / peak);
+    if (normalise === 'rms' && rms > 0) this.gain = Math.fround(RMS / rms);
   }
 
   /**

@@ -29,8 +29,11 @@ pub struct Page {
 const TEMPLATE: &str = include_str!("page.html");
 const STYLE: &str = include_str!("page.css");
 /// In the order in which they build on each other.
-const SCRIPTS: [(&str, &str); 8] = [
+const SCRIPTS: [(&str, &str); 11] = [
     ("engine.js", include_str!("engine.js")),
+    ("decode.js", include_str!("decode.js")),
+    ("fourier.js", include_str!("fourier.js")),
+    ("resample.js", include_str!("resample.js")),
     ("audio.js", include_str!("audio.js")),
     ("verdict.js", include_str!("verdict.js")),
     ("recognise.js", include_str!("recognise.js")),

@@ -37,9 +37,9 @@ impl Chunks {
             (b"RIFF", b"WAVE") => false,
             (b"FORM", b"AIFF" | b"AIFC") => true,
             (b"RF64" | b"BW64", b"WAVE") => {
-                return refused("tags of WAV files with 64-bit sizes are not written");
+                return refused("tags are not written in WAV with sizes of 64 bits (RF64, BW64)");
             }
-            (b"RIFX", _) => return refused("tags of WAV files of the other byte order are not written"),
+            (b"RIFX", _) => return refused("tags are not written in WAV of the other byte order (RIFX)"),
             _ => return Ok(None),
         };
         let end = 8 + number(big, &head[4..8]);

@@ -106,6 +106,18 @@ fn skip_id3(source: &Source<'_>) -> Result<u64, TagError> {
     Ok(start)
 }
 
+/// Formats that are heard, or known, but whose tags are not written, by how they begin.
+const NOT_WRITTEN: [(&[u8], &str); 8] = [
+    (b"\x1a\x45\xdf\xa3", "Matroska and WebM"),
+    (b"caff", "CAF"),
+    (b"\x30\x26\xb2\x75", "WMA (ASF)"),
+    (b"riff", "Wave64"),
+    (b".snd", "AU"),
+    (b"DSD ", "DSD"),
+    (b"FRM8", "DSD"),
+    (b"ADIF", "AAC without a container"),
+];
+
 fn open(source: &Source<'_>) -> Result<Box<dyn Container>, TagError> {
     if let Some(form) = chunks::Chunks::read(source)? {
         return Ok(Box::new(form));
@@ -121,7 +133,14 @@ fn open(source: &Source<'_>) -> Result<Box<dyn Container>, TagError> {
     }
     match bare::Bare::read(source)? {
         Some(bare) => Ok(Box::new(bare)),
-        None => refused("tags are not written in files of this format"),
+        None => {
+            let head = source.up_to(0, 16)?;
+            let name = NOT_WRITTEN.iter().find(|(beginning, _)| head.starts_with(beginning));
+            refused(match name {
+                Some((_, name)) => format!("tags are not written in {name}"),
+                None => "tags are not written in files of this format".to_owned(),
+            })
+        }
     }
 }
 

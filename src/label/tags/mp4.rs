@@ -188,7 +188,12 @@ impl Mp4 {
         }
         let auxiliary = contents.windows(4).any(|name| name == b"saio" || name == b"iloc");
         if (others || auxiliary) && (moved || all.iter().all(|table| table.offsets.is_empty())) {
-            return refused("its audio would move, and not all that says where it is can be corrected");
+            return refused(match others {
+                true => {
+                    "it is MP4 in fragments (or with an index), whose audio would move and not be found: tags are not written"
+                }
+                false => "its audio would move, and not all that says where it is can be corrected",
+            });
         }
         Ok(())
     }

@@ -158,7 +158,7 @@ impl Ogg {
         let (codec, prefix, packets) = match page.body() {
             [1, b'v', b'o', b'r', b'b', b'i', b's', ..] => (Codec::Vorbis, &b"\x03vorbis"[..], 2),
             [b'O', b'p', b'u', b's', b'H', b'e', b'a', b'd', ..] => (Codec::Opus, &b"OpusTags"[..], 1),
-            _ => return refused("tags are written of Vorbis and Opus alone in Ogg"),
+            _ => return refused("its Ogg holds neither Vorbis nor Opus: tags are not written in such files"),
         };
         let (first, serial) = (0..page.len(), page.serial());
         let mut at = first.end;
@@ -170,7 +170,9 @@ impl Ogg {
                 return refused("a page of its headers is damaged");
             };
             if page.serial() != serial || page.flags() & FIRST != 0 {
-                return refused("several streams are multiplexed in Ogg");
+                return refused(
+                    "its Ogg has several streams side by side, such as a film's: tags are not written in such files",
+                );
             }
             if (page.flags() & CONTINUED != 0) == packet.is_empty() {
                 return refused("the pages of its headers do not follow each other");
@@ -265,10 +267,14 @@ fn scan(source: &Source<'_>, range: Range<u64>, serial: u32) -> Result<(u128, u1
             continue;
         };
         if page.flags() & FIRST != 0 {
-            return refused("several streams follow each other in Ogg");
+            return refused(
+                "its Ogg is several streams one after the other, each with tags of its own: tags are not written in such files",
+            );
         }
         if page.serial() != serial {
-            return refused("several streams are multiplexed in Ogg");
+            return refused(
+                "its Ogg has several streams side by side, such as a film's: tags are not written in such files",
+            );
         }
         pages.update(&page.bytes[4..18]);
         pages.update(page.table());

@@ -48,25 +48,40 @@ pub(super) fn build(
         // Behind the norm, where 0 is the mean.
         b.mask(x)
     })?;
-    let embedding = match &config.architecture {
+    let last = match &config.architecture {
         Architecture::Residual => residual::body(config, b, x)?,
         Architecture::Musicnn(sizes) => musicnn::body(config, sizes, b, x)?,
     };
     // A network without dense layers has nothing to drop.
-    let x = if config.dense.is_empty() { embedding } else { b.dropout(embedding, config.dropout)? };
-    let logits = head(b, x, labels)?;
+    let x = if config.dense.is_empty() { last } else { b.dropout(last, config.dropout)? };
+    let (embedding, x) = match config.embedding {
+        None => (last, x),
+        Some(units) => {
+            let x = linear(b, (EMBEDDING, "outputs"), x, units)?;
+            (x, x)
+        }
+    };
+    let logits = linear(b, (HEAD, "logits"), x, labels)?;
     Ok(Parts { audio, features, embedding, logits })
 }
 
-/// The last layer: x [N, E] → logits [N, labels].
-fn head(b: &mut Builder, x: NodeId, labels: usize) -> Result<NodeId, ModelError> {
-    b.scoped(HEAD, |b| {
+/// A layer without activation, of these names of its scope and its outputs: x [N, E] → [N, units].
+fn linear(
+    b: &mut Builder,
+    (scope, outputs): (&str, &str),
+    x: NodeId,
+    units: usize,
+) -> Result<NodeId, ModelError> {
+    b.scoped(scope, |b| {
         let fan_in = b.graph.shape(x)[1];
-        let x = b.dense(x, labels, Initial::Uniform { fan_in })?;
-        let bias = b.parameter("bias", [labels].into(), Initial::Zero)?;
-        Ok(b.graph.add_named("logits", Bias.into(), &[x, bias])?)
+        let x = b.dense(x, units, Initial::Uniform { fan_in })?;
+        let bias = b.parameter("bias", [units].into(), Initial::Zero)?;
+        Ok(b.graph.add_named(outputs, Bias.into(), &[x, bias])?)
     })
 }
+
+/// The scope of the layer that says what a teacher hears, [`ModelConfig::embedding`].
+const EMBEDDING: &str = "embedding";
 
 /// The scope of the last layer.
 const HEAD: &str = "head";

@@ -31,6 +31,7 @@ use crate::audio::Song;
 use crate::dataset::{Library, Split};
 use crate::device::{Device, Precision};
 use crate::model::Model;
+use crate::ranks::Ranks;
 use crate::recognize::{Classify, FrameClassifier};
 
 /// What a cross-validation is made of.
@@ -100,6 +101,13 @@ pub fn cross_validate(
     observe: &mut dyn FnMut(Which, FoldEvent<'_>),
     stop: &AtomicBool,
 ) -> Result<Option<Pooled>, TrainError> {
+    if !setup.config.teachers.is_empty() {
+        let (setting, value) = ("teachers", setup.config.teachers.len().to_string());
+        let wanted = "a cross-validation judges genres, which a network that is taught does not learn; teach one, and begin \
+                      with it"
+            .into();
+        return Err(TrainError::Setting { setting, value, wanted });
+    }
     let _claim = setup.claim.clone().map_or_else(|| Claim::new(&setup.folder), Ok)?;
     Settings::new(setup.folds, &setup.config, &setup.library).claim(&setup.folder)?;
     let mut networks = Vec::new();
@@ -186,6 +194,8 @@ fn network(
         cited: None,
         embeddings: heard.clone(),
         embeddings_folder: setup.embeddings_folder.clone(),
+        cache: None,
+        ranks: Ranks::alone(),
     };
     let tuned = setup.config.training.epochs > 0;
     let outcome = training.run(&mut |event| observe(which, FoldEvent::Training(event)), stop)?;

@@ -8,7 +8,9 @@ use super::super::TrainError;
 use super::super::checkpoint::Checkpoint;
 use super::super::claim::Claim;
 use super::super::diagnosis::{in_running, in_state};
+use super::super::ranks;
 use super::super::session::Metrics;
+use super::super::teacher::taught;
 use super::{AHEAD, Trainer};
 use crate::dataset::{Library, Split};
 use crate::files;
@@ -16,15 +18,27 @@ use crate::model::{FORMAT, Model, ModelCard, Provenance, Tensor, Weights};
 use crate::score::{Decision, Epoch};
 
 impl Trainer {
-    /// Writes the first weights, and begins the run's files with them; or writes those of the checkpoint.
+    /// Gives the network its first weights, or those of the checkpoint. The first process begins the run's files.
     pub(super) fn begin(&mut self) -> Result<(), TrainError> {
+        ranks::same(&self.setup, &self.digest)?;
+        self.loaded.write(self.training.loss_gradient, &[1.0])?;
+        let weights = match self.training.lesson {
+            Some(_) => vec![1.0; self.labels.len()],
+            None => {
+                self.setup.config.training.class_weights(&self.setup.library.dataset, &self.setup.split.train)
+            }
+        };
+        self.loaded.write(self.training.class_weights, &weights)?;
+        let begun = if self.is_first() { self.begin_files() } else { Ok(()) };
+        ranks::agree(&self.setup.ranks, begun, TrainError::to_string)?;
+        self.follow()
+    }
+
+    /// Writes the first weights, and begins the run's files with them; or writes those of the checkpoint.
+    fn begin_files(&mut self) -> Result<(), TrainError> {
         if self.setup.claim.is_none() {
             self.setup.claim = Some(Claim::new(&self.setup.run.0)?);
         }
-        self.loaded.write(self.training.loss_gradient, &[1.0])?;
-        let weights =
-            self.setup.config.training.class_weights(&self.setup.library.dataset, &self.setup.split.train);
-        self.loaded.write(self.training.class_weights, &weights)?;
         let Some(checkpoint) = self.setup.resume.take() else {
             let weights = self.network.initialise(self.setup.config.training.seed)?;
             self.load(&weights)?;
@@ -57,11 +71,7 @@ impl Trainer {
             // Missed now rather than after the last epoch.
             Model::load(&self.setup.run.best())?;
         }
-        self.loaded.write(self.training.state, &checkpoint.state.data)?;
-        for r in &self.training.running {
-            self.loaded.write(r.node, &checkpoint.running.0[&r.name].data)?;
-        }
-        self.progress = checkpoint.progress;
+        self.take(checkpoint)?;
         // As it was; there is none where the run was stopped right after its first checkpoint.
         self.write_split()
     }
@@ -109,6 +119,9 @@ impl Trainer {
 
     pub(super) fn model(&self, weights: Weights, epoch: &Epoch, decision: Decision) -> Model {
         let dataset = &self.setup.library.dataset;
+        let explained = epoch.validation_frame_accuracy;
+        let taught = (!self.teachers.is_empty())
+            .then(|| taught(&self.teachers, dataset, &self.setup.split, explained));
         let provenance = Provenance {
             dataset: folder_name(&dataset.root),
             training_songs: self.setup.split.train.len(),
@@ -116,13 +129,14 @@ impl Trainer {
             epochs: epoch.epoch,
             seed: self.setup.config.training.seed,
             song_accuracy: epoch.validation_song_accuracy,
-            frame_accuracy: epoch.validation_frame_accuracy,
+            frame_accuracy: if taught.is_some() { None } else { epoch.validation_frame_accuracy },
             base: self.base.as_ref().map(|base| Box::new(base.as_ancestor())),
+            taught: taught.map(Box::new),
             source: None,
         };
         let card = ModelCard {
             format: FORMAT,
-            genres: dataset.genres.clone(),
+            genres: self.labels.clone(),
             config: self.network.config.clone(),
             provenance,
             decision,
@@ -132,45 +146,49 @@ impl Trainer {
     }
 
     pub(super) fn save(&mut self) -> Result<(), TrainError> {
+        if !self.is_first() {
+            return Ok(());
+        }
+        self.checkpoint()?.save(&self.setup.run.checkpoint())
+    }
+
+    /// Where the training stands.
+    pub(super) fn checkpoint(&mut self) -> Result<Checkpoint, TrainError> {
         let (data, statistics) = self.variables()?;
         let shape = self.training.graph.shape(self.training.state).clone();
         let named = self.training.running.iter().zip(statistics);
         let running =
             named.map(|(r, data)| (r.name.clone(), Tensor { shape: [2, r.channels].into(), data })).collect();
-        let checkpoint = Checkpoint {
+        Ok(Checkpoint {
             config: self.setup.config.clone(),
             dataset: self.digest.clone(),
             progress: self.progress.clone(),
             state: Tensor { shape, data },
             running: Weights(running),
-        };
-        checkpoint.save(&self.setup.run.checkpoint())
+        })
     }
 
     /// Writes `metrics.json` for the best model.
     pub(super) fn finish(&mut self, elapsed: Duration) -> Result<Metrics, TrainError> {
         let path = self.setup.run.best();
-        let validation = match self.best.take() {
-            Some(validation) => Some(validation),
-            // The best epoch came before this session began.
-            None => {
-                let mut model = Model::load(&path)?;
-                self.classifier.set_weights(&model.weights)?;
-                let mut validation = self.validate()?;
-                // It has its temperature, unless it was kept without being validated.
-                if let Some(validation) = &mut validation {
-                    validation.decide(validation.fitted());
-                    if model.card.decision != validation.decision {
-                        model.card.decision = validation.decision;
-                        model.save(&path)?;
-                    }
+        let mut verdict = std::mem::take(&mut self.best);
+        // The best epoch came before this session began.
+        if verdict.evaluation.is_none() && verdict.agreement.is_none() {
+            let mut model = Model::load(&path)?;
+            verdict = self.validate(&model.weights)?;
+            // It has its temperature, unless it was kept without being validated.
+            if let Some(validation) = &mut verdict.evaluation {
+                validation.decide(validation.fitted());
+                if model.card.decision != validation.decision {
+                    model.card.decision = validation.decision;
+                    model.save(&path)?;
                 }
-                validation
             }
-        };
+        }
         let metrics = Metrics {
-            validation,
-            genres: self.setup.library.dataset.genres.clone(),
+            validation: verdict.evaluation,
+            agreement: verdict.agreement,
+            genres: self.labels.clone(),
             epochs: self.progress.epoch,
             best_epoch: self
                 .progress

@@ -6,20 +6,20 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::super::TrainError;
 use super::super::base::{Embeddings, HeadClassifier, adopt, fit_head, listener};
 use super::super::session::{Ending, TrainingEvent, TrainingOutcome};
-use super::Trainer;
+use super::{Judge, Trainer};
 use crate::audio::Song;
 use crate::device::Precision;
 
 impl Trainer {
-    /// Hears the songs through the base, fits a last layer to what is heard, and notes it as epoch 0. False where it was asked
-    /// to stop before that.
+    /// Hears the songs through the base, fits a last layer to what is heard, and notes it as epoch 0; not where it was asked to
+    /// stop before that.
     pub(super) fn fit_last_layer(
         &mut self,
         observe: &mut dyn FnMut(TrainingEvent<'_>),
         stop: &AtomicBool,
-    ) -> Result<bool, TrainError> {
-        let Some(heard) = self.hear(observe, stop)? else { return Ok(false) };
-        let Some(base) = &self.base else { return Ok(true) };
+    ) -> Result<(), TrainError> {
+        let Some(heard) = self.hear(observe, stop)? else { return Ok(()) };
+        let Some(base) = &self.base else { return Ok(()) };
         let (library, split) = (&self.setup.library, &self.setup.split);
         let options = &self.setup.config.training;
         let class_weights = options.class_weights(&library.dataset, &split.train);
@@ -30,13 +30,13 @@ impl Trainer {
         let device = self.device.at(Precision::F32)?;
         let kind = self.network.config.labels;
         let head = HeadClassifier::new(heard, self.network.genres, kind, device.as_ref())?;
-        let whole = std::mem::replace(&mut self.classifier, Box::new(head));
+        let whole = std::mem::replace(&mut self.judge, Judge::Genres(Box::new(head)));
         observe(TrainingEvent::Validating);
         self.note((fitted.loss, fitted.accuracy), 0.0, true, observe)?;
         if self.setup.config.training.epochs > 0 {
-            self.classifier = whole;
+            self.judge = whole;
         }
-        Ok(true)
+        Ok(())
     }
 
     /// What the base hears in the songs that train and validate; none where it was asked to stop midway.

@@ -2,12 +2,14 @@
 
 mod files;
 mod last_layer;
+mod lessons;
+mod together;
 
 pub(super) use files::digest;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use super::TrainError;
@@ -18,14 +20,16 @@ use super::evaluation::evaluate;
 use super::history::Keep;
 use super::loss_scale::LossScale;
 use super::profile::Profile;
+use super::ranks;
 use super::schedule::Schedule;
 use super::session::{Ending, Training, TrainingEvent, TrainingOutcome};
-use crate::dataset::{Batch, BatchPlan, Batches, DatasetError};
+use super::teacher::{Agreement, Tags, Teacher, agree};
+use crate::dataset::{Batch, BatchPlan, Batches, DatasetError, Sampling};
 use crate::device::{Device, Executable, LoadOptions, Precision};
-use crate::model::{Model, ModelError, Network, OptimizerConfig, TrainingGraph};
-use crate::plan::{Program, plan};
-use crate::recognize::{Classify, FrameClassifier, argmax, at_once};
-use crate::score::{Decision, Epoch, Evaluation};
+use crate::model::{Labels, Model, ModelError, Network, OptimizerConfig, TrainingGraph, Weights};
+use crate::plan::{Program, plan_split};
+use crate::recognize::{Classify, Embedder, FrameClassifier, argmax, at_once};
+use crate::score::{Aggregation, Decision, Epoch, Evaluation};
 
 /// Threads that prepare batches: half of the machine's, but two to eight. Beside a step on the CPU device one
 /// keeps up many times over, and the second is for the moments when a song must be decoded again; a GPU takes ten
@@ -37,6 +41,21 @@ fn batch_workers() -> usize {
 /// Runs that may be under way on the device before the host waits for the first.
 const AHEAD: usize = 2;
 
+/// What judges the songs kept apart.
+enum Judge {
+    /// Their genres are compared.
+    Genres(Box<dyn Classify>),
+    /// What the network hears is compared with what its teachers hear.
+    Teachers(Box<Embedder>),
+}
+
+/// What a judge says of a model; nothing where there is nobody to be judged.
+#[derive(Clone, Debug, Default)]
+struct Verdict {
+    evaluation: Option<Evaluation>,
+    agreement: Option<Agreement>,
+}
+
 /// A training under way.
 pub(super) struct Trainer {
     setup: Training,
@@ -46,9 +65,13 @@ pub(super) struct Trainer {
     training: TrainingGraph,
     program: Arc<Program>,
     loaded: Box<dyn Executable>,
-    classifier: Box<dyn Classify>,
+    judge: Judge,
+    /// What the outputs say.
+    labels: Vec<String>,
     /// What the network begins with.
     base: Option<Model>,
+    /// Whom it learns from.
+    teachers: Vec<Model>,
     plan: BatchPlan,
     rates: Schedule,
     optimizer: OptimizerConfig,
@@ -58,7 +81,7 @@ pub(super) struct Trainer {
     /// The songs of the batch whose outputs came back last.
     last: Vec<usize>,
     digest: String,
-    best: Option<Evaluation>,
+    best: Verdict,
     frames: u64,
     busy: Duration,
     waited: Duration,
@@ -78,32 +101,46 @@ impl Trainer {
         if *found != wanted {
             return Err(TrainError::OtherAudio { found: found.clone(), wanted });
         }
-        let genres = setup.library.dataset.genres.len();
-        let network = Network::new(setup.config.model.clone(), genres)?;
+        let teachers: Vec<Model> =
+            setup.config.teachers.iter().map(Teacher::load).collect::<Result<_, _>>()?;
+        let labels = match teachers.as_slice() {
+            [] => setup.library.dataset.genres.clone(),
+            teachers => Tags::of(teachers).names,
+        };
+        let network = Network::new(setup.config.model.clone(), labels.len())?;
         let base = setup.config.base.as_ref().map(|base| base.load()).transpose()?;
         if let (Some(settings), Some(model)) = (&setup.config.base, &base) {
             base::fits(settings, model, &network.config)?;
         }
-        let training = network.training(&setup.config.graph())?;
+        let training = match teachers.as_slice() {
+            [] => network.training(&setup.config.graph())?,
+            teachers => lessons::graph(&network, teachers, &setup.config)?,
+        };
         let device = setup.device.at(options.precision)?;
-        let program =
-            plan(&training.graph, &training.request(true), device.as_ref()).map_err(ModelError::from)?;
-        let program = Arc::new(program);
+        let split = ranks::split(&setup, training.batched())?;
+        let program = plan_split(&training.graph, &training.request(true), split.as_ref(), device.as_ref());
+        let program = Arc::new(program.map_err(ModelError::from)?);
         let load = LoadOptions { profile: setup.profile, poison: false };
-        let loaded = device.load(program.clone(), load)?;
+        let mut loaded = device.load(program.clone(), load)?;
+        loaded.connect(&setup.ranks);
         // As the model will be used.
         let plain = device.at(Precision::F32)?;
         let frames = at_once(&network.config);
-        let classifier: Box<dyn Classify> = Box::new(FrameClassifier::new(&network, plain.as_ref(), frames)?);
+        let judge = match teachers.as_slice() {
+            [] => Judge::Genres(Box::new(FrameClassifier::new(&network, plain.as_ref(), frames)?)),
+            _ => Judge::Teachers(Box::new(Embedder::new(&network, plain.as_ref())?)),
+        };
         let batches = BatchPlan {
             batch_size: options.batch,
             framing: network.config.framing(),
             frames_per_song: options.frames_per_song,
             seed: options.seed,
             workers: batch_workers(),
-            sampling: options.sampling(),
+            sampling: if teachers.is_empty() { options.sampling() } else { Sampling::Lengths },
             augmentation: options.augmentation,
             feature_size: network.feature_size(),
+            lessons: None,
+            own: split.map(|split| split.rows()),
         };
         let steps = batches.batches_per_epoch(setup.split.train.len()) * options.epochs;
         let mut trainer = Self {
@@ -116,12 +153,14 @@ impl Trainer {
             training,
             program,
             loaded,
-            classifier,
+            judge,
+            labels,
             base,
+            teachers,
             progress: TrainingProgress::new(options.precision),
             under_way: Vec::new(),
             last: Vec::new(),
-            best: None,
+            best: Verdict::default(),
             frames: 0,
             busy: Duration::ZERO,
             waited: Duration::ZERO,
@@ -143,7 +182,15 @@ impl Trainer {
             steps_per_epoch: per_epoch,
             memory: self.loaded.allocated(),
         });
-        if self.base.is_some() && self.progress.history.0.is_empty() && !self.fit_last_layer(observe, stop)? {
+        if self.base.is_some() && self.progress.history.0.is_empty() {
+            let fitted = if self.is_first() { self.fit_last_layer(observe, stop) } else { Ok(()) };
+            ranks::agree(&self.setup.ranks, fitted, TrainError::to_string)?;
+            self.follow()?;
+            if self.progress.history.0.is_empty() {
+                return Ok(self.stopped());
+            }
+        }
+        if !self.teachers.is_empty() && !self.hear_teachers(observe, stop)? {
             return Ok(self.stopped());
         }
         // Where no epoch is left, nothing need be prepared.
@@ -163,15 +210,23 @@ impl Trainer {
         let mut saved = Instant::now();
         let mut ending = Ending::Finished;
         while !self.complete() {
-            if stop.load(Ordering::Relaxed) {
-                ending = Ending::Stopped;
-                break;
-            }
             if self.progress.batch < per_epoch {
-                let batch = batches.next().ok_or(TrainError::NoTrainingSongs)?;
-                let batch = batch.map_err(DatasetError::from)?;
+                let batch = match batches.next() {
+                    Some(batch) => batch.map_err(|error| DatasetError::from(error).into()),
+                    None => Err(TrainError::NoTrainingSongs),
+                };
+                let batch = match ranks::turn(&self.setup.ranks, batch, stop) {
+                    Ok((batch, false)) => batch,
+                    Ok((_, true)) => {
+                        ending = Ending::Stopped;
+                        break;
+                    }
+                    Err(error) => return Err(self.saved_after(error, &batches, observe)),
+                };
                 let start = Instant::now();
-                self.start_step(batch)?;
+                if let Err(error) = self.start_step(batch) {
+                    return Err(self.saved_after(error, &batches, observe));
+                }
                 self.finish_steps(AHEAD - 1, &batches, observe)?;
                 self.busy += start.elapsed();
                 observe(self.step_event());
@@ -183,7 +238,7 @@ impl Trainer {
                 observe(TrainingEvent::Validating);
                 self.end_epoch(observe)?;
                 saved = Instant::now();
-            } else if saved.elapsed() > self.setup.checkpoint_every {
+            } else if self.is_first() && saved.elapsed() > self.setup.checkpoint_every {
                 self.finish_steps(0, &batches, observe)?;
                 self.save()?;
                 saved = Instant::now();
@@ -201,10 +256,11 @@ impl Trainer {
         };
         self.waited = batches.waited();
         let metrics = match ending {
-            Ending::Finished => Some(self.finish(started.elapsed())?),
-            Ending::Stopped => None,
+            Ending::Finished if self.is_first() => Some(self.finish(started.elapsed())?),
+            Ending::Finished | Ending::Stopped => None,
         };
-        Ok(TrainingOutcome { ending, metrics, profile, validation: self.best, best: self.setup.run.best() })
+        let (validation, best) = (self.best.evaluation, self.setup.run.best());
+        Ok(TrainingOutcome { ending, metrics, profile, validation, best })
     }
 
     fn start_step(&mut self, batch: Batch) -> Result<(), TrainError> {
@@ -225,6 +281,9 @@ impl Trainer {
     fn write(&mut self, batch: &Batch, step: u64, scale: f32) -> Result<(), TrainError> {
         self.loaded.write(self.training.audio, &batch.audio)?;
         self.loaded.write(self.training.labels, &batch.labels)?;
+        if let Some(lesson) = &self.training.lesson {
+            self.loaded.write(lesson.embedding, &batch.embeddings)?;
+        }
         for (node, factors) in self.training.masks.iter().flatten().zip(&batch.masks) {
             self.loaded.write(*node, factors)?;
         }
@@ -263,7 +322,7 @@ impl Trainer {
     ) -> Result<(), TrainError> {
         let outputs = self.loaded.outputs()?;
         let (batch, scale) = self.under_way.remove(0);
-        let [loss, logits, norm] = outputs.as_slice() else {
+        let [loss, told, norm] = outputs.as_slice() else {
             return Err(crate::device::DeviceError::NothingPending.into());
         };
         let overflowed = norm[1] != 0.0;
@@ -279,10 +338,14 @@ impl Trainer {
             observe(TrainingEvent::Skipped { step: self.progress.step - self.under_way.len() as u64, scale });
         }
         self.progress.loss += f64::from(loss[0]);
-        let genre = |&song: &usize| self.setup.library.dataset.songs[song].genre;
-        let rows = logits.chunks_exact(self.network.genres);
-        let right = rows.zip(batch.songs.iter().map(genre)).filter(|(row, g)| argmax(row) == *g).count();
-        self.progress.right += right as u64;
+        if self.training.lesson.is_some() {
+            self.progress.error += f64::from(told[0]);
+        } else {
+            let genre = |&song: &usize| self.setup.library.dataset.songs[song].genre;
+            let rows = told.chunks_exact(self.network.genres);
+            let right = rows.zip(batch.songs.iter().map(genre)).filter(|(row, g)| argmax(row) == *g).count();
+            self.progress.right += right as u64;
+        }
         self.frames += batch.songs.len() as u64;
         self.last.clone_from(&batch.songs);
         batches.recycle(batch);
@@ -298,6 +361,10 @@ impl Trainer {
         }
         let songs: Vec<String> = batch.songs.iter().map(|&song| self.name(song).to_string()).collect();
         let found = match self.write(batch, step - 1, scale) {
+            Ok(()) if self.setup.ranks.count() > 1 => Diagnosis::Failed {
+                reason: "each process has a part of the batch; one process with as many slices finds more"
+                    .into(),
+            },
             Ok(()) => diagnose(self.device.as_ref(), &self.training, self.loaded.as_mut(), &songs),
             Err(error) => Diagnosis::Failed { reason: error.to_string() },
         };
@@ -315,11 +382,16 @@ impl Trainer {
         names.into_iter().map(String::from).collect()
     }
 
-    /// Mean loss and accuracy of the epoch's finished steps.
+    /// Mean loss and accuracy of the epoch's finished steps; of a network that is taught, what it explains of embeddings whose
+    /// variance is 1.
     fn epoch_so_far(&self) -> (f64, f64) {
         let finished = (self.progress.batch - self.under_way.len()).max(1) as f64;
         let frames = finished * self.plan.batch_size as f64;
-        (self.progress.loss / finished, self.progress.right as f64 / frames)
+        let told = match self.training.lesson {
+            Some(_) => 1.0 - self.progress.error / finished,
+            None => self.progress.right as f64 / frames,
+        };
+        (self.progress.loss / finished, told)
     }
 
     fn step_event(&self) -> TrainingEvent<'static> {
@@ -345,7 +417,15 @@ impl Trainer {
         self.progress.batch = 0;
         self.progress.loss = 0.0;
         self.progress.right = 0;
-        self.note(figures, rate, validated, observe)
+        self.progress.error = 0.0;
+        let noted = if self.is_first() { self.note(figures, rate, validated, observe) } else { Ok(()) };
+        ranks::agree(&self.setup.ranks, noted, TrainError::to_string)?;
+        self.follow_epoch()
+    }
+
+    /// Whether this process is the one that writes files.
+    fn is_first(&self) -> bool {
+        self.setup.ranks.is_first()
     }
 
     /// Validates, keeps the best model, and writes history and checkpoint, after an epoch with this loss and accuracy.
@@ -357,28 +437,38 @@ impl Trainer {
         observe: &mut dyn FnMut(TrainingEvent<'_>),
     ) -> Result<(), TrainError> {
         let weights = self.weights()?;
-        self.classifier.set_weights(&weights)?;
-        let mut validation = if validated { self.validate()? } else { None };
+        let mut verdict = if validated { self.validate(&weights)? } else { Verdict::default() };
+        let (validation, agreement) = (verdict.evaluation.as_ref(), verdict.agreement);
         let epoch = Epoch {
             epoch: self.progress.epoch,
             step: self.progress.step,
             learning_rate,
             train_loss,
             train_accuracy,
-            validation_loss: validation.as_ref().map(|v| v.loss),
-            validation_frame_accuracy: validation.as_ref().map(|v| v.frame_accuracy),
-            validation_song_accuracy: validation.as_ref().map(|v| v.song_accuracy),
+            validation_loss: validation.map(|v| v.loss).or(agreement.map(|a| a.loss)),
+            validation_frame_accuracy: validation
+                .map(|v| v.frame_accuracy)
+                .or(agreement.map(|a| a.explained)),
+            validation_song_accuracy: validation.map(|v| v.song_accuracy),
         };
         let keep = self.setup.config.training.keep;
         let kept =
             keep == Keep::Last || self.progress.history.kept(keep).is_none_or(|best| epoch.beats(best));
         if kept {
             // Probabilities that mean what they say on the validation songs.
-            validation.iter_mut().for_each(|v| v.decide(v.fitted()));
-            let cited = self.setup.cited.map_or_else(Decision::default, |(_, decision)| decision);
-            let decision = validation.as_ref().map_or(cited, |v| v.decision);
+            verdict.evaluation.iter_mut().for_each(|v| v.decide(v.fitted()));
+            let usual = match self.network.config.labels {
+                Labels::Genres => Decision::default(),
+                // Each tag by itself.
+                Labels::Tags => {
+                    let aggregation = Aggregation::Independent;
+                    Decision { aggregation, unsure_below: None, ..Decision::default() }
+                }
+            };
+            let cited = self.setup.cited.map_or(usual, |(_, decision)| decision);
+            let decision = verdict.evaluation.as_ref().map_or(cited, |v| v.decision);
             self.model(weights, &epoch, decision).save(&self.setup.run.best())?;
-            self.best = validation;
+            self.best = verdict;
         }
         self.progress.history.0.push(epoch);
         self.progress.history.write(&self.setup.run.history())?;
@@ -400,12 +490,25 @@ impl Trainer {
         number == options.epochs || number.is_multiple_of(options.validate_every)
     }
 
-    /// Recognises the validation songs, if there are any, with the weights that the recognizer has.
-    fn validate(&mut self) -> Result<Option<Evaluation>, TrainError> {
-        let songs = &self.setup.split.validation;
+    /// Judges a network of these weights by the validation songs, if there are any.
+    fn validate(&mut self, weights: &Weights) -> Result<Verdict, TrainError> {
+        let (songs, library) = (&self.setup.split.validation, &self.setup.library);
+        let mut verdict = Verdict::default();
         if songs.is_empty() {
-            return Ok(None);
+            return Ok(verdict);
         }
-        evaluate(self.classifier.as_mut(), &self.setup.library, songs).map(Some)
+        match &mut self.judge {
+            Judge::Genres(classifier) => {
+                classifier.set_weights(weights)?;
+                verdict.evaluation = Some(evaluate(classifier.as_mut(), library, songs)?);
+            }
+            Judge::Teachers(embedder) => {
+                if let Some(lessons) = &self.plan.lessons {
+                    embedder.set_weights(weights)?;
+                    verdict.agreement = Some(agree(embedder, weights, (library, lessons), songs)?);
+                }
+            }
+        }
+        Ok(verdict)
     }
 }
