@@ -30,6 +30,7 @@ const REFUSED: &[&str] = &[
     "CrossEntropyGrad",
     "DecibelGrad",
     "Dropout",
+    "Exchange",
     "GlobalNorm",
     "LeakyReluGrad",
     "LnGrad",
