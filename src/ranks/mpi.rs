@@ -175,11 +175,14 @@ impl Mpi {
     ) -> Result<Vec<u8>, RanksError> {
         let (reply, replied) = channel();
         let sent = self.calls.as_ref().is_some_and(|calls| calls.send(call(reply)).is_ok());
+        if !sent {
+            return Err(RanksError::Ended(self.rank));
+        }
         let (begun, mut stopped) = (Instant::now(), None);
-        while sent {
+        loop {
             match replied.recv_timeout(LOOK) {
                 Ok(bytes) => return Ok(bytes),
-                Err(RecvTimeoutError::Disconnected) => break,
+                Err(RecvTimeoutError::Disconnected) => return Err(RanksError::Ended(self.rank)),
                 Err(RecvTimeoutError::Timeout) => {}
             }
             // What takes long is waited for: it will be saved.
@@ -194,7 +197,6 @@ impl Mpi {
                 return Err(RanksError::Silent { seconds: SILENCE.as_secs() });
             }
         }
-        Err(RanksError::Ended(self.rank))
     }
 }
 
