@@ -201,7 +201,7 @@ fn trains_and_prints_a_command_that_works() {
         "No mistakes",
         "right and confident",
         "data:image/png",
-        "epochs = 12",
+        "epochs = 20",
         ">noise</bdi>",
     ] {
         assert!(report.contains(shown), "{shown}");
