@@ -18,7 +18,9 @@ use crate::graph::NodeId;
 use crate::ops::Op;
 use crate::ops::exchange::{Exchange, Joined};
 use crate::plan::{Contents, Program, Target, Work};
-use crate::ranks::{Ranks, RanksError, Traffic};
+#[cfg(feature = "cli")]
+use crate::ranks::Traffic;
+use crate::ranks::{Ranks, RanksError};
 
 /// How a program is loaded.
 #[derive(Clone, Copy, Debug, Default)]
