@@ -18,9 +18,7 @@ use crate::graph::NodeId;
 use crate::ops::Op;
 use crate::ops::exchange::{Exchange, Joined};
 use crate::plan::{Contents, Program, Target, Work};
-#[cfg(feature = "cli")]
-use crate::ranks::Traffic;
-use crate::ranks::{Ranks, RanksError};
+use crate::ranks::{Ranks, RanksError, Traffic};
 
 /// How a program is loaded.
 #[derive(Clone, Copy, Debug, Default)]
@@ -126,7 +124,7 @@ pub(crate) fn exchange_parts(
 }
 
 /// What running a program once gives to other processes, but for the agreement to run it.
-#[cfg(feature = "cli")]
+#[cfg_attr(not(feature = "cli"), allow(dead_code))]
 pub fn traffic(program: &Program) -> Traffic {
     let exchanges = program.steps.iter().filter_map(|step| match &step.work {
         Work::Run { op: Op::Exchange(exchange), .. } => Some(exchange),
