@@ -18,8 +18,8 @@ use crate::ops::source::Input;
 use crate::ops::view::{Pack, View};
 use crate::ops::{Graph, Op};
 
-/// Sums that nobody reads yet are exchanged together as soon as they are so many numbers: while they are under way, the
-/// gradients of the layers before are computed.
+/// Sums that nobody reads yet are exchanged together as soon as they are so many numbers, so that messages are few and what
+/// waits for them takes little memory.
 const TOGETHER: usize = 1 << 18;
 
 /// How a batch is divided.

@@ -7,7 +7,7 @@
 
 use super::layer::{Data, Layer};
 
-/// What songs say of a genre that has none.
+/// So many songs more are counted for every genre, so that one without songs, in a fold, is not impossible (Jeffreys).
 const PRIOR: f64 = 0.5;
 
 /// Genres' means and the covariance about them.
