@@ -59,16 +59,15 @@ struct PageFlags {
 #[derive(Args, Debug, Default)]
 #[command(next_help_heading = "With --format onnx")]
 struct GraphFlags {
-    /// What the graph begins with
-    #[arg(long, value_enum, default_value_t, value_name = "NAME")]
-    frontend: GraphFrontend,
+    /// What the graph begins with [default: stft]
+    #[arg(long, value_enum, value_name = "NAME")]
+    frontend: Option<GraphFrontend>,
 }
 
 /// What a graph of ONNX begins with.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum GraphFrontend {
     /// Audio, through the operator STFT
-    #[default]
     Stft,
     /// Audio, through convolutions, where a runtime has no STFT; a larger file
     Conv,
@@ -85,6 +84,13 @@ Examples:
 
 impl Export {
     pub fn run(&self) -> Result<End, CliError> {
+        let foreign = match self.format {
+            ExportFormat::Html => self.graph.frontend.map(|_| ("--frontend", "onnx")),
+            ExportFormat::Onnx => self.page.with_explanation.then_some(("--with-explanation", "html")),
+        };
+        if let Some((flag, format)) = foreign {
+            return Err(CliError::Usage(format!("{flag} is for --format {format}; leave it out")));
+        }
         let (path, model) = match &self.model {
             Some(path) => (path.clone(), Model::load(path)?),
             None => models::find()?,
@@ -127,9 +133,9 @@ impl PageFlags {
 impl GraphFlags {
     fn export(&self, model: &Model) -> Result<Exported, ExportError> {
         let frontend = match self.frontend {
-            GraphFrontend::Stft => Frontend::Stft,
-            GraphFrontend::Conv => Frontend::Conv,
-            GraphFrontend::None => Frontend::None,
+            None | Some(GraphFrontend::Stft) => Frontend::Stft,
+            Some(GraphFrontend::Conv) => Frontend::Conv,
+            Some(GraphFrontend::None) => Frontend::None,
         };
         let bytes = export::onnx(model, frontend)?;
         Ok(Exported {

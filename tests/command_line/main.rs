@@ -217,6 +217,15 @@ fn trains_and_prints_a_command_that_works() {
 }
 
 #[test]
+fn exports_refuse_the_flags_of_other_formats() {
+    let folder = tempdir().unwrap();
+    let export = |flags: &str| run(folder.path(), &format!("export --model included {flags}"));
+    export("--format onnx --with-explanation").refused(&["--with-explanation", "--format html"]);
+    export("--format html --frontend conv").refused(&["--frontend", "--format onnx"]);
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+#[test]
 fn predicts_in_every_format() {
     let folder = trained().path();
     let best = "runs/music-1/best.safetensors";
