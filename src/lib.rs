@@ -224,13 +224,13 @@ pub use import::{ImportError, Imported, Wheel};
 
 // Training.
 pub use train::{
-    Agreement, Balance, Base, Checkpoint, Claim, Embeddings, Ending, History, Keep, Metrics, Plateau, Preset,
-    Profile, RunConfig, RunFolder, ScheduleKind, Teacher, TrainError, TrainOptions, Training, TrainingEvent,
-    TrainingOutcome,
+    Agreement, Balance, Base, Checkpoint, Claim, Embeddings, Ending, Exchanged, History, Keep, Metrics,
+    Plateau, Preset, Profile, RunConfig, RunFolder, ScheduleKind, Teacher, TrainError, TrainOptions,
+    Training, TrainingEvent, TrainingOutcome,
 };
 
 // Processes that train together.
-pub use ranks::{Patience, Ranks, RanksError, Traffic, Transport};
+pub use ranks::{Link, Patience, Ranks, RanksError, Traffic, Transport};
 
 #[cfg(feature = "mpi")]
 pub use ranks::mpi::Job as MpiJob;

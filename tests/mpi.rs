@@ -98,6 +98,17 @@ fn ranks_train_what_one_process_trains_in_as_many_slices() {
 }
 
 #[test]
+fn ranks_measure_what_lies_between_them() {
+    let folder = tempdir().unwrap();
+    let output = mpirun(folder.path(), &[(2, "info --ranks 8 --rank-speed 500")]).output().unwrap();
+    let printed = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{output:?}");
+    // The first alone prints.
+    assert_eq!(printed.matches("measured between these 2 ranks").count(), 1, "{printed}");
+    assert_eq!(printed.matches("8 ranks, 32 frames a step").count(), 1, "{printed}");
+}
+
+#[test]
 fn a_song_that_is_damaged_is_skipped_by_all() {
     let place = workplace();
     let folder = place.path();
@@ -125,11 +136,14 @@ fn what_differs_between_ranks_is_found_before_the_first_step() {
 #[test]
 fn more_ranks_than_slices_are_refused() {
     let place = workplace();
-    let train = format!("train --dataset music --epochs 2 --slices 2 --run run {TINY}");
-    let ran = mpirun(place.path(), &[(3, &train)]).output().unwrap();
-    let said = String::from_utf8_lossy(&ran.stderr).into_owned();
-    assert!(!ran.status.success());
-    assert_eq!(said.matches("error: --slices is 2, but every one of 3 ranks").count(), 1, "{said}");
+    for slices in [1, 2] {
+        let train = format!("train --dataset music --epochs 2 --slices {slices} --run run {TINY}");
+        let ran = mpirun(place.path(), &[(3, &train)]).output().unwrap();
+        let said = String::from_utf8_lossy(&ran.stderr).into_owned();
+        assert!(!ran.status.success());
+        let error = format!("error: --slices is {slices}, but every one of 3 ranks");
+        assert_eq!(said.matches(&error).count(), 1, "{said}");
+    }
 }
 
 /// Waits until a run has begun its steps.

@@ -391,6 +391,10 @@ impl ValidationFlags {
 }
 
 impl TrainingFlags {
+    pub fn has_slices(&self) -> bool {
+        self.slices.is_some()
+    }
+
     pub fn apply(&self, training: &mut TrainOptions) {
         put!(self => training; epochs, batch, slices, frames_per_song, optimizer, learning_rate, schedule, weight_decay, momentum,
             clip, label_smoothing, patience, balance, precision);

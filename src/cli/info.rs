@@ -1,14 +1,16 @@
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use clap::Args;
 
 use super::flags::{BaseFlags, NetworkFlags, configure};
+use super::ranks::Job;
 use super::{CliError, End, counted, print};
 use crate::device::{self, DeviceChoice};
 use crate::model::{Model, ModelError, Network, Taught};
 use crate::plan::{Split, Target, plan, plan_split};
-use crate::ranks::Traffic;
-use crate::train::TrainOptions;
+use crate::ranks::{Link, Traffic};
+use crate::train::{TrainError, TrainOptions};
 
 /// Shows devices, and a network's layers, parameters, operations and memory.
 #[derive(Args)]
@@ -26,17 +28,19 @@ pub struct Info {
     /// Frames a batch, for the memory
     #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u32).range(2..=65536))]
     batch: u32,
-    /// Print what so many ranks of an MPI exchange in a training step
+    /// Print what so many ranks of an MPI exchange in a training step, and how long that takes; started by mpirun, over the
+    /// network that is measured between these ranks
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(2..=4096))]
     ranks: Option<u32>,
-    /// With --ranks: microseconds that a message between ranks takes, the program's own share included
-    #[arg(long, value_name = "US", default_value_t = 50.0)]
-    latency: f64,
-    /// With --ranks: what a rank sends in a second
-    #[arg(long, value_name = "GB", default_value_t = 1.0)]
-    bandwidth: f64,
+    /// With --ranks: microseconds that a message between ranks takes, the program's own share included [default: measured,
+    /// or 50]
+    #[arg(long, value_name = "US", requires = "ranks", value_parser = positive)]
+    latency: Option<f64>,
+    /// With --ranks: what a rank sends in a second [default: measured, or 1]
+    #[arg(long, value_name = "GB", requires = "ranks", value_parser = positive)]
+    bandwidth: Option<f64>,
     /// With --ranks: frames that one rank by itself trains on in a second; adds how much faster all are
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", requires = "ranks", value_parser = positive)]
     rank_speed: Option<f64>,
     /// Print the graph of inference in Graphviz DOT and nothing else
     #[arg(long)]
@@ -54,8 +58,25 @@ Examples:
   genre-recognizer info --dot | dot -Tsvg > network.svg";
 
 impl Info {
+    /// How fast ranks reach each other: as the flags say, else as measured between the ranks that this was started as.
+    fn link(&self) -> Result<(Link, String), CliError> {
+        let job = Job::join(&Arc::default())?;
+        let measured = Link::measure(&job.ranks).map_err(TrainError::from)?;
+        let link = measured.unwrap_or(Link::USUAL);
+        let link = Link {
+            latency: self.latency.map_or(link.latency, |us| 1e-6 * us),
+            bandwidth: self.bandwidth.map_or(link.bandwidth, |gb| 1e9 * gb),
+        };
+        let told = measured.map_or_else(String::new, |link| {
+            let (ranks, us, gb) = (job.ranks.count(), 1e6 * link.latency, 1e-9 * link.bandwidth);
+            format!("\nmeasured between these {ranks} ranks: {us:.1} µs a message, {gb:.2} GB/s\n")
+        });
+        Ok((link, told))
+    }
+
     /// What ranks exchange, and how long that takes.
     fn exchanged(&self, network: &Network, ranks: usize) -> Result<String, CliError> {
+        let (link, mut text) = self.link()?;
         let options = TrainOptions { batch: self.batch as usize, slices: ranks, ..TrainOptions::default() };
         options.check()?;
         let training = network.training(&options.graph())?;
@@ -64,16 +85,16 @@ impl Info {
         let program = plan_split(&training.graph, &training.request(true), Some(&split), &cpu);
         let program = program.map_err(ModelError::from)?;
         let all = device::traffic(&program).and(Traffic::of_agreement(ranks));
-        let seconds = all.seconds(ranks, 1e-6 * self.latency, 1e9 * self.bandwidth);
-        let mut text = format!(
+        let seconds = link.seconds(all, ranks);
+        text += &format!(
             "\n{ranks} ranks, {} frames a step\n  a step's exchanges: {}; sent by a rank: {:.2} MB\n  predicted: {:.1} ms \
-             ({:.0} µs a message, {} GB/s)\n",
+             ({:.1} µs a message, {:.2} GB/s)\n",
             options.batch,
             all.exchanges,
             all.bytes as f64 / 1e6,
             1e3 * seconds,
-            self.latency,
-            self.bandwidth,
+            1e6 * link.latency,
+            1e-9 * link.bandwidth,
         );
         if let Some(speed) = self.rank_speed {
             // The slowest has the most frames; nothing is taken to be computed meanwhile.
@@ -111,6 +132,13 @@ impl Info {
         }
         print(&text)?;
         Ok(End::Success)
+    }
+}
+
+fn positive(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(number) if number > 0.0 && f64::is_finite(number) => Ok(number),
+        _ => Err("it must be a number above 0".into()),
     }
 }
 

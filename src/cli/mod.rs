@@ -16,6 +16,8 @@ mod predict;
 mod progress;
 mod ranks;
 mod run_report;
+mod silence;
+mod songs;
 mod train;
 
 use std::path::{Path, PathBuf};
@@ -228,7 +230,7 @@ fn warn_of_trouble(cache: &crate::dataset::Cache) {
 /// is piped into, before the training has saved.
 fn say(line: &str) {
     use std::io::Write;
-    if ranks::is_silent() {
+    if silence::is_silent() {
         return;
     }
     let _ = writeln!(std::io::stderr().lock(), "{line}");
@@ -245,7 +247,7 @@ fn counted(count: usize, thing: &str) -> String {
 /// [`CliError::ReaderLeft`] where nobody reads them any more (`| head`), so that no further work is done for nobody.
 fn print(text: &str) -> Result<(), CliError> {
     use std::io::Write;
-    if ranks::is_silent() {
+    if silence::is_silent() {
         return Ok(());
     }
     let mut out = std::io::stdout().lock();

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::ranks::is_silent;
 use super::say;
+use super::silence::is_silent;
 
 /// A plain line is written at most so often.
 const LINE_EVERY: Duration = Duration::from_secs(10);

@@ -1,22 +1,14 @@
 //! A training as one process of a job that an MPI, or Slurm, has started.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 
-use super::{CliError, DeviceFlag, End, cures, open_nth, train};
+use super::{CliError, DeviceFlag, End, cures, open_nth, songs};
 use crate::Error;
 use crate::dataset::{Cache, Dataset, Library};
 use crate::device::{Device, DeviceError};
 use crate::ranks::{Patience, Ranks, RanksError};
 use crate::train::{RunConfig, TrainError, TrainOptions, agree};
-
-/// Whether another process of the job prints.
-static SILENT: AtomicBool = AtomicBool::new(false);
-
-/// Whether nothing is to be printed here.
-pub fn is_silent() -> bool {
-    SILENT.load(Ordering::Relaxed)
-}
 
 /// What starts processes of a job tells them in these variables how many they are; Slurm does so in a step alone.
 const COUNTS: [&str; 5] =
@@ -66,7 +58,9 @@ impl Job {
                  was built with, or give srun the process manager of that MPI (srun --mpi=pmix, or --mpi=pmi2)"
             )));
         }
-        SILENT.store(!job.ranks.is_first(), Ordering::Relaxed);
+        if !job.ranks.is_first() {
+            super::silence::be_silent();
+        }
         Ok(Self { ranks: job.ranks.clone(), joined: Some(job) })
     }
 
@@ -146,7 +140,7 @@ impl Job {
     /// Reads the songs. Processes on one host share the work, where decoded songs are kept.
     ///
     /// # Errors
-    /// As [`train::load`].
+    /// As [`songs::load`].
     pub fn load(
         &self,
         data: &Dataset,
@@ -161,7 +155,7 @@ impl Job {
             drop(Library::load_as_is(&share, &spec, shortest, cache, |_, _, _| {}));
         }
         self.agree(Ok(()))?;
-        self.agree(train::load(data, config, cache))
+        self.agree(songs::load(data, config, cache))
     }
 
     /// How the command ends, where the training ended so. Where others can no longer be reached, all processes are ended.

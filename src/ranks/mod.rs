@@ -5,6 +5,7 @@
 //! that computes all parts.
 
 mod error;
+mod link;
 #[cfg(feature = "mpi")]
 pub mod mpi;
 mod threads;
@@ -12,8 +13,10 @@ mod traffic;
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 pub use error::RanksError;
+pub use link::Link;
 pub use traffic::Traffic;
 
 use traffic::{Counters, piece};
@@ -101,6 +104,11 @@ impl Ranks {
         self.0.as_ref().map_or(Traffic::default(), |connected| connected.counters.traffic())
     }
 
+    /// How long this process has waited for others, and for what they sent.
+    pub fn waited(&self) -> Duration {
+        self.0.as_ref().map_or(Duration::ZERO, |connected| connected.counters.waited())
+    }
+
     /// Every rank's numbers, `lengths[r]` of rank r, one behind the other, in `all`.
     ///
     /// # Errors
@@ -174,13 +182,20 @@ impl Ranks {
 impl Connected {
     fn gather(&self, own: &[u8], lengths: &[usize], patience: Patience) -> Result<Vec<u8>, RanksError> {
         self.counters.count(own.len() * (lengths.len() - 1));
-        self.transport.gather(own, lengths, patience)
+        self.timed(|| self.transport.gather(own, lengths, patience))
     }
 
     fn scatter(&self, pieces: &[&[u8]], lengths: &[usize]) -> Result<Vec<u8>, RanksError> {
         let others = pieces.iter().enumerate().filter(|(r, _)| *r != self.transport.rank());
         self.counters.count(others.map(|(_, piece)| piece.len()).sum());
-        self.transport.scatter(pieces, lengths, Patience::Step)
+        self.timed(|| self.transport.scatter(pieces, lengths, Patience::Step))
+    }
+
+    fn timed<T>(&self, exchange: impl FnOnce() -> T) -> T {
+        let begun = Instant::now();
+        let done = exchange();
+        self.counters.wait(begun.elapsed());
+        done
     }
 }
 

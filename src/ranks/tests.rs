@@ -80,3 +80,16 @@ fn what_is_exchanged_is_counted() {
     // Of 30 numbers, 10 to each of two ranks, and 10 sums to both.
     assert_eq!(traffic, [Traffic { exchanges: 2, bytes: 160 }; 3]);
 }
+
+#[test]
+fn what_is_measured_predicts_what_was_measured() {
+    for count in [2, 3] {
+        for link in everybody(count, |ranks| Link::measure(ranks).unwrap().unwrap()) {
+            assert!(link.latency > 0.0 && link.bandwidth > 0.0 && link.bandwidth.is_finite(), "{link:?}");
+        }
+    }
+    assert_eq!(Link::measure(&Ranks::alone()), Ok(None));
+    // Of four ranks, two messages one after another.
+    let (link, traffic) = (Link { latency: 1e-3, bandwidth: 1e6 }, Traffic { exchanges: 3, bytes: 500_000 });
+    assert!((link.seconds(traffic, 4) - 0.506).abs() < 1e-12);
+}

@@ -1,5 +1,6 @@
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 /// What a rank has exchanged.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -38,13 +39,6 @@ impl Traffic {
     pub fn and(self, other: Self) -> Self {
         Self { exchanges: self.exchanges + other.exchanges, bytes: self.bytes + other.bytes }
     }
-
-    /// Seconds that it takes where a message takes `latency` seconds and a rank sends `bandwidth` bytes a second: whatever n
-    /// ranks exchange takes ⌈log₂ n⌉ messages one after another, and then its bytes (Thakur, Rabenseifner and Gropp 2005).
-    pub fn seconds(self, count: usize, latency: f64, bandwidth: f64) -> f64 {
-        let rounds = f64::from(count.next_power_of_two().trailing_zeros());
-        self.exchanges as f64 * rounds * latency + self.bytes as f64 / bandwidth
-    }
 }
 
 /// The part of `len` numbers that a rank adds up.
@@ -56,12 +50,21 @@ pub(super) fn piece(rank: usize, count: usize, len: usize) -> Range<usize> {
 pub(super) struct Counters {
     exchanges: AtomicU64,
     bytes: AtomicU64,
+    nanoseconds: AtomicU64,
 }
 
 impl Counters {
     pub fn count(&self, bytes: usize) {
         self.exchanges.fetch_add(1, Ordering::Relaxed);
         self.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    pub fn wait(&self, time: Duration) {
+        self.nanoseconds.fetch_add(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    pub fn waited(&self) -> Duration {
+        Duration::from_nanos(self.nanoseconds.load(Ordering::Relaxed))
     }
 
     pub fn traffic(&self) -> Traffic {

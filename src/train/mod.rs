@@ -41,5 +41,5 @@ pub use run::RunFolder;
 #[cfg(feature = "cli")]
 pub use run::latest_model;
 pub use schedule::{Plateau, Schedule, ScheduleKind};
-pub use session::{Ending, Metrics, Training, TrainingEvent, TrainingOutcome};
+pub use session::{Ending, Exchanged, Metrics, Training, TrainingEvent, TrainingOutcome};
 pub use teacher::{Agreement, Teacher};

@@ -220,9 +220,25 @@ pub struct Metrics {
     pub seconds: f64,
     /// Seconds that steps waited for their batches.
     pub seconds_waiting: f64,
+    /// Of several ranks that train together: what the first exchanged with the others in its steps.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exchanged: Option<Exchanged>,
     /// The model's file.
     #[serde(serialize_with = "files::serialize_path")]
     pub model: PathBuf,
     /// The device in words.
     pub device: String,
+}
+
+/// What a rank exchanged with the others in a session's steps.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct Exchanged {
+    /// Steps.
+    pub steps: u64,
+    /// Exchanges in all of them.
+    pub exchanges: u64,
+    /// Bytes that it gave to others, counted once for each of them.
+    pub bytes: u64,
+    /// Seconds that it waited for others, and for their bytes.
+    pub seconds: f64,
 }

@@ -10,7 +10,7 @@ use super::show;
 use super::{Evaluate, SplitPart};
 use crate::cli::models;
 use crate::cli::progress::Progress;
-use crate::cli::train::{DATASET, partly_lost, skipped, songs};
+use crate::cli::songs::{DATASET, partly_lost, skipped, songs};
 use crate::cli::{CliError, End, Format, counted, open, print, say, warn_of_trouble};
 use crate::dataset::{Dataset, Library, Side, Sides, read_sides};
 use crate::files;

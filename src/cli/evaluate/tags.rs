@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::{Evaluate, SplitPart, show};
 use crate::audio::Song;
 use crate::cli::progress::Progress;
-use crate::cli::train::{DATASET, songs};
+use crate::cli::songs::{DATASET, songs};
 use crate::cli::{CliError, End, Format, counted, open, print};
 use crate::dataset::Entry;
 use crate::files;

@@ -44,7 +44,7 @@ impl LabelFlags {
             }
             return Ok(named.cloned());
         }
-        let library = named.map_or(Path::new(crate::cli::train::DATASET), PathBuf::as_path);
+        let library = named.map_or(Path::new(crate::cli::songs::DATASET), PathBuf::as_path);
         let taxonomy = Taxonomy::open(self.taxonomy.as_deref()).map_err(failed)?;
         let songs = label::find(library, None).and_then(label::Songs::some).map_err(failed)?;
         let (learnt, found) = label::learn(&songs, &taxonomy, self.least_songs.unwrap_or(10) as usize);

@@ -198,6 +198,7 @@ impl Trainer {
             frames_per_second: self.frames_per_second(),
             seconds: elapsed.as_secs_f64(),
             seconds_waiting: self.waited.as_secs_f64(),
+            exchanged: (self.setup.ranks.count() > 1).then_some(self.exchanged),
             model: path,
             device: self.device.describe(),
         };

@@ -22,12 +22,13 @@ use super::loss_scale::LossScale;
 use super::profile::Profile;
 use super::ranks;
 use super::schedule::Schedule;
-use super::session::{Ending, Training, TrainingEvent, TrainingOutcome};
+use super::session::{Ending, Exchanged, Training, TrainingEvent, TrainingOutcome};
 use super::teacher::{Agreement, Tags, Teacher, agree};
 use crate::dataset::{Batch, BatchPlan, Batches, DatasetError, Sampling};
 use crate::device::{Device, Executable, LoadOptions, Precision};
 use crate::model::{Labels, Model, ModelError, Network, OptimizerConfig, TrainingGraph, Weights};
 use crate::plan::{Program, plan_split};
+use crate::ranks::Traffic;
 use crate::recognize::{Classify, Embedder, FrameClassifier, argmax, at_once};
 use crate::score::{Aggregation, Decision, Epoch, Evaluation};
 
@@ -85,6 +86,7 @@ pub(super) struct Trainer {
     frames: u64,
     busy: Duration,
     waited: Duration,
+    exchanged: Exchanged,
 }
 
 impl Trainer {
@@ -164,6 +166,7 @@ impl Trainer {
             frames: 0,
             busy: Duration::ZERO,
             waited: Duration::ZERO,
+            exchanged: Exchanged::default(),
             setup,
         };
         trainer.begin()?;
@@ -211,6 +214,7 @@ impl Trainer {
         let mut ending = Ending::Finished;
         while !self.complete() {
             if self.progress.batch < per_epoch {
+                let before = (self.setup.ranks.traffic(), self.setup.ranks.waited());
                 let batch = match batches.next() {
                     Some(batch) => batch.map_err(|error| DatasetError::from(error).into()),
                     None => Err(TrainError::NoTrainingSongs),
@@ -229,6 +233,7 @@ impl Trainer {
                 }
                 self.finish_steps(AHEAD - 1, &batches, observe)?;
                 self.busy += start.elapsed();
+                self.count_exchanges(before);
                 observe(self.step_event());
             }
             if self.progress.batch == per_epoch {
@@ -261,6 +266,15 @@ impl Trainer {
         };
         let (validation, best) = (self.best.evaluation, self.setup.run.best());
         Ok(TrainingOutcome { ending, metrics, profile, validation, best })
+    }
+
+    /// Adds what was exchanged since.
+    fn count_exchanges(&mut self, (traffic, waited): (Traffic, Duration)) {
+        let (ranks, sum) = (&self.setup.ranks, &mut self.exchanged);
+        sum.steps += 1;
+        sum.exchanges += ranks.traffic().exchanges - traffic.exchanges;
+        sum.bytes += ranks.traffic().bytes - traffic.bytes;
+        sum.seconds += ranks.waited().saturating_sub(waited).as_secs_f64();
     }
 
     fn start_step(&mut self, batch: Batch) -> Result<(), TrainError> {

@@ -1,3 +1,7 @@
+//! Training from the command line.
+
+mod observer;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -5,24 +9,22 @@ use std::time::{Duration, Instant};
 
 use clap::{Args, ValueEnum};
 
+use self::observer::TrainingObserver;
 use super::cures::told;
 use super::flags::{BaseFlags, CacheFlags, NetworkFlags, TrainingFlags, ValidationFlags, configure};
 use super::label::LabelFlags;
-use super::progress::Progress;
 use super::ranks::Job;
 use super::run_report::Trained;
-use super::{CliError, DeviceFlag, End, RUNS, counted, print, quoted, say, warn_of_trouble};
-use crate::dataset::{self, Cache, DEMO, Dataset, DatasetError, Library, Problem, demo};
+use super::songs::{default_base, heard, name, on_dataset, songs, unknown_artists};
+use super::{CliError, DeviceFlag, End, RUNS, counted, print, quoted, say};
+use crate::dataset::{Cache, Library};
 use crate::files;
 use crate::model::{CrossValidation, Model};
-use crate::score::{Decision, Epoch};
+use crate::score::Decision;
 use crate::train::{
-    Checkpoint, Claim, Ending, History, RunConfig, RunFolder, TrainError, TrainOptions, Training,
-    TrainingEvent, TrainingOutcome, read_cross_validation,
+    Checkpoint, Claim, Ending, RunConfig, RunFolder, TrainError, TrainOptions, Training, TrainingOutcome,
+    read_cross_validation,
 };
-
-/// Where songs are looked for.
-pub(super) const DATASET: &str = "dataset";
 
 const CHECKPOINT_MINUTES: f64 = Training::CHECKPOINT_EVERY.as_secs() as f64 / 60.0;
 
@@ -226,7 +228,8 @@ impl Train {
         let config =
             if self.teacher.is_empty() { self.configured(dataset.as_deref())? } else { self.taught()? };
         let mut config = on_dataset(config, dataset.as_ref());
-        if config.training.slices == 1 && config.training.epochs > 0 {
+        let open = config.training.slices == 1 && !self.training.has_slices();
+        if open && config.training.epochs > 0 {
             config.training.slices = job.ranks.count();
             config.check().map_err(|error| CliError::Usage(told(&error.into())))?;
         }
@@ -314,132 +317,6 @@ impl Train {
     }
 }
 
-/// The model that networks of real songs begin with: the one that comes with the program. The demo set's sounds are like
-/// nothing that it has heard.
-pub(super) fn default_base(dataset: Option<&Path>) -> Option<PathBuf> {
-    let root = dataset.unwrap_or(Path::new(DATASET));
-    let music = !demo::is_demo(root) && dataset::scan(root).is_ok();
-    music.then(|| {
-        say("beginning with the included model (--from none: with nothing)");
-        Model::INCLUDED.into()
-    })
-}
-
-/// The settings with the dataset that is named, or else their own, or else the folder where songs are looked for.
-pub(super) fn on_dataset(mut config: RunConfig, named: Option<&PathBuf>) -> RunConfig {
-    if let Some(dataset) = named {
-        config.dataset.clone_from(dataset);
-    }
-    if config.dataset.as_os_str().is_empty() {
-        config.dataset = DATASET.into();
-    }
-    config
-}
-
-/// The songs of a folder; where it holds no audio, those of the demo set in its subfolder. Whether it is the demo set.
-pub(super) fn songs(root: &Path) -> Result<(Dataset, bool), CliError> {
-    let scanned = dataset::scan(root);
-    let none = match &scanned {
-        // A folder of one's own stays as it is.
-        Err(DatasetError::NoGenres { loose, unlisted, .. }) => {
-            *loose == 0 && unlisted.is_empty() && root == Path::new(DATASET)
-        }
-        // A folder that nobody named need not be there.
-        Err(DatasetError::NoSuchFolder(_)) => root == Path::new(DATASET),
-        _ => false,
-    };
-    match scanned {
-        Ok(data) => {
-            data.warnings.iter().for_each(|warning| say(&format!("warning: {warning}")));
-            Ok((data, demo::is_demo(root)))
-        }
-        Err(_) if none => {
-            let folder = root.join(DEMO);
-            say(&format!(
-                "{}: no audio here; using synthesised music instead, in {}",
-                files::shown(root),
-                files::shown(&folder)
-            ));
-            let progress = Progress::new("rendering");
-            demo::render(&folder, |done, total| progress.at(done, total, "songs"))?;
-            progress.finish();
-            Ok((dataset::scan(&folder)?, true))
-        }
-        Err(error @ (DatasetError::NoSuchFolder(_) | DatasetError::NotAFolder(_))) => {
-            Err(CliError::Other(format!("{error} (--dataset)")))
-        }
-        Err(error) => Err(error.into()),
-    }
-}
-
-/// The songs of a folder, in any layout, that a teacher hears.
-fn heard(root: &Path) -> Result<Dataset, CliError> {
-    dataset::scan_songs(root).map_err(|error| match error {
-        DatasetError::NoSuchFolder(_) | DatasetError::NotAFolder(_) => {
-            CliError::Other(format!("{error} (--dataset)"))
-        }
-        error => error.into(),
-    })
-}
-
-/// The name of a run on this dataset.
-pub(super) fn name(root: &Path, demo: bool) -> String {
-    let whole = root.canonicalize().unwrap_or_else(|_| root.to_owned());
-    let last = whole.file_name().map(|name| name.to_string_lossy().into_owned());
-    if demo { DEMO.to_string() } else { last.unwrap_or_else(|| "run".into()) }
-}
-
-pub(super) fn load(data: &Dataset, config: &RunConfig, cache: Option<&Cache>) -> Result<Library, CliError> {
-    let progress = Progress::new("reading");
-    let spec = config.model.audio();
-    let shortest = config.model.shortest_song();
-    let each = |done, total, path: &Path| {
-        progress.at(done, total, &files::shown(path.file_name().unwrap_or_default().as_ref()));
-    };
-    // Who is taught needs no genres.
-    let library = match config.teachers.as_slice() {
-        [] => Library::load(data, &spec, shortest, cache, each),
-        _ => Ok(Library::load_as_is(data, &spec, shortest, cache, each)),
-    };
-    progress.finish();
-    cache.into_iter().for_each(warn_of_trouble);
-    match &library {
-        Ok(library) => skipped(&library.problems),
-        Err(DatasetError::TooFewGenres { problems, .. }) => skipped(problems),
-        Err(_) => {}
-    }
-    library.iter().for_each(partly_lost);
-    if data.other_files > 0 && !demo::is_demo(&data.root) {
-        say(&format!(
-            "{} passed over that no audio extension marks as a song",
-            counted(data.other_files, "file")
-        ));
-    }
-    Ok(library?)
-}
-
-/// Says how many songs are not all there.
-pub(super) fn partly_lost(library: &Library) {
-    let lost = library.songs.iter().filter(|song| song.recording().source.loss.is_some()).count();
-    if lost > 0 {
-        say(&format!(
-            "{} partly lost, and used as far as possible; dataset check says how much",
-            counted(lost, "song")
-        ));
-    }
-}
-
-pub(super) fn skipped(problems: &[Problem]) {
-    for problem in problems {
-        say(&format!("skipped: {problem}"));
-    }
-    // A genre without a song is a folder, and was counted by its songs.
-    let files = problems.iter().filter(|problem| !problem.path.is_dir()).count();
-    if files > 0 {
-        say(&format!("{} skipped", counted(files, "file")));
-    }
-}
-
 /// Says what the training is made of.
 fn announce(training: &Training) {
     let Training { library, split, run, .. } = training;
@@ -463,18 +340,6 @@ fn announce(training: &Training) {
         say(&format!(
             "no song validates {}: that takes two songs of a genre, or songs of two artists",
             missing.join(", ")
-        ));
-    }
-}
-
-/// Says how many artists are not known.
-pub(super) fn unknown_artists(data: &Dataset) {
-    let unknown = data.songs.iter().filter(|song| song.artists.is_empty()).count();
-    if unknown > 0 && !demo::is_demo(&data.root) {
-        say(&format!(
-            "the artist of {} is not known (from tags or tracks.csv): accuracy comes out too high where one artist has \
-             songs on both sides",
-            counted(unknown, "song")
         ));
     }
 }
@@ -509,99 +374,6 @@ pub(super) fn catch_interrupt(
         say("\nstopping after this step; once more to stop without saving");
     })
     .map_err(|error| CliError::Other(format!("Ctrl-C cannot be caught: {error}")))
-}
-
-/// What validation says of an epoch, and whether its model is the best so far.
-fn validated(epoch: &Epoch, best: bool) -> String {
-    if let (Some(loss), Some(explained), None) =
-        (epoch.validation_loss, epoch.validation_frame_accuracy, epoch.validation_song_accuracy)
-    {
-        let best = if best { " (best)" } else { "" };
-        return format!("; validation: loss {loss:.3}, explained {:.1} %{best}", 100.0 * explained);
-    }
-    let figures = (epoch.validation_loss, epoch.validation_frame_accuracy, epoch.validation_song_accuracy);
-    let (Some(loss), Some(frames), Some(songs)) = figures else { return String::new() };
-    let (frames, songs) = (100.0 * frames, 100.0 * songs);
-    let best = if best { " (best)" } else { "" };
-    format!("; validation: loss {loss:.3}, frames {frames:.1} %, songs {songs:.1} %{best}")
-}
-
-/// Draws the events of a training.
-struct TrainingObserver {
-    epochs: usize,
-    /// What the share is called that an epoch is told with.
-    share: &'static str,
-    per_epoch: usize,
-    bar: Option<Progress>,
-    history: History,
-    frames_per_second: f64,
-}
-
-impl TrainingObserver {
-    fn new(epochs: usize, taught: bool) -> Self {
-        let share = if taught { "explained" } else { "accuracy" };
-        Self { epochs, share, per_epoch: 0, bar: None, history: History::default(), frames_per_second: 0.0 }
-    }
-
-    fn hear(&mut self, event: TrainingEvent<'_>) {
-        match &event {
-            TrainingEvent::Step { frames_per_second, .. } => self.frames_per_second = *frames_per_second,
-            TrainingEvent::Epoch { epoch, .. } => self.history.0.push(**epoch),
-            _ => {}
-        }
-        match event {
-            TrainingEvent::Ready { parameters, steps_per_epoch, memory } => {
-                self.per_epoch = steps_per_epoch;
-                let megabytes = memory as f64 / 1e6;
-                say(&format!("network: {parameters} parameters, {megabytes:.0} MB for a training step"));
-                self.bar = Some(Progress::new("training"));
-            }
-            TrainingEvent::Hearing { done, songs } => {
-                if let Some(bar) = &self.bar {
-                    bar.at(done, songs, "hearing the songs with what was learnt before");
-                }
-            }
-            TrainingEvent::Step { epoch, batch, so_far: Some((loss, accuracy)), rate, frames_per_second } => {
-                let message = format!(
-                    "epoch {}/{} loss {loss:.3} {} {:.1} % rate {rate:.1e} {frames_per_second:.0} frames/s",
-                    epoch + 1,
-                    self.epochs,
-                    self.share,
-                    100.0 * accuracy
-                );
-                if let Some(bar) = &self.bar {
-                    bar.at(epoch * self.per_epoch + batch, self.epochs * self.per_epoch, &message);
-                }
-            }
-            TrainingEvent::Skipped { step, scale } => {
-                let line = format!("step {step} skipped: gradients overflowed with a loss scale of {scale}");
-                if let Some(bar) = &self.bar {
-                    bar.line(&line);
-                }
-            }
-            TrainingEvent::Step { .. } | TrainingEvent::Validating => {}
-            TrainingEvent::Epoch { epoch, kept } => {
-                let name = match epoch.epoch {
-                    0 => "last layer".to_string(),
-                    number => format!("epoch {number:>3}/{}", self.epochs),
-                };
-                let line = format!(
-                    "{name}: loss {:.3}, {} {:.1} %{}",
-                    epoch.train_loss,
-                    self.share,
-                    100.0 * epoch.train_accuracy,
-                    validated(epoch, kept),
-                );
-                if let Some(bar) = &self.bar {
-                    bar.line(&line);
-                }
-            }
-        }
-    }
-
-    fn end(&mut self) {
-        self.bar = None;
-    }
 }
 
 /// The command that this program was started with.
@@ -642,6 +414,15 @@ fn report(outcome: &TrainingOutcome, library: &Library, validation: &[usize]) ->
             (_, 0) => "the new last layer alone: no epoch of tuning was better".to_string(),
             (epochs, best) => format!("epoch {best} of {epochs}; {:.0} frames/s", metrics.frames_per_second),
         };
+        if let Some(exchanged) = metrics.exchanged.filter(|exchanged| exchanged.steps > 0) {
+            let steps = exchanged.steps as f64;
+            say(&format!(
+                "a step's exchanges: {:.0}; sent by a rank: {:.2} MB; the first waited {:.1} ms",
+                exchanged.exchanges as f64 / steps,
+                exchanged.bytes as f64 / steps / 1e6,
+                1e3 * exchanged.seconds / steps,
+            ));
+        }
         print(&format!("{accuracy} ({how})\nmodel: {}\n", files::shown(&metrics.model)))?;
     }
     // A song that the model gets right, if there is one: what is tried is the command.
