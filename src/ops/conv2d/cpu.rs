@@ -12,6 +12,7 @@ use super::planes::{PaddedPlanes, PlaneSpec, pairs};
 use super::{Dims, rows, winograd};
 use crate::gemm::{Product, Tiles, pack_rows, shift_product};
 use crate::ops::kernel::CpuKernel;
+use crate::simd::{arch, vectorised};
 
 /// Tasks per thread: few, because each has scratch memory, but enough to even out.
 pub(super) const TASKS_PER_THREAD: usize = 2;
@@ -224,7 +225,11 @@ impl Shifted {
         let (products, copy) = scratch.split_at_mut(product_len);
         let b = if self.copied {
             let map = self.planes.image_len();
-            self.planes.fill(|c, _| &images[c * map..][..map], copy);
+            vectorised(
+                arch(),
+                #[inline(always)]
+                || self.planes.fill(|c, _| &images[c * map..][..map], copy),
+            );
             copy
         } else {
             images
@@ -243,13 +248,18 @@ impl Shifted {
             shift_product(product(output, self.columns));
         } else {
             shift_product(product(products, self.columns));
-            self.output.write(products, self.columns, self.planes.pitch(), output);
+            vectorised(
+                arch(),
+                #[inline(always)]
+                || self.output.write(products, self.columns, self.planes.pitch(), output),
+            );
         }
     }
 }
 
 impl OutputImage {
     /// Takes the columns of the product that are outputs, and interleaves the phases.
+    #[inline(always)]
     fn write(&self, products: &[f32], columns: usize, pitch: usize, output: &mut [f32]) {
         let phases = self.phases[0] * self.phases[1];
         let [height, width] = self.image;
