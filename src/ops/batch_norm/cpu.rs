@@ -3,12 +3,14 @@
 //! Everything that a channel contributes is folded into a few coefficients first, so that an element costs a
 //! handful of multiplications and additions.
 
+use std::sync::{Mutex, PoisonError};
+
 use pulp::Simd;
 
-use super::planes::{Reduction, Terms, map, reduce_planes, sum_plane, sum_rows};
+use super::planes::{Reduction, Terms, map, map_part, reduce_part, reduce_planes, sum_plane, sum_rows};
 use super::{BatchNorm, BatchNormInputGrad, BatchNormSums, Channels, MergeStats, Residual, RunningStats};
 use crate::ops::activation::masked_f32 as masked;
-use crate::ops::kernel::CpuKernel;
+use crate::ops::kernel::{CpuKernel, Follow};
 
 /// Mean and variance of every channel from the means of its planes, [N, C], and the squared deviations in
 /// them; the means of planes of one element are the elements.
@@ -76,14 +78,53 @@ impl Reduction<1> for Moments {
 }
 
 pub fn statistics(channels: Channels) -> CpuKernel {
-    CpuKernel::with_workspace(reduction_workspace(channels), move |inputs, stats, workspace| {
+    let kernel = CpuKernel::with_workspace(reduction_workspace(channels), move |inputs, stats, workspace| {
         if channels.rows() {
             return merge_statistics(channels, inputs[0], None, stats);
         }
         reduce_planes(channels, [inputs[0]], workspace, &Moments);
         let (means, squares) = workspace.split_at(workspace.len() / 2);
         merge_statistics(channels, means, Some(squares), stats);
+    });
+    if channels.rows() {
+        return kernel;
+    }
+    kernel.following(move |_| {
+        Box::new(FollowStatistics { channels, moments: Mutex::new(vec![0.0; reduction_workspace(channels)]) })
     })
+}
+
+/// Statistics of what another kernel computes.
+struct FollowStatistics {
+    channels: Channels,
+    /// Means and squared deviations of all planes.
+    moments: Mutex<Vec<f32>>,
+}
+
+impl Follow for FollowStatistics {
+    fn part(&self, first: usize, part: &mut [f32]) {
+        let planes = part.len() / self.channels.size;
+        let mut found = vec![0.0; 2 * planes];
+        let (means, squares) = found.split_at_mut(planes);
+        reduce_part(
+            self.channels,
+            [part],
+            first / self.channels.size,
+            [&mut *means, &mut *squares],
+            &Moments,
+        );
+        let mut moments = self.moments.lock().unwrap_or_else(PoisonError::into_inner);
+        let half = moments.len() / 2;
+        let first = first / self.channels.size;
+        moments[first..][..planes].copy_from_slice(means);
+        moments[half + first..][..planes].copy_from_slice(squares);
+    }
+
+    fn finish(self: Box<Self>, stats: &mut [f32]) {
+        let moments = self.moments.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let (means, squares) = moments.split_at(moments.len() / 2);
+        merge_statistics(self.channels, means, Some(squares), stats);
+    }
 }
 
 /// `1/√(variance + epsilon)`.
@@ -168,6 +209,23 @@ fn leaky(z: f32, slope: f32) -> f32 {
     z * if z < 0.0 { slope } else { 1.0 }
 }
 
+/// Mean, factor and shift of every channel, [3, C].
+fn coefficients(stats: &[f32], affine: &[f32], epsilon: f64, coefficients: &mut [f32]) {
+    let c = coefficients.len() / 3;
+    for channel in 0..c {
+        coefficients[channel] = stats[channel];
+        coefficients[c + channel] =
+            (f64::from(affine[channel]) * inverse_deviation(stats[c + channel], epsilon)) as f32;
+        coefficients[2 * c + channel] = affine[c + channel];
+    }
+}
+
+/// The mean is taken off first: folded into the shift, it would cancel where it is large.
+#[inline(always)]
+fn norm(x: f32, [mean, factor, shift]: [f32; 3]) -> f32 {
+    factor * (x - mean) + shift
+}
+
 pub fn apply(
     op: &BatchNorm,
     channels: Channels,
@@ -175,27 +233,44 @@ pub fn apply(
     in_place: Option<usize>,
 ) -> CpuKernel {
     let (c, slope, epsilon) = (channels.c, op.slope.unwrap_or(1.0), op.epsilon);
-    CpuKernel::with_workspace(3 * c, move |inputs, y, coefficients| {
-        let (x, stats, affine) = (inputs[0], inputs[1], inputs[2]);
-        for channel in 0..c {
-            coefficients[channel] = stats[channel];
-            coefficients[c + channel] =
-                (f64::from(affine[channel]) * inverse_deviation(stats[c + channel], epsilon)) as f32;
-            coefficients[2 * c + channel] = affine[c + channel];
-        }
-        // The mean is taken off first: folded into the shift, it would cancel where it is large.
-        let norm = |x: f32, [mean, factor, shift]: [f32; 3]| factor * (x - mean) + shift;
+    let kernel = CpuKernel::with_workspace(3 * c, move |inputs, y, k| {
+        let x = inputs[0];
+        coefficients(inputs[1], inputs[2], epsilon, k);
         match (in_place.is_some(), residual) {
-            (false, false) => map(channels, coefficients, [x], y, |_, [x], k| leaky(norm(x, k), slope)),
-            (true, false) => map(channels, coefficients, [], y, |x, [], k| leaky(norm(x, k), slope)),
+            (false, false) => map(channels, k, [x], y, |_, [x], k| leaky(norm(x, k), slope)),
+            (true, false) => map(channels, k, [], y, |x, [], k| leaky(norm(x, k), slope)),
             (false, true) => {
-                map(channels, coefficients, [x, inputs[3]], y, |_, [x, r], k| leaky(norm(x, k) + r, slope));
+                map(channels, k, [x, inputs[3]], y, |_, [x, r], k| leaky(norm(x, k) + r, slope));
             }
             (true, true) => {
-                map(channels, coefficients, [inputs[3]], y, |x, [r], k| leaky(norm(x, k) + r, slope))
+                map(channels, k, [inputs[3]], y, |x, [r], k| leaky(norm(x, k) + r, slope));
             }
         }
+    });
+    if in_place.is_none() || residual || channels.rows() {
+        return kernel;
+    }
+    kernel.following(move |inputs| {
+        let mut k = vec![0.0; 3 * c];
+        coefficients(inputs[1], inputs[2], epsilon, &mut k);
+        Box::new(FollowNorm { channels, coefficients: k, slope })
     })
+}
+
+/// The normalisation of what another kernel computes, in its place.
+struct FollowNorm {
+    channels: Channels,
+    coefficients: Vec<f32>,
+    slope: f32,
+}
+
+impl Follow for FollowNorm {
+    fn part(&self, first: usize, part: &mut [f32]) {
+        let slope = self.slope;
+        map_part(self.channels, &self.coefficients, first, [], part, |x, [], k| leaky(norm(x, k), slope));
+    }
+
+    fn finish(self: Box<Self>, _: &mut [f32]) {}
 }
 
 pub fn input_grad(op: &BatchNormInputGrad, channels: Channels, in_place: Option<usize>) -> CpuKernel {

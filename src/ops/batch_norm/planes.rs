@@ -45,35 +45,48 @@ pub fn map<const I: usize, const K: usize>(
     out: &mut [f32],
     f: impl Fn(f32, [f32; I], [f32; K]) -> f32 + Copy + Send + Sync,
 ) {
-    let Channels { c, size, .. } = channels;
-    let (units, elements) = channels.task();
-    let arch = simd::arch();
-    let of: [&[f32]; K] = std::array::from_fn(|k| &coefficients[k * c..][..c]);
+    let (_, elements) = channels.task();
     let task = |(task, out): (usize, &mut [f32])| {
-        let inputs = inputs.map(|input| &input[task * elements..][..out.len()]);
-        simd::vectorised(
-            arch,
-            #[inline(always)]
-            || {
-                if channels.rows() {
-                    for (row, out) in out.chunks_exact_mut(c).enumerate() {
-                        map_row(inputs.map(|input| &input[row * c..][..c]), of, out, f);
-                    }
-                } else {
-                    let order = (0..c).cycle().skip(task * units % c);
-                    for ((plane, out), channel) in out.chunks_exact_mut(size).enumerate().zip(order) {
-                        let k = of.map(|k| k[channel]);
-                        map_plane(inputs.map(|input| &input[plane * size..][..size]), k, out, f);
-                    }
-                }
-            },
-        );
+        let first = task * elements;
+        let inputs = inputs.map(|input| &input[first..][..out.len()]);
+        map_part(channels, coefficients, first, inputs, out, f);
     };
     if out.len() <= elements {
         task((0, out));
     } else {
         out.par_chunks_mut(elements).enumerate().for_each(task);
     }
+}
+
+/// [`map`] of a part of the elements, planes or rows from element `first` on, on this thread.
+#[inline(always)]
+pub fn map_part<const I: usize, const K: usize>(
+    channels: Channels,
+    coefficients: &[f32],
+    first: usize,
+    inputs: [&[f32]; I],
+    out: &mut [f32],
+    f: impl Fn(f32, [f32; I], [f32; K]) -> f32 + Copy,
+) {
+    let Channels { c, size, .. } = channels;
+    let of: [&[f32]; K] = std::array::from_fn(|k| &coefficients[k * c..][..c]);
+    simd::vectorised(
+        simd::arch(),
+        #[inline(always)]
+        || {
+            if channels.rows() {
+                for (row, out) in out.chunks_exact_mut(c).enumerate() {
+                    map_row(inputs.map(|input| &input[row * c..][..c]), of, out, f);
+                }
+            } else {
+                let order = (0..c).cycle().skip(first / size % c);
+                for ((plane, out), channel) in out.chunks_exact_mut(size).enumerate().zip(order) {
+                    let k = of.map(|k| k[channel]);
+                    map_plane(inputs.map(|input| &input[plane * size..][..size]), k, out, f);
+                }
+            }
+        },
+    );
 }
 
 #[inline(always)]
@@ -201,9 +214,10 @@ pub fn reduce_planes<const I: usize>(
     partials: &mut [f32],
     reduction: &impl Reduction<I>,
 ) {
-    let (planes, _) = channels.task();
+    let (planes, elements) = channels.task();
     let task = |(task, (first, second)): (usize, (&mut [f32], &mut [f32]))| {
-        simd::dispatch(Planes { channels, inputs, start: task * planes, first, second, reduction });
+        let inputs = inputs.map(|input| &input[task * elements..][..first.len() * channels.size]);
+        reduce_part(channels, inputs, task * planes, [first, second], reduction);
     };
     let (first, second) = partials.split_at_mut(partials.len() / 2);
     if first.len() <= planes {
@@ -213,13 +227,22 @@ pub fn reduce_planes<const I: usize>(
     }
 }
 
-/// The planes of a task, from `start` on.
+/// [`reduce_planes`] of some planes, the first of which is plane `start` of the tensors, on this thread.
+pub fn reduce_part<const I: usize>(
+    channels: Channels,
+    inputs: [&[f32]; I],
+    start: usize,
+    results: [&mut [f32]; 2],
+    reduction: &impl Reduction<I>,
+) {
+    simd::dispatch(Planes { channels, inputs, start, results, reduction });
+}
+
 struct Planes<'a, R, const I: usize> {
     channels: Channels,
     inputs: [&'a [f32]; I],
     start: usize,
-    first: &'a mut [f32],
-    second: &'a mut [f32],
+    results: [&'a mut [f32]; 2],
     reduction: &'a R,
 }
 
@@ -228,11 +251,11 @@ impl<R: Reduction<I>, const I: usize> WithSimd for Planes<'_, R, I> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Channels { c, size, .. } = self.channels;
-        let results = self.first.iter_mut().zip(self.second.iter_mut());
-        for (plane, (first, second)) in (self.start..).zip(results) {
-            let planes = self.inputs.map(|input| &input[plane * size..][..size]);
-            [*first, *second] = self.reduction.plane(simd, plane % c, planes);
+        let Self { channels: Channels { c, size, .. }, inputs, start, results: [first, second], reduction } =
+            self;
+        for (plane, (first, second)) in first.iter_mut().zip(second).enumerate() {
+            let planes = inputs.map(|input| &input[plane * size..][..size]);
+            [*first, *second] = reduction.plane(simd, (start + plane) % c, planes);
         }
     }
 }

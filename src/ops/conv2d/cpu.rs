@@ -186,7 +186,7 @@ impl Shifted {
         pack_rows(&mut indices, self.height, self.rows, self.offsets.len(), |row, t| {
             at(row, t).map_or(u32::MAX, |index| index as u32)
         });
-        CpuKernel::with_workspace(workspace, move |inputs, out, workspace| {
+        CpuKernel::in_parts(workspace, move |inputs, out, workspace, done| {
             let (packed, scratch) = workspace.split_at_mut(packed_len);
             let groups =
                 packed.chunks_exact_mut(packed_group).zip(inputs[weight].chunks_exact(group_weights));
@@ -209,6 +209,7 @@ impl Shifted {
                     let a = &packed[sample_group % self.groups * packed_group..][..packed_group];
                     let a = &a[block * (packed_group / self.blocks)..][..packed_group / self.blocks];
                     self.block_of_outputs(images, a, output, scratch);
+                    done(at * unit, output);
                 }
             };
             let outputs = out.par_chunks_mut(self.task * unit).enumerate();

@@ -128,7 +128,7 @@ impl Winograd {
             .collect();
         let scratch_len = self.scratch();
         let workspace = packed_len + scratch_len * TASKS_PER_THREAD * rayon::current_num_threads();
-        CpuKernel::with_workspace(workspace, move |inputs, out, workspace| {
+        CpuKernel::in_parts(workspace, move |inputs, out, workspace, done| {
             let (packed, scratch) = workspace.split_at_mut(packed_len);
             let weights = inputs[weight];
             packed.par_chunks_mut(POINTS * panel).zip(indices.par_chunks(panel)).for_each(
@@ -156,6 +156,7 @@ impl Winograd {
                         output,
                         scratch,
                     });
+                    done(index * unit, output);
                 }
             });
         })
