@@ -192,6 +192,19 @@ impl Loaded {
         exchanged
     }
 
+    /// Runs a step, and the one that follows it, whose time is this one's; nothing where a step follows another.
+    fn timed_step(&mut self, index: usize) -> Result<(), DeviceError> {
+        if self.follows[index] {
+            return Ok(());
+        }
+        let start = Instant::now();
+        self.step(index)?;
+        if let Some(seconds) = self.seconds.get_mut(index) {
+            *seconds += start.elapsed().as_secs_f64();
+        }
+        Ok(())
+    }
+
     fn poison(&mut self) {
         for i in scratch(&self.program) {
             self.buffers[i].fill(f32::NAN);
@@ -210,16 +223,16 @@ impl Executable for Loaded {
         if self.options.poison {
             self.poison();
         }
-        for index in 0..self.program.steps.len() {
-            // What follows was run with the step before; its time is that step's.
-            if self.follows[index] {
-                continue;
-            }
-            let start = Instant::now();
-            self.step(index)?;
-            if let Some(seconds) = self.seconds.get_mut(index) {
-                *seconds += start.elapsed().as_secs_f64();
-            }
+        let program = self.program.clone();
+        // Other processes are spoken to from the thread that runs the program. Everything else is done from one of the
+        // pool's threads: it need not be woken for every kernel, and takes the part of it that it took of the one before,
+        // which its cache still holds.
+        let apart = |step: &Step| matches!(step.work, Work::Run { op: Op::Exchange(_), .. });
+        let mut steps = 0..0;
+        for part in program.steps.chunk_by(|a, b| !apart(a) && !apart(b)) {
+            steps = steps.end..steps.end + part.len();
+            let mut run = || steps.clone().try_for_each(|index| self.timed_step(index));
+            if apart(&part[0]) { run()? } else { rayon::scope(|_| run())? }
         }
         let outputs = self.program.outputs.iter().map(|node| self.program.visible[node]);
         let outputs = outputs.map(|place| self.slice(place).to_vec()).collect();
