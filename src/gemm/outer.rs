@@ -96,16 +96,39 @@ impl Outer<'_> {
         let d: [&[S::f32s]; N] =
             std::array::from_fn(|n| &S::as_simd_f32s(&self.d[(block + n) * self.d_block..]).0[..len]);
         let mut tile = *sums;
-        for j in 0..len {
-            let mut columns = [simd.splat_f32s(0.0); N];
-            for (column, d) in columns.iter_mut().zip(&d) {
-                *column = d[j];
-            }
-            for i in 0..I {
-                for s in 0..SHIFTS {
-                    let factor = simd.splat_f32s(b[i][j + s]);
+        if S::REGISTER_COUNT >= 32 {
+            // An element of B is loaded once for all shifts, which take it with this row of D and those before.
+            let zero = simd.splat_f32s(0.0);
+            let mut before = [[zero; N]; SHIFTS - 1];
+            for j in 0..len + SHIFTS - 1 {
+                let mut columns = [zero; N];
+                if j < len {
+                    for (column, d) in columns.iter_mut().zip(&d) {
+                        *column = d[j];
+                    }
+                }
+                for i in 0..I {
+                    let factor = simd.splat_f32s(b[i][j]);
                     for n in 0..N {
-                        tile[i][s][n] = mul_add(simd, factor, columns[n], tile[i][s][n]);
+                        tile[i][0][n] = mul_add(simd, factor, columns[n], tile[i][0][n]);
+                        tile[i][1][n] = mul_add(simd, factor, before[0][n], tile[i][1][n]);
+                        tile[i][2][n] = mul_add(simd, factor, before[1][n], tile[i][2][n]);
+                    }
+                }
+                before = [columns, before[0]];
+            }
+        } else {
+            for j in 0..len {
+                let mut columns = [simd.splat_f32s(0.0); N];
+                for (column, d) in columns.iter_mut().zip(&d) {
+                    *column = d[j];
+                }
+                for i in 0..I {
+                    for s in 0..SHIFTS {
+                        let factor = simd.splat_f32s(b[i][j + s]);
+                        for n in 0..N {
+                            tile[i][s][n] = mul_add(simd, factor, columns[n], tile[i][s][n]);
+                        }
                     }
                 }
             }

@@ -79,13 +79,31 @@ impl From<GpuKernel> for Kernel {
     }
 }
 
-type CpuRun = Box<dyn Fn(&[&[f32]], &mut [f32], &mut [f32]) + Send + Sync>;
+type CpuRun = Box<dyn Fn(&[&[f32]], &mut [f32], &mut [f32], Done<'_>) + Send + Sync>;
+type CpuFollow = Box<dyn for<'a> Fn(&'a [&'a [f32]]) -> Box<dyn Follow + 'a> + Send + Sync>;
+
+/// Called with every part of an output as soon as it is computed, and the index of its first element; parts are whole
+/// planes of tensors [N, C, ...].
+pub type Done<'a> = &'a (dyn Fn(usize, &mut [f32]) + Sync);
+
+/// A run of a kernel that takes another's output part by part, while the parts are in the cache.
+pub trait Follow: Sync {
+    /// Takes a part that begins at element `first`. What it leaves there stays.
+    fn part(&self, first: usize, part: &mut [f32]);
+
+    /// Writes the output, where it lies elsewhere.
+    fn finish(self: Box<Self>, output: &mut [f32]);
+}
 
 /// A kernel of the CPU device: its tables are computed, its tiles are chosen.
 pub struct CpuKernel {
     /// How many f32 of scratch memory a run needs.
     pub workspace: usize,
     run: CpuRun,
+    /// Whether a run gives its output part by part.
+    in_parts: bool,
+    /// How it takes its first input part by part.
+    follow: Option<CpuFollow>,
 }
 
 impl CpuKernel {
@@ -99,7 +117,28 @@ impl CpuKernel {
         workspace: usize,
         run: impl Fn(&[&[f32]], &mut [f32], &mut [f32]) + Send + Sync + 'static,
     ) -> Self {
-        Self { workspace, run: Box::new(run) }
+        let run =
+            Box::new(move |inputs: &[&[f32]], output: &mut [f32], workspace: &mut [f32], _: Done<'_>| {
+                run(inputs, output, workspace);
+            });
+        Self { workspace, run, in_parts: false, follow: None }
+    }
+
+    /// As [`CpuKernel::with_workspace`], of a kernel that gives its output part by part.
+    pub fn in_parts(
+        workspace: usize,
+        run: impl Fn(&[&[f32]], &mut [f32], &mut [f32], Done<'_>) + Send + Sync + 'static,
+    ) -> Self {
+        Self { workspace, run: Box::new(run), in_parts: true, follow: None }
+    }
+
+    /// With a way to take its first input part by part: from its inputs, of which the first is empty. It needs no
+    /// workspace then.
+    pub fn following(
+        self,
+        follow: impl for<'a> Fn(&'a [&'a [f32]]) -> Box<dyn Follow + 'a> + Send + Sync + 'static,
+    ) -> Self {
+        Self { follow: Some(Box::new(follow)), ..self }
     }
 
     /// A kernel of sums that have no terms.
@@ -110,7 +149,28 @@ impl CpuKernel {
     /// Runs the kernel. Output and workspace may hold anything before; the whole output is written. An input
     /// in whose place the output lies is an empty slice, and its values are in the output.
     pub fn run(&self, inputs: &[&[f32]], output: &mut [f32], workspace: &mut [f32]) {
-        (self.run)(inputs, output, workspace);
+        (self.run)(inputs, output, workspace, &|_, _| {});
+    }
+
+    /// Whether `next` can take this kernel's output part by part.
+    pub fn leads(&self, next: &Self) -> bool {
+        self.in_parts && next.follow.is_some()
+    }
+
+    /// Runs the kernel, and `next` on every part of its output. The output of `next` is `next_output`, or where that is
+    /// None, lies in the place of this kernel's.
+    pub fn run_before(
+        &self,
+        (inputs, output, workspace): (&[&[f32]], &mut [f32], &mut [f32]),
+        next: &Self,
+        (next_inputs, next_output): (&[&[f32]], Option<&mut [f32]>),
+    ) {
+        let Some(follow) = &next.follow else { return self.run(inputs, output, workspace) };
+        let follower = follow(next_inputs);
+        (self.run)(inputs, output, workspace, &|first, part| follower.part(first, part));
+        if let Some(output) = next_output {
+            follower.finish(output);
+        }
     }
 }
 

@@ -111,7 +111,8 @@ impl Case {
         if in_the_middle {
             let shape = graph.shape(output).clone();
             let zero = graph.add(Variable { shape }.into(), &[]).unwrap();
-            output = graph.add(Add.into(), &[output, zero]).unwrap();
+            // A sum lies in the place of its first term, if anywhere: not in that of the output, which is poisoned then.
+            output = graph.add(Add.into(), &[zero, output]).unwrap();
         }
         (graph, inputs, zeros, output)
     }

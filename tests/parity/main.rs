@@ -10,6 +10,7 @@ mod dense;
 mod dropout;
 mod elementwise;
 mod every;
+mod follow;
 mod harness;
 mod launches;
 mod log;

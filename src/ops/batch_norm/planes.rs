@@ -5,6 +5,7 @@
 //! of threads nor the width of the vectors changes a bit. No fused multiply-add is used, for the same reason;
 //! memory is the limit either way.
 
+use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::Channels;
@@ -13,9 +14,9 @@ use crate::simd;
 /// Elements a task takes at least: below, handing out costs more than it brings.
 const TASK: usize = 16 * 1024;
 /// Partial sums kept side by side: four AVX2 registers hide the latency of an addition.
-const LANES: usize = 4 * FEW;
-/// Lanes of one register, for what is left of a plane.
-const FEW: usize = 8;
+const LANES: usize = 32;
+/// Lanes of the narrowest vector.
+const NARROWEST: usize = 4;
 /// Channels of a row that are summed side by side.
 const WIDTH: usize = 8;
 /// Elements that are summed in f32 before the sum goes on in f64.
@@ -44,35 +45,48 @@ pub fn map<const I: usize, const K: usize>(
     out: &mut [f32],
     f: impl Fn(f32, [f32; I], [f32; K]) -> f32 + Copy + Send + Sync,
 ) {
-    let Channels { c, size, .. } = channels;
-    let (units, elements) = channels.task();
-    let arch = simd::arch();
-    let of: [&[f32]; K] = std::array::from_fn(|k| &coefficients[k * c..][..c]);
+    let (_, elements) = channels.task();
     let task = |(task, out): (usize, &mut [f32])| {
-        let inputs = inputs.map(|input| &input[task * elements..][..out.len()]);
-        simd::vectorised(
-            arch,
-            #[inline(always)]
-            || {
-                if channels.rows() {
-                    for (row, out) in out.chunks_exact_mut(c).enumerate() {
-                        map_row(inputs.map(|input| &input[row * c..][..c]), of, out, f);
-                    }
-                } else {
-                    let order = (0..c).cycle().skip(task * units % c);
-                    for ((plane, out), channel) in out.chunks_exact_mut(size).enumerate().zip(order) {
-                        let k = of.map(|k| k[channel]);
-                        map_plane(inputs.map(|input| &input[plane * size..][..size]), k, out, f);
-                    }
-                }
-            },
-        );
+        let first = task * elements;
+        let inputs = inputs.map(|input| &input[first..][..out.len()]);
+        map_part(channels, coefficients, first, inputs, out, f);
     };
     if out.len() <= elements {
         task((0, out));
     } else {
         out.par_chunks_mut(elements).enumerate().for_each(task);
     }
+}
+
+/// [`map`] of a part of the elements, planes or rows from element `first` on, on this thread.
+#[inline(always)]
+pub fn map_part<const I: usize, const K: usize>(
+    channels: Channels,
+    coefficients: &[f32],
+    first: usize,
+    inputs: [&[f32]; I],
+    out: &mut [f32],
+    f: impl Fn(f32, [f32; I], [f32; K]) -> f32 + Copy,
+) {
+    let Channels { c, size, .. } = channels;
+    let of: [&[f32]; K] = std::array::from_fn(|k| &coefficients[k * c..][..c]);
+    simd::vectorised(
+        simd::arch(),
+        #[inline(always)]
+        || {
+            if channels.rows() {
+                for (row, out) in out.chunks_exact_mut(c).enumerate() {
+                    map_row(inputs.map(|input| &input[row * c..][..c]), of, out, f);
+                }
+            } else {
+                let order = (0..c).cycle().skip(first / size % c);
+                for ((plane, out), channel) in out.chunks_exact_mut(size).enumerate().zip(order) {
+                    let k = of.map(|k| k[channel]);
+                    map_plane(inputs.map(|input| &input[plane * size..][..size]), k, out, f);
+                }
+            }
+        },
+    );
 }
 
 #[inline(always)]
@@ -103,100 +117,146 @@ fn map_plane<const I: usize, const K: usize>(
     }
 }
 
-/// The sums over `i` of the terms that `f` makes of the elements `i` of `inputs`.
+/// What is summed over a plane: T terms of the elements of I tensors at one place.
+pub trait Terms<const I: usize, const T: usize>: Copy {
+    fn of<S: Simd>(self, simd: S, elements: [S::f32s; I]) -> [S::f32s; T];
+}
+
+/// The sums of all terms of a plane.
 #[inline(always)]
-pub fn sum_plane<const I: usize, const T: usize>(
+pub fn sum_plane<S: Simd, const I: usize, const T: usize>(
+    simd: S,
     inputs: [&[f32]; I],
-    f: impl Fn([f32; I]) -> [f32; T] + Copy,
+    terms: impl Terms<I, T>,
 ) -> [f64; T] {
     let len = inputs[0].len();
     let mut sums = [0.0; T];
     for start in (0..len).step_by(BLOCK) {
         let block = inputs.map(|input| &input[start..len.min(start + BLOCK)]);
-        for (sum, part) in sums.iter_mut().zip(sum_block(block, f)) {
+        for (sum, part) in sums.iter_mut().zip(sum_block(simd, block, terms)) {
             *sum += f64::from(part);
         }
     }
     sums
 }
 
-/// As [`sum_plane`], in f32: many lanes, then few lanes, then one by one.
+/// As [`sum_plane`], in f32: element i in lane `i % LANES`, whatever the vectors' width, then the lanes in pairs.
+///
+/// The lanes are vectors by name: arrays that the compiler makes vectors of stay in memory, where every addition waits
+/// for the store of the one before.
 #[inline(always)]
-fn sum_block<const I: usize, const T: usize>(
+fn sum_block<S: Simd, const I: usize, const T: usize>(
+    simd: S,
     inputs: [&[f32]; I],
-    f: impl Fn([f32; I]) -> [f32; T] + Copy,
+    terms: impl Terms<I, T>,
 ) -> [f32; T] {
-    let len = inputs[0].len();
-    let (wide, narrow) = (len / LANES * LANES, len / FEW * FEW);
-    let mut lanes = [[0f32; LANES]; T];
-    add_lanes(inputs.map(|input| &input[..wide]), &mut lanes, f);
-    let mut few = [[0f32; FEW]; T];
-    for (few, lanes) in few.iter_mut().zip(&lanes) {
-        for lane in 0..FEW {
-            few[lane] = (lanes[lane] + lanes[lane + FEW]) + (lanes[lane + 2 * FEW] + lanes[lane + 3 * FEW]);
-        }
-    }
-    add_lanes(inputs.map(|input| &input[wide..narrow]), &mut few, f);
-    let mut sums = few.map(|[a, b, c, d, e, f, g, h]| ((a + e) + (c + g)) + ((b + f) + (d + h)));
-    for i in narrow..len {
-        for (sum, term) in sums.iter_mut().zip(f(inputs.map(|input| input[i]))) {
-            *sum += term;
-        }
-    }
-    sums
-}
-
-/// Adds the terms of element i to lane `i % L`; the length is a multiple of L.
-#[inline(always)]
-fn add_lanes<const I: usize, const T: usize, const L: usize>(
-    inputs: [&[f32]; I],
-    lanes: &mut [[f32; L]; T],
-    f: impl Fn([f32; I]) -> [f32; T],
-) {
-    let len = inputs[0].len();
-    let inputs = inputs.map(|input| &input[..len]);
-    let mut sums = *lanes;
-    for at in (0..len).step_by(L) {
-        let chunk = inputs.map(|input| &input[at..at + L]);
-        for lane in 0..L {
-            let terms = f(chunk.map(|input| input[lane]));
+    let width = S::F32_LANES;
+    let mut sums = [[simd.splat_f32s(0.0); T]; LANES / NARROWEST];
+    let (chunks, rest) = inputs[0].as_chunks::<LANES>();
+    let (whole, rest) = (chunks.len(), rest.len());
+    for chunk in 0..whole {
+        for (v, sums) in sums.iter_mut().enumerate().take(LANES / width) {
+            let mut elements = [simd.splat_f32s(0.0); I];
+            for i in 0..I {
+                elements[i] = S::as_simd_f32s(&inputs[i].as_chunks::<LANES>().0[chunk]).0[v];
+            }
+            let terms = terms.of(simd, elements);
             for t in 0..T {
-                sums[t][lane] += terms[t];
+                sums[t] = simd.add_f32s(sums[t], terms[t]);
             }
         }
     }
-    *lanes = sums;
+    for (v, sums) in sums.iter_mut().enumerate().take(rest.div_ceil(width)) {
+        let here = whole * LANES + v * width..inputs[0].len().min(whole * LANES + (v + 1) * width);
+        let inside = simd.partial_load_f32s(&[1.0; LANES][..here.len()]);
+        let mut elements = [simd.splat_f32s(0.0); I];
+        for i in 0..I {
+            elements[i] = simd.partial_load_f32s(&inputs[i][here.clone()]);
+        }
+        let terms = terms.of(simd, elements);
+        for t in 0..T {
+            sums[t] = simd.add_f32s(sums[t], simd.mul_f32s(inside, terms[t]));
+        }
+    }
+    let mut totals = [0.0; T];
+    for t in 0..T {
+        // Lane l and lane l + half: vectors first, then within what is one vector.
+        let mut count = LANES / width;
+        while count > 1 {
+            count /= 2;
+            for v in 0..count {
+                sums[v][t] = simd.add_f32s(sums[v][t], sums[v + count][t]);
+            }
+        }
+        let mut lanes = [0.0; LANES];
+        S::as_mut_simd_f32s(&mut lanes).0[0] = sums[0][t];
+        let mut half = width / 2;
+        while half > 0 {
+            for lane in 0..half {
+                lanes[lane] += lanes[lane + half];
+            }
+            half /= 2;
+        }
+        totals[t] = lanes[0];
+    }
+    totals
 }
 
-/// Two numbers for every plane, from `f(channel, planes of the inputs)`, into the halves of `partials`, each
-/// [N, C]. `f` must be `#[inline(always)]`, as [`simd::vectorised`] says.
-#[inline(always)]
+/// Two numbers of a plane, from the planes of I tensors.
+pub trait Reduction<const I: usize>: Sync {
+    fn plane<S: Simd>(&self, simd: S, channel: usize, planes: [&[f32]; I]) -> [f32; 2];
+}
+
+/// Two numbers for every plane into the halves of `partials`, each [N, C].
 pub fn reduce_planes<const I: usize>(
     channels: Channels,
     inputs: [&[f32]; I],
     partials: &mut [f32],
-    f: impl Fn(usize, [&[f32]; I]) -> [f32; 2] + Send + Sync,
+    reduction: &impl Reduction<I>,
 ) {
-    let Channels { c, size, .. } = channels;
-    let (planes, _) = channels.task();
-    let arch = simd::arch();
+    let (planes, elements) = channels.task();
     let task = |(task, (first, second)): (usize, (&mut [f32], &mut [f32]))| {
-        simd::vectorised(
-            arch,
-            #[inline(always)]
-            || {
-                for (plane, (first, second)) in first.iter_mut().zip(second.iter_mut()).enumerate() {
-                    let plane = task * planes + plane;
-                    [*first, *second] = f(plane % c, inputs.map(|input| &input[plane * size..][..size]));
-                }
-            },
-        );
+        let inputs = inputs.map(|input| &input[task * elements..][..first.len() * channels.size]);
+        reduce_part(channels, inputs, task * planes, [first, second], reduction);
     };
     let (first, second) = partials.split_at_mut(partials.len() / 2);
     if first.len() <= planes {
         task((0, (first, second)));
     } else {
         first.par_chunks_mut(planes).zip(second.par_chunks_mut(planes)).enumerate().for_each(task);
+    }
+}
+
+/// [`reduce_planes`] of some planes, the first of which is plane `start` of the tensors, on this thread.
+pub fn reduce_part<const I: usize>(
+    channels: Channels,
+    inputs: [&[f32]; I],
+    start: usize,
+    results: [&mut [f32]; 2],
+    reduction: &impl Reduction<I>,
+) {
+    simd::dispatch(Planes { channels, inputs, start, results, reduction });
+}
+
+struct Planes<'a, R, const I: usize> {
+    channels: Channels,
+    inputs: [&'a [f32]; I],
+    start: usize,
+    results: [&'a mut [f32]; 2],
+    reduction: &'a R,
+}
+
+impl<R: Reduction<I>, const I: usize> WithSimd for Planes<'_, R, I> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Self { channels: Channels { c, size, .. }, inputs, start, results: [first, second], reduction } =
+            self;
+        for (plane, (first, second)) in first.iter_mut().zip(second).enumerate() {
+            let planes = inputs.map(|input| &input[plane * size..][..size]);
+            [*first, *second] = reduction.plane(simd, (start + plane) % c, planes);
+        }
     }
 }
 

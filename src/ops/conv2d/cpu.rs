@@ -12,6 +12,7 @@ use super::planes::{PaddedPlanes, PlaneSpec, pairs};
 use super::{Dims, rows, winograd};
 use crate::gemm::{Product, Tiles, pack_rows, shift_product};
 use crate::ops::kernel::CpuKernel;
+use crate::simd::{arch, vectorised};
 
 /// Tasks per thread: few, because each has scratch memory, but enough to even out.
 pub(super) const TASKS_PER_THREAD: usize = 2;
@@ -185,7 +186,7 @@ impl Shifted {
         pack_rows(&mut indices, self.height, self.rows, self.offsets.len(), |row, t| {
             at(row, t).map_or(u32::MAX, |index| index as u32)
         });
-        CpuKernel::with_workspace(workspace, move |inputs, out, workspace| {
+        CpuKernel::in_parts(workspace, move |inputs, out, workspace, done| {
             let (packed, scratch) = workspace.split_at_mut(packed_len);
             let groups =
                 packed.chunks_exact_mut(packed_group).zip(inputs[weight].chunks_exact(group_weights));
@@ -208,6 +209,7 @@ impl Shifted {
                     let a = &packed[sample_group % self.groups * packed_group..][..packed_group];
                     let a = &a[block * (packed_group / self.blocks)..][..packed_group / self.blocks];
                     self.block_of_outputs(images, a, output, scratch);
+                    done(at * unit, output);
                 }
             };
             let outputs = out.par_chunks_mut(self.task * unit).enumerate();
@@ -224,7 +226,11 @@ impl Shifted {
         let (products, copy) = scratch.split_at_mut(product_len);
         let b = if self.copied {
             let map = self.planes.image_len();
-            self.planes.fill(|c, _| &images[c * map..][..map], copy);
+            vectorised(
+                arch(),
+                #[inline(always)]
+                || self.planes.fill(|c, _| &images[c * map..][..map], copy),
+            );
             copy
         } else {
             images
@@ -243,13 +249,18 @@ impl Shifted {
             shift_product(product(output, self.columns));
         } else {
             shift_product(product(products, self.columns));
-            self.output.write(products, self.columns, self.planes.pitch(), output);
+            vectorised(
+                arch(),
+                #[inline(always)]
+                || self.output.write(products, self.columns, self.planes.pitch(), output),
+            );
         }
     }
 }
 
 impl OutputImage {
     /// Takes the columns of the product that are outputs, and interleaves the phases.
+    #[inline(always)]
     fn write(&self, products: &[f32], columns: usize, pitch: usize, output: &mut [f32]) {
         let phases = self.phases[0] * self.phases[1];
         let [height, width] = self.image;

@@ -11,6 +11,7 @@ use super::planes::{PaddedPlanes, PlaneSpec, pairs};
 use super::{Dims, rows, winograd};
 use crate::gemm::{Dot, Tiles, shift_dot};
 use crate::ops::kernel::CpuKernel;
+use crate::simd::{arch, vectorised};
 
 /// Blocks to divide the work into, if samples and channels allow.
 const BLOCKS: usize = 16;
@@ -49,7 +50,17 @@ pub fn weight_grad(d: &Dims) -> CpuKernel {
     if d.is_empty() {
         return CpuKernel::zeros();
     }
-    winograd::weight_grad(d).unwrap_or_else(|| WeightGrad::new(d).kernel())
+    winograd::weight_grad(d).unwrap_or_else(|| WeightGrad::new(&in_one_row(d)).kernel())
+}
+
+/// The same sums for one tap, whose images are long rows: those are copied faster.
+fn in_one_row(d: &Dims) -> Dims {
+    match d {
+        Dims { r: 1, s: 1, stride: [1, 1], pad: [0, 0], .. } => {
+            Dims { h: 1, w: d.h * d.w, p: 1, q: d.p * d.q, ..*d }
+        }
+        _ => *d,
+    }
 }
 
 impl WeightGrad {
@@ -139,10 +150,16 @@ impl WeightGrad {
             } else {
                 let n = self.batch.min(samples.end - first);
                 let (planes, spread) = scratch.split_at_mut(self.image);
-                self.planes.fill(|c, sample| &x(sample.min(n - 1))[c * image..][..image], planes);
-                for (k, to) in spread.chunks_exact_mut(self.positions).enumerate() {
-                    self.spread(n, |sample| &dy(sample)[k * map..][..map], to);
-                }
+                vectorised(
+                    arch(),
+                    #[inline(always)]
+                    || {
+                        self.planes.fill(|c, sample| &x(sample.min(n - 1))[c * image..][..image], planes);
+                        for (k, to) in spread.chunks_exact_mut(self.positions).enumerate() {
+                            self.spread(n, |sample| &dy(sample)[k * map..][..map], to);
+                        }
+                    },
+                );
                 (&*spread, &*planes)
             };
             shift_dot(Dot {
@@ -158,6 +175,7 @@ impl WeightGrad {
     }
 
     /// dy of one channel of n samples, its rows as far apart as those of the planes.
+    #[inline(always)]
     fn spread<'a>(&self, n: usize, dy: impl Fn(usize) -> &'a [f32], to: &mut [f32]) {
         let pitch = self.planes.pitch();
         for (sample, to) in to.chunks_mut(self.planes.plane()).enumerate() {

@@ -126,6 +126,7 @@ impl PaddedPlanes {
 
     /// Lays out the images of channel c of sample i, `images(c, i)`; what of `to` lies behind the planes
     /// becomes zero.
+    #[inline(always)]
     pub fn fill<'a>(&self, images: impl Fn(usize, usize) -> &'a [f32], to: &mut [f32]) {
         let (planes, slack) = to.split_at_mut(self.len());
         slack.fill(0.0);
@@ -139,6 +140,7 @@ impl PaddedPlanes {
         }
     }
 
+    #[inline(always)]
     fn fill_plane(&self, image: &[f32], phases: (usize, usize), plane: &mut [f32]) {
         let (rows, columns) = (&self.rows, &self.columns);
         let inside = columns.inside(phases.1);
@@ -156,12 +158,24 @@ impl PaddedPlanes {
             if columns.phases == 1 {
                 rows::copy(middle, row, inside.len());
             } else {
-                let row = &row[..columns.size - first];
-                let from = row.iter().step_by(columns.phases);
-                middle[..inside.len()].iter_mut().zip(from).for_each(|(to, &from)| *to = from);
+                every(columns.phases, &row[..columns.size - first], &mut middle[..inside.len()]);
             }
             rows::zero(&mut to[inside.end..], gap);
         }
+    }
+}
+
+/// Every `step`-th element of a row.
+#[inline(always)]
+fn every(step: usize, row: &[f32], to: &mut [f32]) {
+    if step == 2 {
+        // A constant step becomes vectors.
+        let (pairs, last) = row.as_chunks::<2>();
+        let (whole, rest) = to.split_at_mut(pairs.len().min(to.len()));
+        whole.iter_mut().zip(pairs).for_each(|(to, pair)| *to = pair[0]);
+        rest.iter_mut().zip(last).for_each(|(to, &from)| *to = from);
+    } else {
+        to.iter_mut().zip(row.iter().step_by(step)).for_each(|(to, &from)| *to = from);
     }
 }
 

@@ -1,6 +1,7 @@
 //! Pooling plane by plane, in vectors along W: windows of 2×2 side by side, which halve both sides, windows of one
 //! column, and the rows of wide windows.
 
+use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::{PoolDims, Window};
@@ -10,6 +11,8 @@ use crate::simd;
 
 /// Elements of a row that are compared side by side.
 const LANES: usize = 32;
+/// Lanes of the widest vector.
+const WIDEST: usize = 16;
 
 /// The second where it is larger, else the first: of equal ones the first, and a NaN that comes first.
 #[inline(always)]
@@ -17,12 +20,55 @@ fn larger(a: f32, b: f32) -> f32 {
     if b > a { b } else { a }
 }
 
-/// Where the first maximum of 2×2 elements is, in rows of `w`.
+/// Two rows of two vectors: 1 where the first maximum of each window of 2×2 is, else 0.
 #[inline(always)]
-fn first_of_four(w: usize, top: [f32; 2], bottom: [f32; 2]) -> usize {
-    let second = |[a, b]: [f32; 2]| usize::from(b > a);
-    let below = larger(bottom[0], bottom[1]) > larger(top[0], top[1]);
-    if below { w + second(bottom) } else { second(top) }
+fn first_maxima<S: Simd>(simd: S, top: [S::f32s; 2], bottom: [S::f32s; 2]) -> [[S::f32s; 2]; 2] {
+    let (one, zero) = (simd.splat_f32s(1.0), simd.splat_f32s(0.0));
+    // In whatever order: what is taken apart here is put together again.
+    let [top, bottom] = [simd.deinterleave_shfl_f32s(top), simd.deinterleave_shfl_f32s(bottom)];
+    let second = |[a, b]: [S::f32s; 2]| simd.less_than_f32s(a, b);
+    let (in_top, in_bottom) = (second(top), second(bottom));
+    let largest = |larger, [a, b]: [S::f32s; 2]| simd.select_f32s(larger, b, a);
+    let below = simd.less_than_f32s(largest(in_top, top), largest(in_bottom, bottom));
+    let (above, below) = (simd.select_f32s(below, zero, one), simd.select_f32s(below, one, zero));
+    let apart = |second, row| [simd.select_f32s(second, zero, row), simd.select_f32s(second, row, zero)];
+    [simd.interleave_shfl_f32s(apart(in_top, above)), simd.interleave_shfl_f32s(apart(in_bottom, below))]
+}
+
+/// `dy` where `set` is not 0, else 0.
+#[inline(always)]
+fn where_set<S: Simd>(simd: S, set: [S::f32s; 2], dy: [S::f32s; 2]) -> [S::f32s; 2] {
+    let zero = simd.splat_f32s(0.0);
+    let mut chosen = [zero; 2];
+    for i in 0..2 {
+        chosen[i] = simd.select_f32s(simd.less_than_f32s(zero, set[i]), dy[i], zero);
+    }
+    chosen
+}
+
+/// Two vectors, or zeros behind a slice that is shorter.
+#[inline(always)]
+fn load_pair<S: Simd>(simd: S, from: &[f32]) -> [S::f32s; 2] {
+    match S::as_simd_f32s(from).0 {
+        [first, second] => [*first, *second],
+        _ => {
+            let (first, second) = from.split_at(from.len().min(S::F32_LANES));
+            [simd.partial_load_f32s(first), simd.partial_load_f32s(second)]
+        }
+    }
+}
+
+/// Two vectors, or as much of them as the slice holds.
+#[inline(always)]
+fn store_pair<S: Simd>(simd: S, to: &mut [f32], values: [S::f32s; 2]) {
+    match S::as_mut_simd_f32s(to).0 {
+        [first, second] => [*first, *second] = values,
+        _ => {
+            let (first, second) = to.split_at_mut(to.len().min(S::F32_LANES));
+            simd.partial_store_f32s(first, values[0]);
+            simd.partial_store_f32s(second, values[1]);
+        }
+    }
 }
 
 /// The largest element.
@@ -204,24 +250,41 @@ impl PoolDims {
         );
     }
 
-    /// Which of four is the largest decides an address and not a branch, which would be foreseen wrongly half
-    /// of the time.
+    /// As many windows at once as a vector has lanes.
     #[inline(always)]
-    fn halve_max_grad(&self, x: &[f32], dy: &[f32], dx: &mut [f32]) {
-        dx.fill(0.0);
+    fn halve_max_grad<S: Simd>(&self, simd: S, x: &[f32], dy: &[f32], dx: &mut [f32]) {
         let w = self.w;
+        // What is in no window.
+        if w > 2 * self.q || self.h > 2 * self.p {
+            dx.fill(0.0);
+        }
         let rows = x.chunks(2 * w).zip(dy.chunks_exact(self.q));
         for (dx, (x, dy)) in dx.chunks_mut(2 * w).zip(rows) {
             let (top, bottom) = x.split_at(w);
+            let (dx_top, dx_bottom) = dx.split_at_mut(w);
             // What the edge cuts off is taken for its neighbour inside, which is the first maximum then.
             let bottom = if bottom.is_empty() { top } else { bottom };
-            let (wholes, odd) = dy.split_at(w / 2);
-            let pairs = top.as_chunks::<2>().0.iter().zip(bottom.as_chunks::<2>().0);
-            for ((q, &dy), (&top, &bottom)) in wholes.iter().enumerate().zip(pairs) {
-                dx[2 * q + first_of_four(w, top, bottom)] = dy;
+            for (i, dy) in dy[..w / 2].chunks(S::F32_LANES).enumerate() {
+                let here = 2 * i * S::F32_LANES..2 * (i * S::F32_LANES + dy.len());
+                let [in_top, in_bottom] = first_maxima(
+                    simd,
+                    load_pair(simd, &top[here.clone()]),
+                    load_pair(simd, &bottom[here.clone()]),
+                );
+                let mut twice = [[0.0; 2]; WIDEST];
+                twice.iter_mut().zip(dy).for_each(|(twice, &dy)| *twice = [dy; 2]);
+                let dy = load_pair(simd, &twice.as_flattened()[..2 * S::F32_LANES]);
+                store_pair(simd, &mut dx_top[here.clone()], where_set(simd, in_top, dy));
+                if let Some(to) = dx_bottom.get_mut(here) {
+                    store_pair(simd, to, where_set(simd, in_bottom, dy));
+                }
             }
-            for &dy in odd {
-                dx[w - 1 + first_of_four(w, [top[w - 1]; 2], [bottom[w - 1]; 2])] = dy;
+            for &dy in &dy[w / 2..] {
+                let below = bottom[w - 1] > top[w - 1];
+                dx_top[w - 1] = if below { 0.0 } else { dy };
+                if let Some(to) = dx_bottom.last_mut() {
+                    *to = if below { dy } else { 0.0 };
+                }
             }
         }
     }
@@ -310,19 +373,43 @@ pub fn max(planes: PoolDims) -> CpuKernel {
     )
 }
 
+/// The gradient of windows that halve both sides, of some planes.
+struct HalveMaxGrad<'a> {
+    dims: &'a PoolDims,
+    x: &'a [f32],
+    dy: &'a [f32],
+    dx: &'a mut [f32],
+}
+
+impl WithSimd for HalveMaxGrad<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Self { dims, x, dy, dx } = self;
+        let planes = x.chunks_exact(dims.full()).zip(dy.chunks_exact(dims.pooled()));
+        for (dx, (x, dy)) in dx.chunks_exact_mut(dims.full()).zip(planes) {
+            dims.halve_max_grad(simd, x, dy, dx);
+        }
+    }
+}
+
 pub fn max_grad(planes: PoolDims) -> CpuKernel {
+    if planes.halves() {
+        let (x, y) = (planes.planes_per_task() * planes.full(), planes.planes_per_task() * planes.pooled());
+        return CpuKernel::new(move |inputs, dx| {
+            let inputs = inputs[0].par_chunks(x).zip(inputs[1].par_chunks(y));
+            dx.par_chunks_mut(x)
+                .zip(inputs)
+                .for_each(|(dx, (x, dy))| simd::dispatch(HalveMaxGrad { dims: &planes, x, dy, dx }));
+        });
+    }
     by_plane(
         planes,
         [planes.full(), planes.pooled()],
         planes.full(),
         #[inline(always)]
-        |planes, [x, dy], dx| {
-            if planes.halves() {
-                planes.halve_max_grad(x, dy, dx);
-            } else {
-                planes.max_grad(x, dy, dx);
-            }
-        },
+        |planes, [x, dy], dx| planes.max_grad(x, dy, dx),
     )
 }
 

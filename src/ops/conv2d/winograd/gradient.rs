@@ -6,6 +6,9 @@ use super::super::Dims;
 use super::transform;
 use super::{POINTS, ROWS, Tiling};
 
+/// Rows and columns of a square that is transposed at once: the narrowest vector.
+const SIDE: usize = 4;
+
 /// A·dy of one vector of output channels of some samples, \[POINTS, samples · columns, lanes\].
 pub struct Gradient<'a> {
     pub d: &'a Dims,
@@ -31,13 +34,14 @@ impl WithSimd for Gradient<'_> {
         for (i, sample) in samples.enumerate() {
             for tile in 0..tiling.tiles {
                 let run = tile * ROWS * width..map.min((tile + 1) * ROWS * width);
-                // Channels that are missing in the last vector repeat the last one: nobody reads their sums.
-                for lane in 0..S::F32_LANES {
-                    let channel = (block * S::F32_LANES + lane).min(d.k - 1);
-                    let from = &dy[(sample * d.k + channel) * map..][..map][run.clone()];
-                    for (to, &from) in transposed.chunks_exact_mut(S::F32_LANES).zip(from) {
-                        to[lane] = from;
+                for group in 0..S::F32_LANES / SIDE {
+                    let mut rows: [&[f32]; SIDE] = [&[]; SIDE];
+                    for (i, row) in rows.iter_mut().enumerate() {
+                        // Channels that are missing in the last vector repeat the last one: nobody reads their sums.
+                        let channel = (block * S::F32_LANES + group * SIDE + i).min(d.k - 1);
+                        *row = &dy[(sample * d.k + channel) * map..][..map][run.clone()];
                     }
+                    transpose(rows, &mut transposed[group * SIDE..], S::F32_LANES);
                 }
                 transposed[run.len() * S::F32_LANES..].fill(0.0);
                 let rows: &[S::f32s] = S::as_simd_f32s(transposed).0;
@@ -65,6 +69,30 @@ impl WithSimd for Gradient<'_> {
                     }
                 }
             }
+        }
+    }
+}
+
+/// Columns of some rows as rows of `to`, `pitch` elements apart: squares whose sides are the narrowest vector, so that
+/// shuffles take the place of a store for each element.
+#[inline(always)]
+fn transpose(rows: [&[f32]; SIDE], to: &mut [f32], pitch: usize) {
+    let len = rows[0].len();
+    let whole = len / SIDE;
+    let mut squares: [&[[f32; SIDE]]; SIDE] = [&[]; SIDE];
+    for (squares, row) in squares.iter_mut().zip(rows) {
+        *squares = &row.as_chunks().0[..whole];
+    }
+    let [a, b, c, d] = squares;
+    for (i, to) in to.chunks_mut(SIDE * pitch).take(whole).enumerate() {
+        let ([a, b], [c, d]) = ([a[i], b[i]], [c[i], d[i]]);
+        for j in 0..SIDE {
+            to[j * pitch..][..SIDE].copy_from_slice(&[a[j], b[j], c[j], d[j]]);
+        }
+    }
+    for column in whole * SIDE..len {
+        for (i, row) in rows.iter().enumerate() {
+            to[column * pitch + i] = row[column];
         }
     }
 }

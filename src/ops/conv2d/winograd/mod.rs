@@ -78,10 +78,15 @@ impl Tiling {
         let tiles = images[1][0].div_ceil(ROWS);
         let read = images[1][1] + taps - 1;
         let pitch = (pad[1] + images[0][1]).max(read.saturating_sub(pad[1]));
-        let batch = SIDE_BY_SIDE.div_ceil(tiles * pitch).min(samples);
+        let least = SIDE_BY_SIDE.div_ceil(tiles * pitch).min(samples);
+        // As many samples as leave the least of the register tiles empty.
+        let padded = |batch: usize| (batch * tiles * pitch).next_multiple_of(COLUMNS);
+        let batch = (least..=samples.min(2 * least))
+            .min_by_key(|&batch| padded(batch) * 1000 / batch)
+            .unwrap_or(least);
         // Columns of a plain product and of these, in whole register tiles, for as many outputs.
         let plain = TAPS * batch * (images[1][0] * pitch).next_multiple_of(COLUMNS);
-        let ours = POINTS * (batch * tiles * pitch).next_multiple_of(COLUMNS);
+        let ours = POINTS * padded(batch);
         let pays = 10 * ours <= 8 * plain && channels[0] * taps >= TERMS && channels[1] >= 8;
         let fits = taps < SLACK && pad[1] < taps;
         (pays && fits).then_some(Self { samples, channels, images, pad, taps, tiles, pitch, batch })

@@ -9,7 +9,7 @@ use super::transform::{self, Input, Output};
 use super::{LANES, POINTS, ROWS, TAPS, TILES, Tiling};
 use crate::gemm::{Product, Tiles};
 use crate::ops::kernel::CpuKernel;
-use crate::simd::dispatch;
+use crate::simd::{arch, dispatch, vectorised};
 
 /// y = x ⋆ w as a kernel of inputs (x, w), where that pays.
 pub fn forward(d: &Dims) -> Option<CpuKernel> {
@@ -29,6 +29,25 @@ pub fn input_grad(d: &Dims) -> Option<CpuKernel> {
     Some(Winograd::new(tiling).kernel(1, 0, at))
 }
 
+/// The six points of a panel's elements, from the indices of their weights.
+#[inline(always)]
+fn pack(packed: &mut [f32], indices: &[[u32; TAPS]], weights: &[f32]) {
+    let mut points: [&mut [f32]; POINTS] = transform::none();
+    for (point, packed) in points.iter_mut().zip(packed.chunks_exact_mut(indices.len())) {
+        *point = packed;
+    }
+    for (i, indices) in indices.iter().enumerate() {
+        let mut taps = [0.0; TAPS];
+        for r in 0..TAPS {
+            taps[r] = weights.get(indices[r] as usize).copied().unwrap_or(0.0);
+        }
+        let values = transform::taps(taps);
+        for point in 0..POINTS {
+            points[point][i] = values[point];
+        }
+    }
+}
+
 /// The sizes of the products.
 #[derive(Clone, Debug)]
 struct Winograd {
@@ -38,9 +57,10 @@ struct Winograd {
     offsets: Vec<u32>,
     /// Rows of a packed panel.
     height: usize,
-    /// Rows of tiles that are multiplied at once, and columns of their product.
+    /// Rows of tiles that are multiplied at once, columns of their product, and of a register tile.
     tile_rows: usize,
     columns: usize,
+    tile_columns: usize,
     /// Output channels of a block, and the blocks.
     block: usize,
     blocks: usize,
@@ -76,6 +96,7 @@ impl Winograd {
             height,
             tile_rows,
             columns: padded(tile_rows),
+            tile_columns: tiles.columns,
             block,
             blocks,
             task: (batches * blocks).div_ceil(tasks),
@@ -107,17 +128,16 @@ impl Winograd {
             .collect();
         let scratch_len = self.scratch();
         let workspace = packed_len + scratch_len * TASKS_PER_THREAD * rayon::current_num_threads();
-        CpuKernel::with_workspace(workspace, move |inputs, out, workspace| {
+        CpuKernel::in_parts(workspace, move |inputs, out, workspace, done| {
             let (packed, scratch) = workspace.split_at_mut(packed_len);
             let weights = inputs[weight];
             packed.par_chunks_mut(POINTS * panel).zip(indices.par_chunks(panel)).for_each(
                 |(packed, indices)| {
-                    for (i, indices) in indices.iter().enumerate() {
-                        let taps = indices.map(|index| weights.get(index as usize).copied().unwrap_or(0.0));
-                        for (point, value) in transform::taps(taps).into_iter().enumerate() {
-                            packed[point * panel + i] = value;
-                        }
-                    }
+                    vectorised(
+                        arch(),
+                        #[inline(always)]
+                        || pack(packed, indices, weights),
+                    );
                 },
             );
             let unit = self.tiling.batch * self.block * self.map();
@@ -136,6 +156,7 @@ impl Winograd {
                         output,
                         scratch,
                     });
+                    done(index * unit, output);
                 }
             });
         })
@@ -185,6 +206,7 @@ impl WithSimd for OutputBlock<'_> {
         let (panel, tile_rows) = (of.height * of.offsets.len(), count * tiling.tiles);
         for tile_row in (0..tile_rows).step_by(of.tile_rows) {
             let here = tile_row..tile_rows.min(tile_row + of.tile_rows);
+            let columns = (here.len() * tiling.pitch).next_multiple_of(of.tile_columns);
             for (packed, k) in packed.chunks_exact(POINTS * panel).zip((0..of.block).step_by(of.height)) {
                 let rows = of.height.min(of.block - k);
                 let parts = packed.chunks_exact(panel).zip(products.chunks_exact_mut(of.height * of.columns));
@@ -195,7 +217,7 @@ impl WithSimd for OutputBlock<'_> {
                         rows,
                         offsets: &of.offsets,
                         b: &transformed[point * tiling.point() + tile_row * tiling.pitch..],
-                        columns: of.columns,
+                        columns,
                         c,
                         pitch: of.columns,
                     });

@@ -34,13 +34,15 @@ pub fn taps(g: [f32; TAPS]) -> [f32; POINTS] {
     TAP_FACTORS.map(|factors| factors[0] * g[0] + factors[1] * g[1] + factors[2] * g[2])
 }
 
-/// Gᵀ·sums: the gradient to one column of taps.
+/// Gᵀ·sums: the gradient to one column of taps, for L output channels.
 #[inline(always)]
-pub fn tap_gradients(sums: [f32; POINTS]) -> [f32; TAPS] {
-    let mut taps = [0.0; TAPS];
-    for (sum, factors) in sums.iter().zip(&TAP_FACTORS) {
-        for (tap, factor) in taps.iter_mut().zip(factors) {
-            *tap += factor * sum;
+pub fn tap_gradients<const L: usize>(sums: [[f32; L]; POINTS]) -> [[f32; L]; TAPS] {
+    let mut taps = [[0.0; L]; TAPS];
+    for (sums, factors) in sums.iter().zip(&TAP_FACTORS) {
+        for (taps, factor) in taps.iter_mut().zip(factors) {
+            for (tap, sum) in taps.iter_mut().zip(sums) {
+                *tap += factor * sum;
+            }
         }
     }
     taps
@@ -335,7 +337,7 @@ mod tests {
             let y = output(simd, products).map(first::<S>);
             let upstream = gradient(simd, self.dy.map(splat));
             let sums = std::array::from_fn(|i| first::<S>(simd.mul_f32s(points[i], upstream[i])));
-            (y, tap_gradients(sums))
+            (y, tap_gradients(sums.map(|sum: f32| [sum])).map(|[tap]| tap))
         }
     }
 

@@ -14,7 +14,7 @@ use super::transform::{self, Input};
 use super::{LANES, POINTS, TAPS, Tiling};
 use crate::gemm::{Outer, SHIFTS, Tiles, shift_outer};
 use crate::ops::kernel::CpuKernel;
-use crate::simd::dispatch;
+use crate::simd::{arch, dispatch, vectorised};
 
 /// Transformed elements of x and dy that are summed at once: a second-level cache.
 const SUMMED: usize = 1 << 18;
@@ -78,7 +78,11 @@ impl WinogradWeightGrad {
             });
             let taps = self.d.c * TAPS * SHIFTS;
             out.par_chunks_mut(self.lanes * taps).enumerate().for_each(|(block, out)| {
-                self.taps(sums, part, block, out);
+                vectorised(
+                    arch(),
+                    #[inline(always)]
+                    || self.taps(sums, part, block, out),
+                );
             });
         })
     }
@@ -141,6 +145,7 @@ impl WinogradWeightGrad {
     }
 
     /// dw of one vector of output channels, from the sums of all parts.
+    #[inline(always)]
     fn taps(&self, sums: &[f32], part: usize, block: usize, out: &mut [f32]) {
         let (c, width) = (self.d.c, self.blocks * self.lanes);
         let taps = c * TAPS * SHIFTS;
@@ -154,10 +159,10 @@ impl WinogradWeightGrad {
                     }
                 }
             }
+            let gradients = transform::tap_gradients(total);
             for (k, out) in out.chunks_exact_mut(taps).enumerate() {
-                let gradients = transform::tap_gradients(total.map(|point| point[k]));
-                for (r, gradient) in gradients.into_iter().enumerate() {
-                    out[(channel * TAPS + r) * SHIFTS + s] = gradient;
+                for (r, gradient) in gradients.iter().enumerate() {
+                    out[(channel * TAPS + r) * SHIFTS + s] = gradient[k];
                 }
             }
         }
