@@ -6,6 +6,7 @@ use super::{Dims, gpu_mixed_window};
 use crate::ops::kernel::{Binding, GpuKernel, Launch, Mixed, Shader, grid, shader};
 
 const VECTORS: Shader = shader!("mixed/vectors", "", "mixed/product", "mixed/vectors");
+
 /// All modules that are made of the files in `shaders/mixed/`.
 #[cfg(test)]
 pub const SHADERS: [Shader; 3] = [VECTORS, gpu_mixed_window::COOPERATIVE_8, gpu_mixed_window::COOPERATIVE_16];
@@ -42,8 +43,8 @@ fn launch(entry: &'static str, constants: &[(&'static str, usize)]) -> Launch {
 }
 
 /// One of the three convolutions on its two inputs, in the order of [`Kind`], on vectors; none where the adapter has matrix
-/// units, because f32 does better than either there, where f32 does as well, or where a size is zero. The sum of the weight gradient is long and its result small, so it is split into parts until the adapter is
-/// busy; a second launch adds them.
+/// units, because f32 does better than either there, where f32 does as well, or where a size is zero. The sum of the weight
+/// gradient is long and its result small, so it is split into parts until the adapter is busy; a second launch adds them.
 pub fn product(kind: Kind, d: &Dims, inputs: [Binding; 2], mixed: Mixed) -> Option<GpuKernel> {
     let product = Product::new(kind, d);
     if mixed.cooperative.is_some() || product.rows < LEAST_ROWS || product.multiplications() == 0 {
