@@ -414,8 +414,8 @@ fn transform(team: Team, v: ptr<function, Points>) {
     workgroupBarrier();
 }
 
-// The transform of a frame of the audio.
-fn transform_frame(team: Team) {
+// The points of a frame of the audio that a thread transforms.
+fn points_of(team: Team) -> Points {
     var v = Points();
     v[0] = point(team, team.lane + 0u * THREADS);
     v[1] = point(team, team.lane + 1u * THREADS);
@@ -433,7 +433,7 @@ fn transform_frame(team: Team) {
     v[13] = point(team, team.lane + 13u * THREADS);
     v[14] = point(team, team.lane + 14u * THREADS);
     v[15] = point(team, team.lane + 15u * THREADS);
-    transform(team, &v);
+    return v;
 }
 
 struct Pair {
@@ -465,7 +465,8 @@ fn put_powers(team: Team, k: u32, power: vec2f) {
 
 // The power spectra of a workgroup's frames, in place of their points: [GROUP_FRAMES, POINTS + 1].
 fn power_spectra(team: Team) {
-    transform_frame(team);
+    var v = points_of(team);
+    transform(team, &v);
     let k = team.lane;
     let p0 = powers(team, k);
     let p1 = powers(team, k + 1u * THREADS);
@@ -602,30 +603,34 @@ fn frame_gradient(
     @builtin(local_invocation_index) thread: u32,
 ) {
     let team = team_of(first_frame(group, groups), thread);
-    transform_frame(team);
-    for (var k = team.lane; k <= POINTS / 2u; k += THREADS) {
-        put_gradients(team, k);
+    var points = points_of(team);
+    // A loop, so that the transform stands in the code once: compilers put functions in place of every call.
+    for (var turn = 0u; turn < 2u; turn += 1u) {
+        transform(team, &points);
+        if turn == 0u {
+            for (var k = team.lane; k <= POINTS / 2u; k += THREADS) {
+                put_gradients(team, k);
+            }
+            workgroupBarrier();
+            points[0] = take(team.base + team.lane + 0u * THREADS);
+            points[1] = take(team.base + team.lane + 1u * THREADS);
+            points[2] = take(team.base + team.lane + 2u * THREADS);
+            points[3] = take(team.base + team.lane + 3u * THREADS);
+            points[4] = take(team.base + team.lane + 4u * THREADS);
+            points[5] = take(team.base + team.lane + 5u * THREADS);
+            points[6] = take(team.base + team.lane + 6u * THREADS);
+            points[7] = take(team.base + team.lane + 7u * THREADS);
+            points[8] = take(team.base + team.lane + 8u * THREADS);
+            points[9] = take(team.base + team.lane + 9u * THREADS);
+            points[10] = take(team.base + team.lane + 10u * THREADS);
+            points[11] = take(team.base + team.lane + 11u * THREADS);
+            points[12] = take(team.base + team.lane + 12u * THREADS);
+            points[13] = take(team.base + team.lane + 13u * THREADS);
+            points[14] = take(team.base + team.lane + 14u * THREADS);
+            points[15] = take(team.base + team.lane + 15u * THREADS);
+            workgroupBarrier();
+        }
     }
-    workgroupBarrier();
-    var points = Points();
-    points[0] = take(team.base + team.lane + 0u * THREADS);
-    points[1] = take(team.base + team.lane + 1u * THREADS);
-    points[2] = take(team.base + team.lane + 2u * THREADS);
-    points[3] = take(team.base + team.lane + 3u * THREADS);
-    points[4] = take(team.base + team.lane + 4u * THREADS);
-    points[5] = take(team.base + team.lane + 5u * THREADS);
-    points[6] = take(team.base + team.lane + 6u * THREADS);
-    points[7] = take(team.base + team.lane + 7u * THREADS);
-    points[8] = take(team.base + team.lane + 8u * THREADS);
-    points[9] = take(team.base + team.lane + 9u * THREADS);
-    points[10] = take(team.base + team.lane + 10u * THREADS);
-    points[11] = take(team.base + team.lane + 11u * THREADS);
-    points[12] = take(team.base + team.lane + 12u * THREADS);
-    points[13] = take(team.base + team.lane + 13u * THREADS);
-    points[14] = take(team.base + team.lane + 14u * THREADS);
-    points[15] = take(team.base + team.lane + 15u * THREADS);
-    workgroupBarrier();
-    transform(team, &points);
     if team.live {
         let row = (team.signal * FRAMES + team.t) * POINTS;
         for (var j = team.lane; j < POINTS; j += THREADS) {
