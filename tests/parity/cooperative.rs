@@ -1,6 +1,6 @@
 //! The kernel on matrix units, without any: in a copy of its shader the matrices are computed by the first
 //! thread of each subgroup, element by element, and everything else stays as it is. So an adapter that has
-//! 16-bit floats alone, a software one too, shows that blocks, squares, strides, parts and borders are right.
+//! 16-bit floats alone, a software one too, shows that blocks, squares, stages, parts and borders are right.
 //! What is not shown is what a driver makes of the matrices.
 
 use std::collections::HashMap;
@@ -10,23 +10,56 @@ use genre_recognizer::ops::kernel::{Binding, Cooperative, GpuKernel, Launch, Mix
 use wgpu::util::DeviceExt;
 
 use super::harness::{Case, common};
-use super::mixed::{convolutions, exact, products, to_half};
+use super::mixed::{convolutions, exact, to_half};
 
-/// What stands for the matrices: of the operands where they lie in workgroup memory, of sums which of four
-/// they are.
+/// What stands for the matrices: of the operands where they lie in workgroup memory, and how far an element is from the next
+/// row's and the next column's; of sums which of several they are.
 const MATRICES: &str = "
-alias Left = vec2u;
-alias Right = vec2u;
+struct Left {
+    at: u32,
+    down: u32,
+    across: u32,
+    in_weights: bool,
+}
+alias Right = vec3u;
 
 var<private> lane: u32;
-var<private> held: array<f32, 4u * MATRIX>;
+var<private> held: array<f32, 9u * MATRIX>;
+
+fn from_weights(at: u32, stride: u32) -> Left {
+    return Left(4u * at, 4u * stride, 1u, true);
+}
+
+fn from_gradients(at: u32, stride: u32) -> Left {
+    return Left(4u * at, 1u, 4u * stride, false);
+}
+
+fn from_image_across(at: u32, stride: u32) -> Right {
+    return vec3u(4u * at, 1u, 4u * stride);
+}
+
+fn from_image_down(at: u32, stride: u32) -> Right {
+    return vec3u(4u * at, 4u * stride, 1u);
+}
+
+fn left(a: Left, i: u32, k: u32) -> f32 {
+    let at = a.at + i * a.down + k * a.across;
+    if a.in_weights {
+        return f32(weights[at / 4u][at % 4u]);
+    }
+    return f32(gradients[at / 4u][at % 4u]);
+}
+
+fn right(b: Right, k: u32, j: u32) -> f32 {
+    let at = b.x + k * b.y + j * b.z;
+    return f32(image[at / 4u][at % 4u]);
+}
 
 fn multiply_add(a: Left, b: Right, c: u32) -> u32 {
     if lane == 0u {
         for (var i = 0u; i < MATRIX; i++) {
             for (var k = 0u; k < SIDE; k++) {
-                let left = f32(tile_a[a.x + i / SIDE * a.y + k]);
-                held[c * MATRIX + i] += left * f32(tile_b[b.x + k * b.y + i % SIDE]);
+                held[c * MATRIX + i] += left(a, i / SIDE, k) * right(b, k, i % SIDE);
             }
         }
     }
@@ -44,6 +77,9 @@ fn store_sum(c: u32, begin: u32, stride: u32) {
 
 /// The shader without matrix units, for subgroups of `subgroup` threads.
 fn emulated(source: &str, subgroup: usize) -> String {
+    if !source.contains("enable wgpu_cooperative_matrix;") {
+        return source.into();
+    }
     let mut replaced = source.to_string();
     let mut replace = |from: &str, to: &str| {
         assert!(replaced.contains(from), "the shader has no `{from}`");
@@ -58,13 +94,21 @@ fn emulated(source: &str, subgroup: usize) -> String {
         "    let subgroup = thread / {subgroup}u;\n    lane = thread % {subgroup}u;\n    let square ="
     );
     replace("    let square = subgroup", &format!("{size} subgroup"));
-    for (sum, number) in [("sum00", "0u"), ("sum01", "1u"), ("sum10", "2u"), ("sum11", "3u")] {
-        replace(&format!("var {sum} = Sum();"), &format!("var {sum} = {number};"));
+    for number in 0..9 {
+        replace(&format!("var sum{number} = Sum();"), &format!("var sum{number} = {number}u;"));
     }
-    replace("coopLoadT<Left>(&tile_a[", "Left(");
-    replace("coopLoadT<Right>(&tile_b[", "Right(");
-    replace("], stride_a);", ", stride_a);");
-    replace("], stride_b);", ", stride_b);");
+    for (row, first) in [(0, 0), (1, 4)] {
+        for column in 0..4 {
+            let number = first + column;
+            replace(&format!("var sum{row}{column} = Sum();"), &format!("var sum{row}{column} = {number}u;"));
+        }
+    }
+    replace("coopLoadT<Left>(&weights[", "from_weights(");
+    replace("coopLoad<Left>(&gradients[", "from_gradients(");
+    replace("coopLoad<Right>(&image[", "from_image_across(");
+    replace("coopLoadT<Right>(&image[", "from_image_down(");
+    replace("], STRIDE);", ", STRIDE);");
+    replace("], GRADIENT_STRIDE);", ", GRADIENT_STRIDE);");
     replace("coopMultiplyAdd(", "multiply_add(");
     replace("coopStoreT(", "store_sum(");
     replace(", &sums[subgroup * MATRIX], SIDE);", ", subgroup * MATRIX, SIDE);");
@@ -85,10 +129,17 @@ impl Adapter {
         let adapter = adapters.into_iter().find(|adapter| {
             let compute = adapter.get_downlevel_capabilities().flags;
             adapter.features().contains(wgpu::Features::SHADER_F16)
+                && adapter.limits().max_compute_workgroup_storage_size >= 32 << 10
                 && compute.contains(wgpu::DownlevelFlags::COMPUTE_SHADERS)
         })?;
-        let descriptor =
-            wgpu::DeviceDescriptor { required_features: wgpu::Features::SHADER_F16, ..Default::default() };
+        let descriptor = wgpu::DeviceDescriptor {
+            required_features: wgpu::Features::SHADER_F16,
+            required_limits: wgpu::Limits {
+                max_compute_workgroup_storage_size: 32 << 10,
+                ..wgpu::Limits::defaults()
+            },
+            ..Default::default()
+        };
         let (device, queue) = pollster::block_on(adapter.request_device(&descriptor)).unwrap();
         Some(Self { device, queue })
     }
@@ -161,17 +212,19 @@ impl Adapter {
     }
 }
 
-/// Sides of 8 and 16, blocks of two by two squares and of four in a row, subgroups that are as large as they
-/// may be and half of that.
+/// Sides of 8 and 16; one and two rows of matrices, one and two squares below each other, two and four columns; all taps at once
+/// and row by row; subgroups that are as large as they may be and half of that; zeros of every width around an image.
 fn cases() -> Vec<(Case, Cooperative, usize)> {
     let units = |side, subgroup| Cooperative { side, subgroup };
-    let one = [1, 1];
+    let windows = |channels, image, pad, seed| convolutions(channels, image, [3, 3], [1, 1], pad, seed);
     let sized = [
-        (convolutions([2, 1, 17, 33], [13, 11], [3, 3], one, one, 21), units(16, [32, 32]), 32),
-        (convolutions([1, 2, 5, 70], [5, 7], [3, 3], [2, 1], [1, 2], 22), units(16, [32, 64]), 32),
-        (convolutions([2, 1, 9, 21], [7, 9], [3, 3], one, [0, 0], 23), units(8, [32, 32]), 32),
-        (products([35, 67, 17], 24), units(16, [32, 64]), 64),
-        (products([5, 19, 1031], 25), units(8, [32, 32]), 32),
+        (windows([2, 1, 17, 33], [13, 11], [1, 1], 21), units(16, [32, 32]), 32),
+        (windows([3, 1, 20, 12], [8, 5], [1, 1], 22), units(16, [32, 64]), 32),
+        (windows([1, 1, 9, 70], [5, 7], [2, 0], 23), units(16, [32, 64]), 64),
+        (windows([2, 1, 9, 21], [7, 9], [0, 2], 24), units(8, [32, 32]), 32),
+        (windows([1, 1, 40, 8], [9, 3], [0, 0], 25), units(8, [16, 32]), 16),
+        // As many positions as keep an adapter busy, for the larger blocks.
+        (windows([1, 1, 8, 15], [840, 60], [1, 1], 26), units(8, [32, 32]), 32),
     ];
     let each = |(cases, units, size): (Vec<Case>, Cooperative, usize)| {
         cases.into_iter().map(move |case| (case, units, size))
@@ -180,7 +233,7 @@ fn cases() -> Vec<(Case, Cooperative, usize)> {
 }
 
 #[test]
-fn blocks_of_matrices_cover_the_product() {
+fn blocks_of_matrices_cover_the_convolution() {
     let Some(adapter) = Adapter::open() else {
         assert!(common::mixed_gpu().is_none());
         return common::skip("no adapter with 16-bit floats was found");
@@ -191,16 +244,18 @@ fn blocks_of_matrices_cover_the_product() {
         let shapes: Vec<&Shape> = case.inputs.iter().map(|(shape, _)| shape).collect();
         let op = case.op.prepare(&shapes).unwrap();
         let kernel = op.gpu(None, Some(Mixed { cooperative: Some(units) }));
-        let across = kernel.launches[0].constants.iter().find(|(name, _)| *name == "ACROSS").unwrap().1;
-        *seen.entry((units.side, across as usize, kernel.launches.len() > 1)).or_insert(0) += 1;
+        let launch = &kernel.launches[0];
+        assert!(launch.shader.name.starts_with("mixed/cooperative"), "{:?}", case.op);
+        for &(name, value) in &launch.constants {
+            *seen.entry((name, value as usize)).or_insert(0) += 1;
+        }
         let actual = adapter.run(&kernel, &case.inputs, op.output.elements(), subgroup);
         let name = format!("emulated matrices {units:?}, subgroups of {subgroup}");
         case.compare(&name, &exact(&case, |value| value), &actual);
     }
-    for side in [8, 16] {
-        for across in [2, 4] {
-            assert!(seen.keys().any(|key| (key.0, key.1) == (side, across)), "{side}, {across}: {seen:?}");
-        }
-        assert!(seen.keys().any(|key| key.0 == side && key.2), "no sum in parts: {seen:?}");
+    let wanted = [("ROWS", 1), ("ROWS", 2), ("COLUMNS", 2), ("COLUMNS", 4), ("TAP_ROWS", 1), ("TAP_ROWS", 3)];
+    for chosen in wanted.into_iter().chain([1, 2, 4].map(|down| ("DOWN", down))) {
+        assert!(seen.contains_key(&chosen), "no kernel with {chosen:?}");
     }
+    assert!(seen.keys().any(|&(name, value)| name == "PARTS" && value > 1), "no sum in parts");
 }

@@ -49,6 +49,11 @@ pub fn devices() -> Vec<Arc<dyn Device>> {
     [Arc::new(Cpu) as Arc<dyn Device>].into_iter().chain(common::gpu()).collect()
 }
 
+/// Those of them that are no software adapter, which takes up to ten seconds for a pipeline of `stft.wgsl`.
+pub fn hardware() -> Vec<Arc<dyn Device>> {
+    devices().into_iter().filter(|device| !device.describe().contains("software")).collect()
+}
+
 impl Case {
     /// Runs the case on every device and compares.
     pub fn check(&self) {

@@ -108,7 +108,7 @@ impl Row {
             memory: code.memory,
             lds_instructions: code.lds,
             wmma: code.wmma,
-            matrices: uses_matrices(dispatch.launch.shader.source) && dispatch.launch.entry == "product",
+            matrices: uses_matrices(dispatch.launch.shader.source),
             multiply_adds: code.multiply_adds,
             issue: code.issue,
             code_flops: code.flops,

@@ -28,10 +28,12 @@ pub struct Context {
 }
 
 /// The limits that kernels are written for are WebGPU's defaults, which every adapter has; only sizes of buffers are
-/// raised to what the adapter can.
-fn limits(adapter: &wgpu::Adapter) -> wgpu::Limits {
+/// raised to what the adapter can, and with matrix units workgroup memory to what their kernels take.
+fn limits(adapter: &wgpu::Adapter, matrices: bool) -> wgpu::Limits {
     let all = adapter.limits();
+    let memory = wgpu::Limits::defaults().max_compute_workgroup_storage_size;
     wgpu::Limits {
+        max_compute_workgroup_storage_size: if matrices { mixed::MEMORY } else { memory },
         max_buffer_size: all.max_buffer_size,
         max_storage_buffer_binding_size: all.max_storage_buffer_binding_size,
         ..wgpu::Limits::defaults().or_worse_values_from(&all)
@@ -44,7 +46,6 @@ impl Context {
         (adapter, handle): (Adapter, wgpu::Adapter),
         precision: Precision,
     ) -> Result<Self, DeviceError> {
-        let limits = limits(&handle);
         let timestamps = handle.features().contains(wgpu::Features::TIMESTAMP_QUERY);
         let mixed = match precision {
             Precision::F32 => None,
@@ -54,6 +55,7 @@ impl Context {
             }
             Precision::Mixed => adapter.mixed,
         };
+        let limits = limits(&handle, mixed.is_some_and(|mixed| mixed.cooperative.is_some()));
         let mut required_features = handle.features() & wgpu::Features::TIMESTAMP_QUERY;
         let mut experimental_features = wgpu::ExperimentalFeatures::disabled();
         if let Some(Mixed { cooperative }) = mixed {

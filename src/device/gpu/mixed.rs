@@ -1,6 +1,10 @@
 //! What an adapter has for mixed precision.
 
+use crate::ops::conv2d::gpu_mixed_window;
 use crate::ops::kernel::{Cooperative, Mixed};
+
+/// Bytes of workgroup memory that kernels on matrix units take.
+pub const MEMORY: u32 = gpu_mixed_window::MEMORY as u32;
 
 /// What cooperative matrices need besides 16-bit floats; which subgroup a thread belongs to decides its matrices.
 pub const COOPERATIVE: wgpu::Features =
@@ -17,7 +21,8 @@ pub fn offered(handle: &wgpu::Adapter) -> Option<Mixed> {
         wgpu::Backend::Metal => [32, 32],
         _ => [info.subgroup_min_size, info.subgroup_max_size],
     };
-    let offered = handle.features().contains(COOPERATIVE);
+    let memory = handle.limits().max_compute_workgroup_storage_size;
+    let offered = handle.features().contains(COOPERATIVE) && memory >= MEMORY;
     let cooperative = offered.then(|| choose(&handle.cooperative_matrix_properties(), subgroup)).flatten();
     Some(Mixed { cooperative })
 }

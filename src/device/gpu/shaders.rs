@@ -114,7 +114,11 @@ fn mixed_shaders_become_spir_v() {
             assert_eq!(words[0], 0x0723_0203, "no SPIR-V");
             // OpCooperativeMatrixMulAddKHR: the low half of an instruction's first word is its code.
             let multiplies = words.iter().filter(|&&word| word == 6 << 16 | 4459).count();
-            let expected = if cooperative.is_some() && launch.entry == "product" { 4 } else { 0 };
+            let expected = match launch.entry {
+                "convolve" => 8,
+                "weight_grad" => 9,
+                _ => 0,
+            };
             assert_eq!(multiplies, expected, "{}: {}", launch.shader.name, launch.entry);
         }
     }

@@ -198,7 +198,12 @@ pub fn weight_grad(d: &Dims) -> GpuKernel {
 }
 
 /// A launch that writes parts of the weight gradient, and what adds them.
-fn summed(d: &Dims, parts: usize, weights: usize, launch_of: impl FnOnce(Binding) -> Launch) -> GpuKernel {
+pub fn summed(
+    d: &Dims,
+    parts: usize,
+    weights: usize,
+    launch_of: impl FnOnce(Binding) -> Launch,
+) -> GpuKernel {
     if parts == 1 {
         return launch_of(Binding::Output).into();
     }

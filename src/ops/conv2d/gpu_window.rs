@@ -3,7 +3,7 @@
 
 use super::Dims;
 use super::product::Kind;
-use crate::ops::kernel::{Binding, GpuKernel, Launch, Shader, constants, grid, shader};
+use crate::ops::kernel::{Binding, Constants, GpuKernel, Launch, Shader, constants, grid, shader};
 
 const SHADER: Shader = shader!("conv2d_window");
 
@@ -25,19 +25,19 @@ const BUSY: usize = 65_536;
 
 /// The convolution that is computed, as the shader names its sizes: what is read is `in`, what is written is `out`.
 #[derive(Clone, Copy)]
-struct Image {
-    n: usize,
-    in_c: usize,
-    input: [usize; 2],
-    out_c: usize,
+pub struct Image {
+    pub n: usize,
+    pub in_c: usize,
+    pub input: [usize; 2],
+    pub out_c: usize,
     output: [usize; 2],
-    pad: [usize; 2],
+    pub pad: [usize; 2],
     flip: bool,
 }
 
 impl Image {
     /// None where the shader is not made for the convolution.
-    fn new(kind: Kind, d: &Dims) -> Option<Self> {
+    pub fn new(kind: Kind, d: &Dims) -> Option<Self> {
         let fits =
             d.groups == 1 && [d.r, d.s] == [3, 3] && d.stride == [1, 1] && d.pad.iter().all(|&pad| pad <= 2);
         if !fits || d.is_empty() {
@@ -73,14 +73,9 @@ impl Image {
         })
     }
 
-    fn launch(
-        &self,
-        entry: &'static str,
-        tile: Vec<(&'static str, f64)>,
-        bindings: Vec<Binding>,
-        workgroups: usize,
-    ) -> Launch {
-        let sizes = constants([
+    /// As the shader's constants.
+    pub fn sizes(&self) -> Constants {
+        constants([
             ("N", self.n),
             ("IN_C", self.in_c),
             ("IN_H", self.input[0]),
@@ -91,11 +86,20 @@ impl Image {
             ("PAD_H", self.pad[0]),
             ("PAD_W", self.pad[1]),
             ("FLIP", usize::from(self.flip)),
-        ]);
+        ])
+    }
+
+    fn launch(
+        &self,
+        entry: &'static str,
+        tile: Constants,
+        bindings: Vec<Binding>,
+        workgroups: usize,
+    ) -> Launch {
         Launch {
             shader: SHADER,
             entry,
-            constants: [sizes, tile].concat(),
+            constants: [self.sizes(), tile].concat(),
             bindings,
             workgroups: grid(workgroups),
         }

@@ -7,6 +7,7 @@ mod cpu;
 mod cpu_weight_grad;
 mod gpu;
 pub(crate) mod gpu_mixed;
+pub(crate) mod gpu_mixed_window;
 mod gpu_window;
 mod planes;
 pub(crate) mod product;

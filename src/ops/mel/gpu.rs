@@ -4,7 +4,7 @@ use crate::ops::kernel::{Binding, GpuKernel, Launch, Shader, Table, constants, g
 const SHADER: Shader = shader!("mel");
 
 /// For every row its first column, how many, and where its elements begin in the second table; the elements.
-pub fn tables(mel: &Mel) -> Vec<Table> {
+fn tables(mel: &Mel) -> Vec<Table> {
     let (rows, elements) = (mel.clone(), mel.clone());
     let bands = move || {
         let mut begin = 0;

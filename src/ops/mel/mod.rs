@@ -2,7 +2,7 @@
 
 mod cpu;
 mod filters;
-pub(super) mod gpu;
+mod gpu;
 
 use std::sync::Arc;
 

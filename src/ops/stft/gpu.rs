@@ -4,20 +4,17 @@ use crate::ops::kernel::{Binding, GpuKernel, Launch, Shader, Table, constants, g
 
 const SHADER: Shader = shader!("stft");
 
-/// Threads of a workgroup at the most, and at the least where one frame does not occupy as many.
-const MOST: usize = 256;
-const LEAST: usize = 64;
-
-/// How frames are spread over workgroups: threads a frame, and frames a workgroup.
-fn teams(points: usize) -> (usize, usize) {
-    let threads = (points / 4).min(MOST);
-    (threads, (LEAST / threads).max(1))
-}
+/// Points of a workgroup, which fill its memory of 16 KiB.
+const GROUP_POINTS: usize = 2048;
+/// Points of a thread, and the radix of the first passes.
+const RADIX: usize = 16;
 
 pub fn launch(stft: PowerStft, signals: Signals, entry: &'static str, bindings: Vec<Binding>) -> Launch {
     let Signals { count, samples, frames } = signals;
     let points = stft.n_fft / 2;
-    let (threads, group_frames) = teams(points);
+    let (threads, group_frames) = (points / RADIX, GROUP_POINTS / points);
+    // Two passes of radix 16 leave one of `last`; where there are fewer points, one does.
+    let groups = if points < RADIX * RADIX { 1 } else { RADIX };
     let constants = constants([
         ("SAMPLES", samples),
         ("FRAMES", frames),
@@ -25,8 +22,9 @@ pub fn launch(stft: PowerStft, signals: Signals, entry: &'static str, bindings: 
         ("HOP", stft.hop),
         ("PAD", stft.padding()),
         ("POINTS", points),
-        ("LOG_POINTS", points.trailing_zeros() as usize),
         ("THREADS", threads),
+        ("GROUPS", groups),
+        ("LAST", threads / groups),
         ("GROUP_FRAMES", group_frames),
     ]);
     Launch {
@@ -38,12 +36,16 @@ pub fn launch(stft: PowerStft, signals: Signals, entry: &'static str, bindings: 
     }
 }
 
-/// Half the window, and e^(−2πi·k/n) for k in 0..n.
+/// Half the window, and e^(−2πi·k/n) for k in 0..n; behind these e^(−2πi·j·k/m) [15, m/16] of the first pass, in the
+/// order in which threads read them.
 pub fn tables(stft: PowerStft) -> Vec<Table> {
     let n = stft.n_fft;
     let window = move || stft.window().iter().map(|w| (w / 2.0) as f32).collect();
-    let twiddles = move || (0..n).map(|k| twiddle(k, n)).flat_map(|(cos, sin)| [cos, sin]).collect();
-    vec![Table::new(n, window), Table::new(2 * n, twiddles)]
+    let threads = n / 2 / RADIX;
+    let first_pass = move || (1..RADIX).flat_map(move |k| (0..threads).map(move |j| 2 * j * k));
+    let twiddles =
+        move || (0..n).chain(first_pass()).map(|k| twiddle(k, n)).flat_map(|(cos, sin)| [cos, sin]).collect();
+    vec![Table::new(n, window), Table::new(2 * (n + (RADIX - 1) * threads), twiddles)]
 }
 
 pub fn forward(stft: PowerStft, signals: Signals) -> GpuKernel {
