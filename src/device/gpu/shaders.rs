@@ -1,6 +1,6 @@
 //! Every file in shaders/ is valid WGSL with the capabilities that every adapter has; those in shaders/mixed/, as the modules
 //! that are made of them, with what each needs besides, and no more. What naga makes of those for a driver is valid too, as
-//! far as it can tell: matrix units have not been at hand.
+//! far as it can tell without the matrix units that a test may not find.
 
 use std::fs;
 use std::path::{Path, PathBuf};
