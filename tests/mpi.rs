@@ -122,6 +122,19 @@ fn a_song_that_is_damaged_is_skipped_by_all() {
 }
 
 #[test]
+fn the_first_says_what_another_alone_would_have_said() {
+    let place = workplace();
+    // A file is no folder for decoded songs.
+    fs::write(place.path().join("taken"), "").unwrap();
+    let train = format!("train --dataset music --epochs 1 --run run {TINY} --cache");
+    let (usual, taken) = (format!("{train} .cache"), format!("{train} taken"));
+    let ran = mpirun(place.path(), &[(1, &usual), (2, &taken)]).output().unwrap();
+    let said = succeeds(&ran);
+    assert_eq!(said.matches("decoded songs cannot be kept").count(), 1, "{said}");
+    assert!(said.contains("rank 1: decoded songs cannot be kept"), "{said}");
+}
+
+#[test]
 fn what_differs_between_ranks_is_found_before_the_first_step() {
     let place = workplace();
     let train = format!("train --dataset music --run run {TINY}");

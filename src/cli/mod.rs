@@ -230,6 +230,7 @@ fn warn_of_trouble(cache: &crate::dataset::Cache) {
 /// is piped into, before the training has saved.
 fn say(line: &str) {
     use std::io::Write;
+    silence::keep(line);
     if silence::is_silent() {
         return;
     }

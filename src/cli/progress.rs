@@ -44,6 +44,10 @@ impl Progress {
         let Ok(mut last) = self.last.lock() else { return };
         if last.elapsed() >= LINE_EVERY {
             *last = Instant::now();
+            // How far another process is, nobody need be told.
+            if is_silent() {
+                return;
+            }
             say(&format!("{} {done}/{total} {message}", self.what));
         }
     }

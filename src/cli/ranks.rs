@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use super::{CliError, DeviceFlag, End, cures, open_nth, songs};
+use super::{CliError, DeviceFlag, End, cures, open_nth, say, silence, songs};
 use crate::Error;
 use crate::dataset::{Cache, Dataset, Library};
 use crate::device::{Device, DeviceError};
@@ -58,9 +58,7 @@ impl Job {
                  was built with, or give srun the process manager of that MPI (srun --mpi=pmix, or --mpi=pmi2)"
             )));
         }
-        if !job.ranks.is_first() {
-            super::silence::be_silent();
-        }
+        silence::be_one_of_several(job.ranks.is_first());
         Ok(Self { ranks: job.ranks.clone(), joined: Some(job) })
     }
 
@@ -156,6 +154,27 @@ impl Job {
         }
         self.agree(Ok(()))?;
         self.agree(songs::load(data, config, cache))
+    }
+
+    /// Has the first process say what others would have said so far and it has not, such as that their cache is full: each line
+    /// once, with the rank that it comes from.
+    ///
+    /// # Errors
+    /// [`RanksError`] where another process ended or does not answer.
+    pub fn gather_lines(&self) -> Result<(), CliError> {
+        let mut said = silence::kept();
+        let own = serde_json::to_vec(&said).unwrap_or_default();
+        let all = self.ranks.share(&own, Patience::Endless).map_err(TrainError::from)?;
+        for (rank, lines) in all.iter().enumerate() {
+            let lines: Vec<String> = serde_json::from_slice(lines).unwrap_or_default();
+            for line in lines {
+                if !said.contains(&line) {
+                    say(&format!("rank {rank}: {line}"));
+                    said.push(line);
+                }
+            }
+        }
+        Ok(())
     }
 
     /// How the command ends, where the training ended so. Where others can no longer be reached, all processes are ended.

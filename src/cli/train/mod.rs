@@ -131,6 +131,7 @@ impl Train {
         catch_interrupt(stop, &begun, claim.as_ref())?;
         let cache = self.cache.open();
         let library = Arc::new(job.load(&data, &config, cache.as_ref())?);
+        job.gather_lines()?;
         let training = Training::new(config.clone(), library.clone(), device.clone(), run.clone());
         let mut training = job.agree(training.map_err(CliError::from))?;
         training.ranks = job.ranks.clone();
