@@ -13,7 +13,7 @@
 // m = 256·LAST (GROUPS = 16). With m = 16·q, thread j takes z[j + q·i]; its sixteen results k, times e^(−2πi·j·k/m), are a
 // position each of sixteen transforms of length q, whose result l is Z[k + 16·l]. The last pass takes several short
 // transforms in a thread. Between passes the numbers change threads through workgroup memory.
-// Places there are chosen so that a subgroup of 32 finds its numbers in different banks: the low bits of a position are
+// Places there are chosen so that 32 neighbouring threads find theirs in different banks: the low bits of a position are
 // exchanged (^) by the number of its row.
 // Spectrum of the frame: with W = e^(−2πi/n), E = (Z[k] + Z̄[m−k])/2 and P = Wᵏ·(Z[k] − Z̄[m−k])/2i, X[k] = E + P and
 // X[m−k] = conj(E − P), Z[m] = Z[0]; the halves are in the window's table. For the gradient see src/ops/stft/cpu.rs; its
