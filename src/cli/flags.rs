@@ -13,6 +13,24 @@ use crate::files;
 use crate::model::{Convolution, Features, Model, ModelConfig, OptimizerKind};
 use crate::train::{Balance, Keep, Preset, RunConfig, ScheduleKind, TrainOptions};
 
+/// The names of the flags that were given.
+macro_rules! given {
+    ($flags:expr; $($name:ident),*) => {
+        [$(($flags.$name.is_some(), stringify!($name))),*]
+            .into_iter()
+            .filter_map(|(given, name)| given.then(|| name.replace('_', "-")))
+    };
+}
+
+/// Puts a flag's value, where it was given, into a setting.
+macro_rules! put {
+    ($flags:expr => $settings:expr; $($name:ident),*) => {
+        $(if let Some(value) = &$flags.$name {
+            $settings.$name = value.clone();
+        })*
+    };
+}
+
 /// The name that a setting's value has in files, from the one on the command line.
 fn named<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, String> {
     serde_json::from_value(serde_json::Value::String(text.to_string())).map_err(|error| error.to_string())
@@ -138,6 +156,11 @@ impl BaseFlags {
                 files::shown(from)
             ))),
         }
+    }
+
+    /// As [`TrainingFlags::of_steps`].
+    fn of_steps(&self) -> Vec<String> {
+        given!(self; base_rate).collect()
     }
 
     /// Begins with the model that is named, or where none is, with that of `default`. Then only the last layer is trained,
@@ -308,15 +331,6 @@ impl CacheFlags {
     }
 }
 
-/// Puts a flag's value, where it was given, into a setting.
-macro_rules! put {
-    ($flags:expr => $settings:expr; $($name:ident),*) => {
-        $(if let Some(value) = &$flags.$name {
-            $settings.$name = value.clone();
-        })*
-    };
-}
-
 impl NetworkFlags {
     /// Whether they ask for another network than one that begins with another may be.
     pub fn shape(&self) -> bool {
@@ -400,9 +414,22 @@ impl TrainingFlags {
             clip, label_smoothing, patience, balance, precision);
         self.augmentation.apply(&mut training.augmentation);
     }
+
+    /// The flags given that say how steps are made: a last layer that is fitted to means over songs has none.
+    fn of_steps(&self) -> Vec<String> {
+        let flags = given!(self; frames_per_song, optimizer, learning_rate, schedule, weight_decay, momentum, clip,
+            label_smoothing, patience);
+        flags.chain(self.augmentation.given()).collect()
+    }
 }
 
 impl AugmentationFlags {
+    fn given(&self) -> Vec<String> {
+        let none = self.no_augmentation.then(|| "no-augmentation".to_string());
+        let flags = given!(self; gain, polarity, equaliser, speed, noise, mixup, frequency_masks, time_masks, mask_width);
+        none.into_iter().chain(flags).collect()
+    }
+
     fn apply(&self, augmentation: &mut Augmentation) {
         if self.no_augmentation {
             *augmentation = Augmentation::NONE;
@@ -413,17 +440,40 @@ impl AugmentationFlags {
 
 /// A configuration from a file or a preset, if any, and flags, which win; `default` is what the network begins with where
 /// nobody said so.
+///
+/// # Errors
+/// [`CliError::Usage`] where a setting is not possible, or flags of steps are given and there are none.
 pub fn configure(
     file: Option<&PathBuf>,
     (base, default): (&BaseFlags, Option<&Path>),
     network: &NetworkFlags,
-    training: impl FnOnce(&mut TrainOptions),
+    training: Option<(&TrainingFlags, &ValidationFlags)>,
 ) -> Result<RunConfig, CliError> {
     let read = file.map(|path| RunConfig::read(path)).transpose()?;
     let mut config = read.unwrap_or_else(|| network.preset.unwrap_or_default().config());
     base.begin(default, &mut config)?;
     network.apply(&mut config.model)?;
-    training(&mut config.training);
+    if let Some((training, validation)) = training {
+        training.apply(&mut config.training);
+        validation.apply(&mut config.training);
+    }
     config.check().map_err(|error| CliError::Usage(told(&error.into())))?;
+    if config.training.epochs == 0 {
+        let training = training.into_iter().flat_map(|(training, _)| training.of_steps());
+        let idle: Vec<_> = base.of_steps().into_iter().chain(training).collect();
+        if !idle.is_empty() {
+            let cure = match (base.freeze, &base.from) {
+                (true, _) => "leave out what of them you do not need",
+                (false, None) => {
+                    "give --epochs to tune the other layers too, or --from none to train from nothing"
+                }
+                (false, Some(_)) => "give --epochs to tune the other layers too",
+            };
+            return Err(CliError::Usage(format!(
+                "--{}: of no use where only a new last layer is fitted to what a trained network hears; {cure}",
+                idle.join(", --")
+            )));
+        }
+    }
     Ok(config)
 }

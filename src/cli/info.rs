@@ -113,7 +113,7 @@ impl Info {
         let network = match &model {
             Some(model) => model.network()?,
             None => Network::new(
-                configure(self.config.as_ref(), (&BaseFlags::default(), None), &self.network, |_| {})?.model,
+                configure(self.config.as_ref(), (&BaseFlags::default(), None), &self.network, None)?.model,
                 self.genres as usize,
             )?,
         };

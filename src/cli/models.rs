@@ -20,7 +20,10 @@ pub fn find() -> Result<(PathBuf, Model), CliError> {
 }
 
 fn of_run(run: &RunFolder) -> Result<(PathBuf, Model), CliError> {
-    let model = Model::load(&run.best())?;
+    // What nobody named is not passed over in silence for an older one: other genres would come out.
+    let model = Model::load(&run.best()).map_err(|error| {
+        CliError::Other(format!("{error} (the model of the newest run; --model names another, or included)"))
+    })?;
     let unfinished = if run.is_finished() { "" } else { ", of a run that is not finished" };
     let epochs = model.card.provenance.epochs;
     say(&format!("model: {} (epoch {epochs}{unfinished})", files::shown(&run.best())));

@@ -79,6 +79,12 @@ fn what_a_training_cannot_begin_with_is_refused() {
     refused("--from base.safetensors --base-rate 2", &["base.rate is 2"]);
     refused("--from none --freeze", &["--freeze", "--from"]);
     refused("--preset medium --base-rate 0.5", &["--base-rate", "--from"]);
+    // Nothing of it would come to pass, without a word.
+    refused("--from base.safetensors --base-rate 0.5 --mixup 0.2", &["--base-rate, --mixup", "--epochs"]);
+    refused("--from included --no-augmentation", &["--no-augmentation", "--epochs"]);
+    refused("--freeze --learning-rate 1e-4", &["--learning-rate", "last layer"]);
+    let folds = run(root, "evaluate --folds 2 --dataset music --from base.safetensors --clip 1");
+    folds.refused(&["--clip", "--epochs"]);
     // The included model's frames are longer than these songs, which it hears repeated.
     run(root, "train --dataset music --device cpu --freeze --run short").ends(0);
     refused("--from none --epochs 0", &["--epochs is 0"]);

@@ -656,6 +656,15 @@ fn an_interrupt_saves_and_the_run_goes_on() {
     // Recognition says that the model is one in the making.
     let predicted = run(folder.path(), "predict --device cpu music/tone").ends(0);
     assert!(predicted.err.contains("of a run that is not finished"), "{}", predicted.err);
+    // One that is damaged is not passed over in silence for another.
+    let damaged = tempdir().unwrap();
+    fs::create_dir_all(damaged.path().join("runs/a")).unwrap();
+    let whole = fs::read(run_folder.join("best.safetensors")).unwrap();
+    fs::write(damaged.path().join("runs/a/best.safetensors"), &whole[..whole.len() / 2]).unwrap();
+    fs::copy(folder.path().join("music/tone/song 0.wav"), damaged.path().join("song.wav")).unwrap();
+    let predict = "predict --device cpu song.wav";
+    run(damaged.path(), predict).refused(&["runs/a/best.safetensors", "newest run", "--model"]);
+    run(damaged.path(), &format!("{predict} --model included")).ends(0);
 
     let epochs = fs::read_to_string(run_folder.join("history.csv")).unwrap().lines().count();
     let ran = interrupted(&mut program(folder.path(), "train --resume --device cpu"), "/60: loss").ends(130);

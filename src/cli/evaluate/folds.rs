@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::{Evaluate, show};
-use crate::cli::flags::configure;
+use crate::cli::flags::{ValidationFlags, configure};
 use crate::cli::progress::Progress;
 use crate::cli::songs::{default_base, load, name, on_dataset, songs, unknown_artists};
 use crate::cli::train::catch_interrupt;
@@ -30,7 +30,7 @@ impl Evaluate {
             self.config.as_ref(),
             (&self.base, self.default_base(dataset.as_deref()).as_deref()),
             &self.network,
-            |training| self.training.apply(training),
+            Some((&self.training, &ValidationFlags::default())),
         )?;
         let config = on_dataset(config, dataset.as_ref());
         let mut seeds = if self.seeds.is_empty() { vec![config.training.seed] } else { self.seeds.clone() };

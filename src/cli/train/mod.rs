@@ -245,13 +245,13 @@ impl Train {
             self.config.as_ref(),
             (&self.base, self.default_base(dataset).as_deref()),
             &self.network,
-            |training| self.settings(training),
+            Some((&self.training, &self.validation)),
         )
     }
 
     /// The settings of a network that learns from teachers; flags win over the recipe for that.
     fn taught(&self) -> Result<RunConfig, CliError> {
-        let mut config = configure(self.config.as_ref(), (&self.base, None), &self.network, |_| {})?;
+        let mut config = configure(self.config.as_ref(), (&self.base, None), &self.network, None)?;
         let teachers: Vec<&Path> = self.teacher.iter().map(PathBuf::as_path).collect();
         config.learn_from(&teachers)?;
         self.network.apply(&mut config.model)?;
