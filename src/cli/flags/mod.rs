@@ -34,6 +34,7 @@ macro_rules! put {
     };
 }
 
+// By these paths the modules below find them.
 use {given, put};
 
 /// The name that a setting's value has in files, from the one on the command line.
@@ -92,21 +93,25 @@ pub fn configure(
     }
     config.check().map_err(|error| CliError::Usage(told(&error.into())))?;
     if config.training.epochs == 0 {
-        let training = training.into_iter().flat_map(|(training, _)| training.of_steps());
-        let idle: Vec<_> = base.of_steps().into_iter().chain(training).collect();
-        if !idle.is_empty() {
-            let cure = match (base.freeze, &base.from) {
-                (true, _) => "leave out what of them you do not need",
-                (false, None) => {
-                    "give --epochs to tune the other layers too, or --from none to train from nothing"
-                }
-                (false, Some(_)) => "give --epochs to tune the other layers too",
-            };
-            return Err(CliError::Usage(format!(
-                "--{}: of no use where only a new last layer is fitted to what a trained network hears; {cure}",
-                idle.join(", --")
-            )));
-        }
+        no_steps(base, training.map(|(training, _)| training))?;
     }
     Ok(config)
+}
+
+/// Refuses flags of steps where there are none, rather than ignore them.
+fn no_steps(base: &BaseFlags, training: Option<&TrainingFlags>) -> Result<(), CliError> {
+    let training = training.into_iter().flat_map(TrainingFlags::of_steps);
+    let idle: Vec<_> = base.of_steps().into_iter().chain(training).collect();
+    if idle.is_empty() {
+        return Ok(());
+    }
+    let cure = match (base.freeze, &base.from) {
+        (true, _) => "leave them out",
+        (false, None) => "--epochs tunes the other layers too, --from none trains from nothing",
+        (false, Some(_)) => "--epochs tunes the other layers too",
+    };
+    Err(CliError::Usage(format!(
+        "--{}: of no use where only a new last layer is fitted to what a trained network hears; {cure}",
+        idle.join(", --")
+    )))
 }
