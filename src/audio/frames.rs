@@ -30,9 +30,14 @@ impl Framing {
         (0..self.count(len)).map(move |i| i * step)
     }
 
+    /// Whether any frame may be quiet.
+    pub fn drops(&self) -> bool {
+        self.quiet > 0.0
+    }
+
     /// Whether a frame, over all its channels, is quiet.
     pub fn is_quiet(&self, frame: &[f32]) -> bool {
-        if self.quiet <= 0.0 || frame.is_empty() {
+        if !self.drops() || frame.is_empty() {
             return false;
         }
         let squares: f64 = frame.iter().map(|&s| f64::from(s * s)).sum();

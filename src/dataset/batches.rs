@@ -398,6 +398,9 @@ impl Source<'_> {
         let mut start = 0;
         for _ in 0..DRAWS {
             start = rng.below(room + 1);
+            if !plan.framing.drops() {
+                break;
+            }
             samples.write_frame(start, frame)?;
             if !plan.framing.is_quiet(frame) {
                 break;

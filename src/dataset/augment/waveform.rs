@@ -8,8 +8,8 @@ use crate::rng::Rng;
 /// dB; noise is never further below the frame's level than this.
 const QUIETEST_NOISE: f32 = -60.0;
 
-/// Changes `frame`, the crop of `song` that starts at sample `start` (planar, `frame.len() / channels` samples a channel),
-/// as `augmentation` says. `scratch` is memory to work in.
+/// Writes the crop of `song` that starts at sample `start` to `frame` (planar, `frame.len() / channels` samples a channel),
+/// changed as `augmentation` says. `scratch` is memory to work in.
 ///
 /// # Errors
 /// [`AudioError`] where the song's storage fails.
@@ -26,6 +26,8 @@ pub fn apply(
     if augmentation.speed > 0.0 {
         let change = rng.split(stream::SPEED).range(-augmentation.speed, augmentation.speed);
         read_at_speed(song, start, (channels, length), 1.0 + f64::from(change), scratch, frame)?;
+    } else {
+        song.write_frame(start, frame)?;
     }
     if augmentation.equaliser > 0.0 {
         let mut rng = rng.split(stream::EQUALISER);
@@ -107,7 +109,6 @@ mod tests {
     fn crop(augmentation: &Augmentation, seed: u64) -> Vec<f32> {
         let song = tone(440.0);
         let mut out = vec![0.0; 2_000];
-        song.write_frame(3_000, &mut out).unwrap();
         apply(&song, 3_000, 1, augmentation, &Rng::new(seed), &mut Vec::new(), &mut out).unwrap();
         out
     }
