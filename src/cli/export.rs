@@ -97,9 +97,10 @@ impl Export {
         };
         let extension = self.format.extension();
         let output = self.output.clone().unwrap_or_else(|| name(&path).with_extension(extension));
-        if output.exists() && self.output.is_none() {
+        // A link that leads nowhere is one, too.
+        if output.symlink_metadata().is_ok() {
             return Err(CliError::Other(format!(
-                "{}: there is such a file already; remove it, or name one with --output",
+                "{}: there is such a file already; remove it, or name another with --output",
                 files::shown(&output)
             )));
         }

@@ -43,7 +43,7 @@ pub struct Info {
     #[arg(long, value_name = "N", requires = "ranks", value_parser = positive)]
     rank_speed: Option<f64>,
     /// Print the graph of inference in Graphviz DOT and nothing else
-    #[arg(long)]
+    #[arg(long, conflicts_with = "ranks")]
     dot: bool,
     #[command(flatten)]
     network: NetworkFlags,
@@ -76,6 +76,13 @@ impl Info {
 
     /// What ranks exchange, and how long that takes.
     fn exchanged(&self, network: &Network, ranks: usize) -> Result<String, CliError> {
+        if ranks * 2 > self.batch as usize {
+            return Err(CliError::Usage(format!(
+                "--ranks is {ranks}, but --batch {} has frames for {} (batch norm needs two a rank)",
+                self.batch,
+                self.batch / 2
+            )));
+        }
         let (link, mut text) = self.link()?;
         let options = TrainOptions { batch: self.batch as usize, slices: ranks, ..TrainOptions::default() };
         options.check()?;

@@ -131,8 +131,8 @@ pub enum TrainError {
     },
     /// The network cannot begin with the model that is its base.
     #[error(
-        "{}: the training cannot begin with this model: {difference}; name the base (of a run that is resumed, where it is \
-         now), leave its preprocessing and architecture alone, or train from nothing",
+        "{}: the training cannot begin with this model: {difference}; leave its preprocessing and architecture as they are, \
+         name another (of a run that is resumed, where it is now), or train from nothing",
         files::shown(model)
     )]
     OtherBase {

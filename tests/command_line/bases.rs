@@ -82,7 +82,14 @@ fn what_a_training_cannot_begin_with_is_refused() {
     // Nothing of it would come to pass, without a word.
     refused("--from base.safetensors --base-rate 0.5 --mixup 0.2", &["--base-rate, --mixup", "--epochs"]);
     refused("--from included --no-augmentation", &["--no-augmentation", "--epochs"]);
-    refused("--freeze --learning-rate 1e-4", &["--learning-rate", "last layer"]);
+    refused("--freeze --learning-rate 1e-4", &["--learning-rate", "in place of --freeze"]);
+    refused("--dropout 0.5 --keep last --balance sampling", &["--dropout", "--keep", "--balance sampling"]);
+    // Said before a song is read.
+    refused("--from included --blocks 2 --run run", &["included", "filters was", "leave its"]);
+    assert!(!root.join("run").exists());
+    fs::write(root.join("rate.toml"), "[training]\nepochs = 1\nframes_per_song = 1\n").unwrap();
+    let ran = run(root, "train --dataset music --device cpu --config rate.toml --run nothing").ends(0);
+    assert!(ran.err.contains("training from nothing") && ran.err.contains("[base]"), "{}", ran.err);
     let folds = run(root, "evaluate --folds 2 --dataset music --from base.safetensors --clip 1");
     folds.refused(&["--clip", "--epochs"]);
     // The included model's frames are longer than these songs, which it hears repeated.

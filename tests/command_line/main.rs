@@ -226,6 +226,23 @@ fn exports_refuse_the_flags_of_other_formats() {
 }
 
 #[test]
+fn exports_replace_no_file() {
+    let folder = tempdir().unwrap();
+    let song = folder.path().join("song.mp3");
+    fs::write(&song, "music").unwrap();
+    std::os::unix::fs::symlink("nowhere", folder.path().join("link")).unwrap();
+    for format in ["html", "onnx"] {
+        for output in ["song.mp3", "link"] {
+            let ran =
+                run(folder.path(), &format!("export --model included --format {format} --output {output}"));
+            ran.refused(&[output, "there is such a file already"]);
+        }
+    }
+    assert_eq!(fs::read(&song).unwrap(), b"music");
+    assert_eq!(fs::read_link(folder.path().join("link")).unwrap(), Path::new("nowhere"));
+}
+
+#[test]
 fn predicts_in_every_format() {
     let folder = trained().path();
     let best = "runs/music-1/best.safetensors";
@@ -550,6 +567,9 @@ fn flags_out_of_range_are_refused() {
         ("info --batch 1", "2..=65536"),
         ("info --blocks 99", "1 to 32"),
         ("info --model x --blocks 2", "--blocks"),
+        ("info --ranks 4 --batch 7", "--batch 7 has frames for 3"),
+        ("info --ranks 4 --dot", "--dot"),
+        ("evaluate --model included --seeds 1,2", "--seeds"),
         ("sing", "sing"),
     ] {
         let ran = run(folder.path(), arguments);

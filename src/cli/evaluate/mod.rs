@@ -41,13 +41,14 @@ pub struct Evaluate {
     #[arg(long, value_name = "K|csv")]
     folds: Option<Folds>,
     /// Seeds of the networks; every fold is trained with each [default: 1]
-    #[arg(long, value_name = "N,N", value_delimiter = ',', requires = "folds")]
+    #[arg(long, value_name = "N,N", value_delimiter = ',', requires = "folds", conflicts_with = "model")]
     seeds: Vec<u64>,
     /// Folder for the networks' runs, new or begun [default: runs/<dataset>-folds-<number>]
-    #[arg(long, value_name = "DIR", requires = "folds")]
+    #[arg(long, value_name = "DIR", requires = "folds", conflicts_with = "model")]
     run: Option<PathBuf>,
-    /// Settings in a TOML file as in a run's config.toml; flags win over it
-    #[arg(long, value_name = "FILE", requires = "folds")]
+    /// Settings in a TOML file as in a run's config.toml; flags win over it. What networks begin with stands in its table
+    /// [base]; without one they are trained from nothing
+    #[arg(long, value_name = "FILE", requires = "folds", conflicts_with = "model")]
     config: Option<PathBuf>,
     /// How to write the results
     #[arg(long, value_enum, default_value_t)]

@@ -16,7 +16,7 @@ use crate::train::RunConfig;
 pub struct BaseFlags {
     /// Begin with this model: its preprocessing, architecture and weights, and a new last layer for the genres; included is
     /// the one that comes with the program, none is to train from nothing [default: included, unless flags shape another
-    /// network or the songs are the demo set]
+    /// network, --config is given, or the songs are the demo set]
     #[arg(long, value_name = "MODEL|included|none", conflicts_with_all = ["config", "preset"])]
     pub(super) from: Option<PathBuf>,
     /// Fit the new last layer and leave the rest as it is, which takes seconds once the songs were heard [default, where a

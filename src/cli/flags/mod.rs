@@ -76,7 +76,8 @@ impl CacheFlags {
 /// nobody said so.
 ///
 /// # Errors
-/// [`CliError::Usage`] where a setting is not possible, or flags of steps are given and there are none.
+/// [`CliError::Usage`] where a setting is not possible, the base has another network, or flags of steps are given and there
+/// are none.
 pub fn configure(
     file: Option<&PathBuf>,
     (base, default): (&BaseFlags, Option<&Path>),
@@ -92,23 +93,26 @@ pub fn configure(
         validation.apply(&mut config.training);
     }
     config.check().map_err(|error| CliError::Usage(told(&error.into())))?;
+    if let Some(base) = &config.base {
+        base.suits(&config.model).map_err(|error| CliError::Usage(told(&error.into())))?;
+    }
     if config.training.epochs == 0 {
-        no_steps(base, training.map(|(training, _)| training))?;
+        let training =
+            training.map(|(training, validation)| [training.of_steps(), validation.of_steps()].concat());
+        no_steps(base, [base.of_steps(), network.of_steps(), training.unwrap_or_default()].concat())?;
     }
     Ok(config)
 }
 
 /// Refuses flags of steps where there are none, rather than ignore them.
-fn no_steps(base: &BaseFlags, training: Option<&TrainingFlags>) -> Result<(), CliError> {
-    let training = training.into_iter().flat_map(TrainingFlags::of_steps);
-    let idle: Vec<_> = base.of_steps().into_iter().chain(training).collect();
+fn no_steps(base: &BaseFlags, idle: Vec<String>) -> Result<(), CliError> {
     if idle.is_empty() {
         return Ok(());
     }
-    let cure = match (base.freeze, &base.from) {
-        (true, _) => "leave them out",
-        (false, None) => "--epochs tunes the other layers too, --from none trains from nothing",
-        (false, Some(_)) => "--epochs tunes the other layers too",
+    let cure = match &base.from {
+        _ if base.freeze => "--epochs in place of --freeze tunes the other layers too",
+        None => "--epochs tunes the other layers too, --from none trains from nothing",
+        Some(_) => "--epochs tunes the other layers too",
     };
     Err(CliError::Usage(format!(
         "--{}: of no use where only a new last layer is fitted to what a trained network hears; {cure}",

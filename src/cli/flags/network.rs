@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::{named, put};
+use super::{given, named, put};
 use crate::audio::Normalise;
 use crate::cli::CliError;
 use crate::model::{Convolution, Features, ModelConfig};
@@ -88,6 +88,11 @@ impl NetworkFlags {
     pub fn shape(&self) -> bool {
         let Self { frame_step, drop_below, dropout, .. } = *self;
         *self != Self { frame_step, drop_below, dropout, ..Self::default() }
+    }
+
+    /// As [`super::TrainingFlags::of_steps`].
+    pub(super) fn of_steps(&self) -> Vec<String> {
+        given!(self; dropout).collect()
     }
 
     pub fn has_preset(&self) -> bool {

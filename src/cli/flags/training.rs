@@ -37,6 +37,11 @@ pub struct ValidationFlags {
 }
 
 impl ValidationFlags {
+    /// As [`TrainingFlags::of_steps`].
+    pub(super) fn of_steps(&self) -> Vec<String> {
+        given!(self; keep, validate_every).collect()
+    }
+
     pub fn apply(&self, training: &mut TrainOptions) {
         put!(self => training; validation, folds, seed, keep, validate_every);
         training.fold = self.fold.or(training.fold);
@@ -144,9 +149,10 @@ impl TrainingFlags {
 
     /// The flags given that say how steps are made: a last layer that is fitted to means over songs has none.
     pub(super) fn of_steps(&self) -> Vec<String> {
-        let flags = given!(self; frames_per_song, optimizer, learning_rate, schedule, weight_decay, momentum, clip,
-            label_smoothing, patience);
-        flags.chain(self.augmentation.given()).collect()
+        let flags = given!(self; batch, slices, frames_per_song, optimizer, learning_rate, schedule, weight_decay, momentum,
+            clip, label_smoothing, patience);
+        let sampled = (self.balance == Some(Balance::Sampling)).then(|| "balance sampling".to_string());
+        flags.chain(sampled).chain(self.augmentation.given()).collect()
     }
 }
 

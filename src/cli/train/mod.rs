@@ -30,7 +30,7 @@ const CHECKPOINT_MINUTES: f64 = Training::CHECKPOINT_EVERY.as_secs() as f64 / 60
 
 /// Trains a network on folders of songs, one folder for each genre.
 ///
-/// Where the dataset folder holds no audio, a demo set of synthesised music is rendered into its subfolder `demo` and
+/// Where ./dataset holds no audio, and no other folder is named, a demo set of synthesised music is rendered into dataset/demo and
 /// trained on. Ctrl-C saves a checkpoint and stops; --resume goes on from it.
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
@@ -49,7 +49,8 @@ pub struct Train {
     /// Where to compute
     #[arg(long, value_enum, default_value_t)]
     device: DeviceFlag,
-    /// Settings in a TOML file as in a run's config.toml; flags win over it
+    /// Settings in a TOML file as in a run's config.toml; flags win over it. What the network begins with stands in its table
+    /// [base]; without one it is trained from nothing
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Save a checkpoint at least this often, besides after every epoch
@@ -66,7 +67,7 @@ pub struct Train {
     cache: CacheFlags,
     /// Learn what this model hears, embedding and tags, instead of songs' genres; the songs may lie in any layout. Given more
     /// than once, learn from all of them
-    #[arg(long, value_name = "MODEL|included", help_heading = "Beginning", conflicts_with_all =
+    #[arg(long, value_name = "MODEL", help_heading = "Beginning", conflicts_with_all =
         ["from", "freeze", "base_rate", "labels", "fold", "folds", "balance", "cross_validation", "label_smoothing"])]
     teacher: Vec<PathBuf>,
     #[command(flatten)]
@@ -111,11 +112,11 @@ impl Train {
                 say("fitting a last layer to what the base hears; --epochs tunes the rest too");
             }
             None if taught => say("learning what the teacher hears, whatever the songs' genres"),
-            None if !demo && self.base.is_open() && resume.is_none() => {
-                say(
-                    "training from nothing, as these settings are another network's than the included model's",
-                );
-            }
+            None if !demo && self.base.is_open() && resume.is_none() => say(if self.config.is_some() {
+                "training from nothing, as the file of --config names no [base] that the network begins with"
+            } else {
+                "training from nothing, as these settings are another network's than the included model's"
+            }),
             _ => {}
         }
         // Before the songs are read, so that nobody waits for them in vain.

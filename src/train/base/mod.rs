@@ -48,6 +48,14 @@ impl Base {
         Self::RATE
     }
 
+    /// Checks that a network of these settings can begin with the model.
+    ///
+    /// # Errors
+    /// [`TrainError::OtherBase`] with the first setting that differs, or as [`Base::load`].
+    pub(crate) fn suits(&self, config: &ModelConfig) -> Result<(), TrainError> {
+        fits(self, &self.load()?, config)
+    }
+
     /// Reads the model.
     ///
     /// # Errors
