@@ -1,20 +1,18 @@
-//! Memory that begins with a cache line.
+//! Memory of the CPU device's tensors.
 
-use std::collections::TryReserveError;
+use std::io;
 use std::ops::{Deref, DerefMut};
 
-/// Elements of a cache line, and of the widest vector.
-const LINE: usize = 16;
+use memmap2::MmapMut;
 
-#[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
-#[repr(C, align(64))]
-struct Line([f32; LINE]);
-
-/// A slice of f32 that begins with a cache line: vectors as long as a line, side by side from there, lie in one line each.
-/// Where the system puts memory (16 bytes behind a line), every one would lie in two, and take two accesses.
+/// A slice of f32 in pages of its own. It begins with a cache line: vectors as long as a line, side by side from there, lie in
+/// one line each. Where an allocator puts memory (16 bytes behind a line), every one would lie in two, and take two accesses.
+/// And the system may back it with huge pages, of which a tensor of a few megabytes has a few, where it has more small ones
+/// than a processor keeps the addresses of.
 #[derive(Default)]
 pub struct Buffer {
-    lines: Vec<Line>,
+    /// None where there is no element.
+    pages: Option<MmapMut>,
     len: usize,
 }
 
@@ -22,12 +20,17 @@ impl Buffer {
     /// Zeros.
     ///
     /// # Errors
-    /// [`TryReserveError`] where the system has not so much memory.
-    pub fn zeros(len: usize) -> Result<Self, TryReserveError> {
-        let mut lines = Vec::new();
-        lines.try_reserve_exact(len.div_ceil(LINE))?;
-        lines.resize(len.div_ceil(LINE), Line([0.0; LINE]));
-        Ok(Self { lines, len })
+    /// Where the system has not so much memory.
+    pub fn zeros(len: usize) -> io::Result<Self> {
+        if len == 0 {
+            return Ok(Self::default());
+        }
+        let bytes = len.checked_mul(size_of::<f32>()).ok_or(io::ErrorKind::OutOfMemory)?;
+        let pages = MmapMut::map_anon(bytes)?;
+        // A wish: a system without huge pages gives small ones.
+        #[cfg(target_os = "linux")]
+        let _ = pages.advise(memmap2::Advice::HugePage);
+        Ok(Self { pages: Some(pages), len })
     }
 }
 
@@ -35,13 +38,13 @@ impl Deref for Buffer {
     type Target = [f32];
 
     fn deref(&self) -> &[f32] {
-        &bytemuck::cast_slice(&self.lines)[..self.len]
+        self.pages.as_deref().map_or(&[], |bytes| &bytemuck::cast_slice(bytes)[..self.len])
     }
 }
 
 impl DerefMut for Buffer {
     fn deref_mut(&mut self) -> &mut [f32] {
-        &mut bytemuck::cast_slice_mut(&mut self.lines)[..self.len]
+        self.pages.as_deref_mut().map_or(&mut [], |bytes| &mut bytemuck::cast_slice_mut(bytes)[..self.len])
     }
 }
 
