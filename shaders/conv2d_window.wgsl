@@ -1,5 +1,4 @@
-// Convolutions of 3×3 taps with stride 1, and their gradients, by windows that slide over an image in workgroup
-// memory; and the weight gradient of one tap, which goes over the same tiles.
+// Convolutions of 3×3 taps with stride 1, and their gradients, by windows that slide over an image in workgroup memory.
 //
 //   convolve     y[n, o, p, q]  = Σ_{i, r, s} w[o, i, r, s] · x[n, i, p + r − PAD_H, q + s − PAD_W]
 //   weight_grad  dw[o, i, r, s] = Σ_{n, p, q} dy[n, o, p, q] · x[n, i, p + r − PAD_H, q + s − PAD_W]
@@ -19,9 +18,7 @@
 //   eight: 72 sums in registers. It slides along rows of dy: three new elements of the image and eight of dy serve 72
 //   multiply-adds. SLICES slices of 32 threads take every SLICES-th row of a stage, TILE_P×TILE_Q positions of a
 //   sample; their sums are added at the end. A stage takes 4·max(16·PLANE, 2304) + 64·TILE_P·TILE_Q bytes.
-// weight_grad_point: the same for one tap, with HALO = 0 and eight sums per thread. Slices take every SLICES-th
-//   position.
-//   Dispatch of both: grid(PARTS · ceil(OUT_C / 16) · ceil(IN_C / 16)). Parts are ranges of PART_STAGES stages, which
+//   Dispatch: grid(PARTS · ceil(OUT_C / 16) · ceil(IN_C / 16)). Parts are ranges of PART_STAGES stages, which
 //   `weight_grad_sum` of conv2d.wgsl adds.
 //
 // Determinism: every sum has one order, by stages, by slices and by parts; no atomics.
@@ -44,7 +41,6 @@ override SAMPLES: u32 = 1u;
 override ROWS: u32 = 16u;
 override BLOCKS: u32 = 1u;
 override SLICES: u32 = 1u;
-override HALO: u32 = 2u;         // columns and rows of the image beyond the tile's
 override PARTS: u32 = 1u;
 override PART_STAGES: u32 = 1u;
 override IMAGE: u32;             // elements of `image`
@@ -56,8 +52,8 @@ const TAPS = 9u;
 const SIDE = 16u;
 
 // An odd number of elements, so that the same place of neighbouring channels lies in different banks.
-override PLANE: u32 = ((TILE_P + HALO) * (TILE_Q + HALO)) | 1u;
-override IMAGE_W: u32 = TILE_Q + HALO;
+override PLANE: u32 = ((TILE_P + 2u) * (TILE_Q + 2u)) | 1u;
+override IMAGE_W: u32 = TILE_Q + 2u;
 
 @group(0) @binding(0) var<storage, read> x: array<f32>;
 @group(0) @binding(1) var<storage, read> second: array<f32>;        // w, of weight_grad dy
@@ -289,13 +285,13 @@ fn take(i: u32, lane: u32) -> vec4f {
     );
 }
 
-// The sums of output channels from `row` on, of `taps` taps each.
-fn store_weights(part: u32, row: u32, c: u32, taps: u32, tap: u32, values: vec4f) {
+// The sums of output channels from `row` on.
+fn store_weights(part: u32, row: u32, c: u32, tap: u32, values: vec4f) {
     if c >= IN_C {
         return;
     }
-    let step = IN_C * taps;
-    let index = ((part * OUT_C + row) * IN_C + c) * taps + tap;
+    let step = IN_C * TAPS;
+    let index = ((part * OUT_C + row) * IN_C + c) * TAPS + tap;
     if row < OUT_C {
         output[index] = values.x;
     }
@@ -342,50 +338,6 @@ fn stage_tile(tile: WeightTile, stage: u32, thread: u32) {
     stage_image(n, tile.channel, p, q, thread);
     stage_gradients(n, tile.row, p, q, thread);
     workgroupBarrier();
-}
-
-@compute @workgroup_size(WIDTH)
-fn weight_grad_point(
-    @builtin(workgroup_id) group: vec3u,
-    @builtin(num_workgroups) groups: vec3u,
-    @builtin(local_invocation_index) thread: u32,
-) {
-    let tile = weight_tile(group.x + group.y * groups.x);
-    if tile.part >= PARTS {
-        return;
-    }
-    let lane = thread % 32u;
-    let slice = thread / 32u;
-    let c = lane % SIDE;
-    let half = lane / SIDE;
-    var low = vec4f();
-    var high = vec4f();
-    for (var stage = tile.part * PART_STAGES; stage < tile.end; stage++) {
-        stage_tile(tile, stage, thread);
-        for (var i = slice; i < TILE_P * TILE_Q; i += SLICES) {
-            let value = vec4f(image[c * PLANE + i]);
-            let at = i * (SIDE / 4u) + 2u * half;
-            low = fma(gradients[at], value, low);
-            high = fma(gradients[at + 1u], value, high);
-        }
-    }
-    for (var other = 1u; other < SLICES; other++) {
-        workgroupBarrier();
-        if slice == other {
-            put(0u, lane, low);
-            put(1u, lane, high);
-        }
-        workgroupBarrier();
-        if slice == 0u {
-            low += take(0u, lane);
-            high += take(1u, lane);
-        }
-    }
-    if slice == 0u {
-        let k = tile.row + 8u * half;
-        store_weights(tile.part, k, tile.channel + c, 1u, 0u, low);
-        store_weights(tile.part, k + 4u, tile.channel + c, 1u, 0u, high);
-    }
 }
 
 @compute @workgroup_size(WIDTH)
@@ -490,23 +442,23 @@ fn weight_grad(
     if slice == 0u {
         let k = tile.row + 8u * half;
         let channel = tile.channel + c;
-        store_weights(tile.part, k, channel, TAPS, 0u, sums.low[0]);
-        store_weights(tile.part, k + 4u, channel, TAPS, 0u, sums.high[0]);
-        store_weights(tile.part, k, channel, TAPS, 1u, sums.low[1]);
-        store_weights(tile.part, k + 4u, channel, TAPS, 1u, sums.high[1]);
-        store_weights(tile.part, k, channel, TAPS, 2u, sums.low[2]);
-        store_weights(tile.part, k + 4u, channel, TAPS, 2u, sums.high[2]);
-        store_weights(tile.part, k, channel, TAPS, 3u, sums.low[3]);
-        store_weights(tile.part, k + 4u, channel, TAPS, 3u, sums.high[3]);
-        store_weights(tile.part, k, channel, TAPS, 4u, sums.low[4]);
-        store_weights(tile.part, k + 4u, channel, TAPS, 4u, sums.high[4]);
-        store_weights(tile.part, k, channel, TAPS, 5u, sums.low[5]);
-        store_weights(tile.part, k + 4u, channel, TAPS, 5u, sums.high[5]);
-        store_weights(tile.part, k, channel, TAPS, 6u, sums.low[6]);
-        store_weights(tile.part, k + 4u, channel, TAPS, 6u, sums.high[6]);
-        store_weights(tile.part, k, channel, TAPS, 7u, sums.low[7]);
-        store_weights(tile.part, k + 4u, channel, TAPS, 7u, sums.high[7]);
-        store_weights(tile.part, k, channel, TAPS, 8u, sums.low[8]);
-        store_weights(tile.part, k + 4u, channel, TAPS, 8u, sums.high[8]);
+        store_weights(tile.part, k, channel, 0u, sums.low[0]);
+        store_weights(tile.part, k + 4u, channel, 0u, sums.high[0]);
+        store_weights(tile.part, k, channel, 1u, sums.low[1]);
+        store_weights(tile.part, k + 4u, channel, 1u, sums.high[1]);
+        store_weights(tile.part, k, channel, 2u, sums.low[2]);
+        store_weights(tile.part, k + 4u, channel, 2u, sums.high[2]);
+        store_weights(tile.part, k, channel, 3u, sums.low[3]);
+        store_weights(tile.part, k + 4u, channel, 3u, sums.high[3]);
+        store_weights(tile.part, k, channel, 4u, sums.low[4]);
+        store_weights(tile.part, k + 4u, channel, 4u, sums.high[4]);
+        store_weights(tile.part, k, channel, 5u, sums.low[5]);
+        store_weights(tile.part, k + 4u, channel, 5u, sums.high[5]);
+        store_weights(tile.part, k, channel, 6u, sums.low[6]);
+        store_weights(tile.part, k + 4u, channel, 6u, sums.high[6]);
+        store_weights(tile.part, k, channel, 7u, sums.low[7]);
+        store_weights(tile.part, k + 4u, channel, 7u, sums.high[7]);
+        store_weights(tile.part, k, channel, 8u, sums.low[8]);
+        store_weights(tile.part, k + 4u, channel, 8u, sums.high[8]);
     }
 }

@@ -137,6 +137,23 @@ fn tiles() {
     forward.check();
 }
 
+/// Weight gradients of one tap: register tiles of 4 and 8 channels on either side, two to eight slices of positions;
+/// channels and positions that fill tiles and stages and that do not; one stage, several, and parts of several.
+#[test]
+fn points() {
+    let one = Sizes { kernel: [1, 1], pad: [0, 0], ..PLAIN };
+    let of_weights = |sizes, seed| {
+        let [.., weight_grad] = cases(sizes, seed);
+        weight_grad.check();
+    };
+    of_weights(Sizes { n: 2, c: 16, k: 16, image: [16, 12], ..one }, 71);
+    of_weights(Sizes { c: 31, k: 7, image: [5, 7], ..one }, 72);
+    of_weights(Sizes { n: 3, c: 13, k: 61, image: [3, 17], ..one }, 73);
+    of_weights(Sizes { n: 5, c: 64, k: 30, image: [8, 6], ..one }, 74);
+    of_weights(Sizes { n: 2, c: 32, k: 32, image: [8, 8], ..one }, 75);
+    of_weights(Sizes { n: 3, c: 255, k: 250, image: [17, 21], ..one }, 76);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 32, failure_persistence: None, ..ProptestConfig::default() })]
 

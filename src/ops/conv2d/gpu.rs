@@ -1,8 +1,8 @@
 //! Dispatch of `shaders/conv2d.wgsl`.
 
 use super::Dims;
-use super::gpu_window::{self, WeightGrad};
 use super::product::{Kind, Product, sizes};
+use super::{gpu_points, gpu_window};
 use crate::ops::kernel::{Binding, GpuKernel, Launch, Shader, grid, shader};
 
 const SHADER: Shader = shader!("conv2d");
@@ -177,8 +177,11 @@ pub fn input_grad(d: &Dims) -> GpuKernel {
 pub fn weight_grad(d: &Dims) -> GpuKernel {
     let product = Product::new(Kind::WeightGrad, d);
     let weights = product.elements();
-    if let Some(window) = WeightGrad::new(d) {
+    if let Some(window) = gpu_window::WeightGrad::new(d) {
         return summed(d, window.parts, weights, |output| window.launch(output));
+    }
+    if let Some(points) = gpu_points::WeightGrad::new(d) {
+        return summed(d, points.parts, weights, |output| points.launch(output));
     }
     let tile = Tile::of_weights(product);
     let patch = Patch::choose(d, tile).filter(|_| product.rows >= TILED_ROWS);

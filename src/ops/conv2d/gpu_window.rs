@@ -1,5 +1,4 @@
-//! Dispatch of `shaders/conv2d_window.wgsl`: 3×3 taps with stride 1, by windows in workgroup memory; weight
-//! gradients of one tap.
+//! Dispatch of `shaders/conv2d_window.wgsl`: 3×3 taps with stride 1, by windows in workgroup memory.
 
 use super::Dims;
 use super::product::Kind;
@@ -18,8 +17,6 @@ const SLICES: usize = 4;
 const SLICE: usize = 32;
 /// Elements that a slice hands to the first: the shader's.
 const REDUCED: usize = SLICE * 8 * TAPS;
-/// Positions of a stage of one tap.
-const POINTS: usize = 96;
 /// Threads that keep a large adapter busy: 16 warps of 32 for each of 128 multiprocessors.
 const BUSY: usize = 65_536;
 
@@ -58,21 +55,6 @@ impl Image {
         })
     }
 
-    /// A convolution of one tap without stride and padding: its positions one behind the other.
-    fn points(d: &Dims) -> Option<Self> {
-        let fits = d.groups == 1 && [d.r, d.s] == [1, 1] && d.stride == [1, 1] && d.pad == [0, 0];
-        let positions = [1, d.h * d.w];
-        (fits && !d.is_empty()).then_some(Self {
-            n: d.n,
-            in_c: d.c,
-            input: positions,
-            out_c: d.k,
-            output: positions,
-            pad: [0, 0],
-            flip: false,
-        })
-    }
-
     /// As the shader's constants.
     pub fn sizes(&self) -> Constants {
         constants([
@@ -107,8 +89,8 @@ impl Image {
 }
 
 /// Elements of a tile's image of one channel; the shader's PLANE.
-fn plane([p, q]: [usize; 2], halo: usize) -> usize {
-    ((p + halo) * (q + halo)) | 1
+fn plane([p, q]: [usize; 2]) -> usize {
+    ((p + 2) * (q + 2)) | 1
 }
 
 /// What a workgroup of `convolve` computes.
@@ -133,7 +115,7 @@ impl Tile {
 
     /// Elements of a channel in workgroup memory: the image's, and the weights'.
     fn memory(&self) -> [usize; 2] {
-        [self.samples * plane([self.p, self.q], 2), TAPS * self.rows * self.blocks]
+        [self.samples * plane([self.p, self.q]), TAPS * self.rows * self.blocks]
     }
 
     fn workgroups(&self, image: &Image) -> usize {
@@ -211,10 +193,8 @@ pub fn convolve(kind: Kind, d: &Dims) -> Option<GpuKernel> {
 /// The gradient to the weight, in parts that are still to be added.
 pub struct WeightGrad {
     image: Image,
-    entry: &'static str,
-    /// Positions of a stage, and rows and columns of the image beyond them.
+    /// Positions of a stage.
     patch: [usize; 2],
-    halo: usize,
     slices: usize,
     /// Workgroups of a part.
     tiles: usize,
@@ -225,22 +205,15 @@ pub struct WeightGrad {
 impl WeightGrad {
     /// None where the shader is not made for the convolution.
     pub fn new(d: &Dims) -> Option<Self> {
-        let (image, entry, patch, halo, slices) = match Image::new(Kind::WeightGrad, d) {
-            Some(image) => {
-                let patch = choose_patch(&image)?;
-                (image, "weight_grad", patch, 2, patch[0].min(SLICES))
-            }
-            None => {
-                let image = Image::points(d)?;
-                (image, "weight_grad_point", [1, image.output[1].min(POINTS)], 0, SLICES)
-            }
-        };
+        let image = Image::new(Kind::WeightGrad, d)?;
+        let patch = choose_patch(&image)?;
+        let slices = patch[0].min(SLICES);
         let tiles = d.c.div_ceil(SIDE) * d.k.div_ceil(SIDE);
         let stages = d.n * image.output[0].div_ceil(patch[0]) * image.output[1].div_ceil(patch[1]);
         let wanted = BUSY.div_ceil(tiles * SLICE * slices).max(1);
         let part_stages = stages.div_ceil(wanted);
         let parts = stages.div_ceil(part_stages);
-        Some(Self { image, entry, patch, halo, slices, tiles, parts, part_stages })
+        Some(Self { image, patch, slices, tiles, parts, part_stages })
     }
 
     /// The launch that writes the parts one behind the other.
@@ -250,27 +223,26 @@ impl WeightGrad {
             ("WIDTH", SLICE * self.slices),
             ("TILE_P", p),
             ("TILE_Q", q),
-            ("HALO", self.halo),
             ("CHANNELS", SIDE),
             ("SLICES", self.slices),
             ("PARTS", self.parts),
             ("PART_STAGES", self.part_stages),
-            ("IMAGE", (SIDE * plane(self.patch, self.halo)).max(REDUCED)),
+            ("IMAGE", (SIDE * plane(self.patch)).max(REDUCED)),
             ("GRADIENTS", p * q * SIDE / 4),
         ]);
         let bindings = vec![Binding::Input(0), Binding::Input(1), output];
-        self.image.launch(self.entry, own, bindings, self.parts * self.tiles)
+        self.image.launch("weight_grad", own, bindings, self.parts * self.tiles)
     }
 }
 
 /// The positions of a stage of weight_grad: those that fit the memory and are computed with the least work.
 fn choose_patch(image: &Image) -> Option<[usize; 2]> {
     let [height, width] = image.output;
-    let fits = |[p, q]: [usize; 2]| (SIDE * plane([p, q], 2)).max(REDUCED) + SIDE * p * q <= MEMORY;
+    let fits = |[p, q]: [usize; 2]| (SIDE * plane([p, q])).max(REDUCED) + SIDE * p * q <= MEMORY;
     let cost = |[p, q]: [usize; 2]| {
         let slices = p.min(SLICES);
         let rows = p.div_ceil(slices);
-        let staged = 14 * SIDE * plane([p, q], 2) + 10 * SIDE * p * q;
+        let staged = 14 * SIDE * plane([p, q]) + 10 * SIDE * p * q;
         let each = rows * (q * 90 + 20) + staged / (SLICE * slices) + 100;
         height.div_ceil(p) * width.div_ceil(q) * slices * each
     };

@@ -8,6 +8,7 @@ mod cpu_weight_grad;
 mod gpu;
 pub(crate) mod gpu_mixed;
 pub(crate) mod gpu_mixed_window;
+mod gpu_points;
 mod gpu_window;
 mod planes;
 pub(crate) mod product;
