@@ -6,6 +6,7 @@ mod common;
 mod formats;
 mod full;
 mod kill;
+mod names;
 mod picard;
 mod plan;
 mod program;

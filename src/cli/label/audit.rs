@@ -37,7 +37,7 @@ Examples:
 impl Audit {
     pub fn run(&self) -> Result<End, CliError> {
         let stop = stop_by_ctrl_c("after this song")?;
-        let heard = self.flags.hear(&stop)?;
+        let heard = self.flags.hear(false, &stop)?;
         if !heard.whole {
             return Ok(End::Interrupted);
         }
