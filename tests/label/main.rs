@@ -1,6 +1,7 @@
 //! Labelling a library: nothing is lost, whatever happens.
 
 mod apply;
+mod audit;
 mod beets;
 mod common;
 mod formats;
