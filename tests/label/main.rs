@@ -7,6 +7,7 @@ mod common;
 mod formats;
 mod full;
 mod kill;
+mod learn;
 mod names;
 mod picard;
 mod plan;
