@@ -7,7 +7,7 @@ use std::path::Path;
 #[cfg(feature = "cli")]
 use xxhash_rust::xxh3::xxh3_64;
 
-pub use crate::paths::{serialize as serialize_path, shown};
+pub use crate::paths::{serialize as serialize_path, shown, shown_text};
 
 /// Most bytes of a title in a file's name.
 #[cfg(feature = "cli")]

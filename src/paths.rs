@@ -73,8 +73,13 @@ fn escape(bytes: &[u8]) -> Option<u8> {
 /// A path as messages show it: exact, and on one line, since control characters, which could break lines or steer a
 /// terminal, become escapes too.
 pub fn shown(path: &Path) -> String {
+    shown_text(&text(path))
+}
+
+/// As [`shown`], of a path's [`text`], or of a name that came from one, such as a genre's.
+pub fn shown_text(text: &str) -> String {
     let mut shown = String::new();
-    for c in text(path).chars() {
+    for c in text.chars() {
         match c.is_control() {
             true => c.encode_utf8(&mut [0; 4]).bytes().for_each(|byte| shown += &format!("\\x{byte:02X}")),
             false => shown.push(c),
@@ -171,6 +176,7 @@ mod tests {
             assert_eq!(path(wanted), of(bytes));
         }
         assert_eq!(shown(&of(b"a\n\x1b[2J\xe9")), r"a\x0A\x1B[2J\xE9");
+        assert_eq!(shown_text(&text(of(b"a\n\xe9"))), r"a\x0A\xE9");
         assert_eq!(quoted(&of(b"it's")), r"'it'\''s'");
         assert_eq!(quoted(&of(b"\x91 100%.mp3")), r#""$(printf -- '\221 100%%.mp3')""#);
         assert_eq!(quoted(Path::new("")), "''");

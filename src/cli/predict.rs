@@ -265,8 +265,11 @@ impl Writer {
 }
 
 fn table(song: &Recognised) -> String {
-    let guesses: Vec<String> =
-        song.genres.iter().map(|g| format!("{} {:.1} %", g.genre, 100.0 * g.probability)).collect();
+    let guesses: Vec<String> = song
+        .genres
+        .iter()
+        .map(|g| format!("{} {:.1} %", files::shown_text(&g.genre), 100.0 * g.probability))
+        .collect();
     let guesses = guesses.join(", ");
     let verdict = if song.unsure { format!("unsure ({guesses})") } else { guesses };
     let mut text = format!("{}: {verdict}\n", files::shown(&song.path));
@@ -275,8 +278,8 @@ fn table(song: &Recognised) -> String {
     }
     for moment in song.timeline.iter().flatten() {
         let (minutes, seconds) = ((moment.start / 60.0) as u64, moment.start % 60.0);
-        let percent = 100.0 * moment.probability;
-        text += &format!("  {minutes}:{seconds:04.1}  {:<24} {percent:5.1} %\n", moment.genre);
+        let (genre, percent) = (files::shown_text(&moment.genre), 100.0 * moment.probability);
+        text += &format!("  {minutes}:{seconds:04.1}  {genre:<24} {percent:5.1} %\n");
     }
     text
 }

@@ -1,4 +1,9 @@
-//! The list of genres.
+//! The list of genres, and their names.
+
+use std::collections::BTreeMap;
+
+use super::names::squeezed;
+use crate::files;
 
 /// The text of `dataset/genres.txt`.
 #[cfg(any(feature = "cli", feature = "internals"))]
@@ -26,9 +31,62 @@ pub fn parse_genres(text: &str) -> Vec<String> {
     names
 }
 
+/// Why a genre of this name cannot be written into tags, if it cannot.
+pub fn unwritable(name: &str) -> Option<&'static str> {
+    if name.trim().is_empty() {
+        Some("it is empty")
+    } else if name.contains(';') {
+        Some("it has a semicolon, which stands between genres in tags")
+    } else if name.contains(char::is_control) {
+        Some("it has a line break or another control character")
+    } else {
+        None
+    }
+}
+
+/// What is probably not meant by these names, with the cure: names that a reader takes for one, and those that cannot be
+/// written into tags.
+pub(super) fn warnings(genres: &[String]) -> Vec<String> {
+    let mut groups: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for genre in genres {
+        groups.entry(squeezed(genre)).or_default().push(files::shown_text(genre));
+    }
+    let groups = groups.into_values().filter(|group| group.len() > 1);
+    let alike = groups.map(|group| {
+        format!(
+            "the genres \"{}\" look alike and are learnt as different ones (they differ in case, blanks, hyphens or the form \
+             of characters alone): if they are one, move the songs into one folder",
+            group.join("\", \"")
+        )
+    });
+    let unwritable = genres.iter().filter_map(|genre| {
+        let (why, shown) = (unwritable(genre)?, files::shown_text(genre));
+        Some(format!(
+            "the genre \"{shown}\" can be learnt, but label cannot write it into tags: {why}; rename its folder"
+        ))
+    });
+    alike.chain(unwritable).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_that_tags_cannot_hold_are_known() {
+        for (name, word) in [
+            ("", "empty"),
+            (" \t", "empty"),
+            ("Soul; Funk", "semicolon"),
+            ("A\nB", "line break"),
+            ("\u{85}x", "control"),
+        ] {
+            assert!(unwritable(name).is_some_and(|why| why.contains(word)), "{name:?}");
+        }
+        assert!(
+            genres().iter().chain(&["R&B / Soul, Funk".to_owned()]).all(|name| unwritable(name).is_none())
+        );
+    }
 
     #[test]
     fn thirty_genres() {

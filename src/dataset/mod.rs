@@ -33,6 +33,8 @@ pub use genres::GENRES;
 #[cfg(any(test, feature = "internals"))]
 pub use genres::genres;
 pub use genres::parse_genres;
+#[cfg(feature = "cli")]
+pub use genres::unwritable;
 pub use lessons::{Lesson, Lessons};
 pub use library::Library;
 pub use scan::{DEMO, Dataset, Entry, GENRES_FILE, scan, scan_songs};

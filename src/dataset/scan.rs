@@ -1,12 +1,12 @@
 //! Finds the genres and songs of a dataset folder.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::artists::artists;
 use super::error::{DatasetError, Problem, UNLISTED};
-use super::genres::parse_genres;
+use super::genres::{parse_genres, warnings};
 use super::names::{composed, folded, place, squeezed};
 use super::tracks::{Tracks, read_tracks};
 use crate::audio::has_audio_extension;
@@ -37,7 +37,8 @@ pub struct Dataset {
     pub other_files: usize,
     /// What could not be read, and rows of `tracks.csv` without a file.
     pub problems: Vec<Problem>,
-    /// What is probably not meant although it can be used, each with its cure: genres that look alike.
+    /// What is probably not meant although it can be used, each with its cure: genres that look alike, or
+    /// whose names tags cannot hold.
     pub warnings: Vec<String>,
 }
 
@@ -177,7 +178,7 @@ pub(super) fn survey(root: &Path) -> Result<Dataset, DatasetError> {
             )),
         }
     }
-    data.warnings.extend(alike(&data.genres));
+    data.warnings.extend(warnings(&data.genres));
     if data.genres.is_empty() {
         let unlisted = data.problems.iter().filter(|problem| problem.path.is_dir()).cloned().collect();
         return Err(DatasetError::NoGenres { root: root.to_owned(), loose, unlisted });
@@ -210,23 +211,6 @@ fn listed_genres(root: &Path) -> Result<Option<Vec<String>>, DatasetError> {
         return Err(DatasetError::NoListedGenres(path));
     }
     Ok(Some(listed))
-}
-
-/// Warnings of genres that a reader takes for one.
-fn alike(genres: &[String]) -> Vec<String> {
-    let mut groups: BTreeMap<String, Vec<&str>> = BTreeMap::new();
-    for genre in genres {
-        groups.entry(squeezed(genre)).or_default().push(genre);
-    }
-    let groups = groups.into_values().filter(|group| group.len() > 1);
-    let warning = |group: Vec<&str>| {
-        format!(
-            "the genres \"{}\" look alike and are learnt as different ones (they differ in case, blanks, hyphens or the form \
-             of characters alone): if they are one, move the songs into one folder",
-            group.join("\", \"")
-        )
-    };
-    groups.map(warning).collect()
 }
 
 /// The visible entries of a folder, (name as [`paths::text`] gives it, path), sorted by name.

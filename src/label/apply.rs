@@ -173,6 +173,7 @@ fn file(
     }
     if options.pretend {
         // It may be refused.
+        folder.may_write(&target)?;
         tags::rewrite(&target.file, &after)?;
     } else if let Some(journal) = journal {
         let entry = Entry { path: target.name.clone(), audio: line.audio.clone(), before, after };

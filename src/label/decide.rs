@@ -81,13 +81,18 @@ impl Deciding<'_> {
         }
     }
 
+    /// Of the genres that the model knows, those that a song's tags name.
+    pub fn known(&self, line: &Line) -> Vec<&str> {
+        let named = self.taxonomy.genres(line.tagged());
+        named.iter().filter_map(|genre| self.taxonomy.among(genre, self.genres)).collect()
+    }
+
     /// How a song's audio contradicts its tags, if it does: they name genres that the model knows, and it is sure of
     /// another.
     pub fn contradiction(&self, line: &Line, moments: &[Moment]) -> Option<Contradiction> {
         let best = line.probabilities.first().filter(|best| best.probability >= self.threshold)?;
         let named = self.taxonomy.genres(line.tagged());
-        let known: Vec<&str> =
-            named.iter().filter_map(|genre| self.taxonomy.among(genre, self.genres)).collect();
+        let known = self.known(line);
         if known.is_empty() {
             return None;
         }

@@ -8,9 +8,9 @@ use serde::Serialize;
 
 use super::LabelError;
 use super::library::Songs;
-use super::tags;
+use super::tags::{self, TagError};
 use super::taxonomy::{Meaning, Taxonomy};
-use crate::{files, paths};
+use crate::{audio, files, paths};
 
 /// What was learnt of a library's tags.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -37,14 +37,14 @@ pub fn learn(songs: &Songs, taxonomy: &Taxonomy, least: usize) -> (Learnt, BTree
     let mut learnt = Learnt::default();
     let mut found: BTreeMap<String, Vec<PathBuf>> = BTreeMap::new();
     for song in &songs.found {
-        let texts =
-            match File::open(&song.path).map_err(tags::TagError::from).and_then(|file| tags::genres(&file)) {
-                Ok(texts) => texts,
-                Err(error) => {
-                    learnt.unread.push((song.name.clone(), error.to_string()));
-                    continue;
-                }
-            };
+        let texts = match File::open(&song.path).map_err(TagError::from).and_then(|file| tags::genres(&file))
+        {
+            Ok(texts) => texts,
+            Err(error) => {
+                learnt.unread.push((song.name.clone(), unread(&song.path, error)));
+                continue;
+            }
+        };
         let mut genres: Vec<String> = Vec::new();
         for (spelling, meaning) in texts.iter().flat_map(|text| taxonomy.read(text)) {
             let name = match meaning {
@@ -96,17 +96,38 @@ pub fn learn(songs: &Songs, taxonomy: &Taxonomy, least: usize) -> (Learnt, BTree
     (learnt, found)
 }
 
+/// Why the tags of a file cannot be read, in the words of a plan: that it is no song comes before what its tags are.
+fn unread(path: &Path, error: TagError) -> String {
+    match (error, audio::inspect(path)) {
+        (TagError::Io(error), _) => format!("cannot be read: {error}"),
+        (TagError::Refused(_), Err(error)) => error.fault.to_string(),
+        (TagError::Refused(reason), Ok(_)) => reason,
+    }
+}
+
+/// Whether the folder of links can be made: it is empty, or not there.
+///
+/// # Errors
+/// [`LabelError`] where it is not empty, or is or lies in a file.
+pub fn vacant(out: &Path) -> Result<(), LabelError> {
+    let wrong = |path: &Path, what| LabelError::Other(format!("{} {what}", files::shown(path)));
+    match out.ancestors().find(|path| path.exists()) {
+        Some(there) if !there.is_dir() => Err(wrong(there, "is a file; name another folder with --out")),
+        Some(there)
+            if there == out && fs::read_dir(out).is_ok_and(|mut entries| entries.next().is_some()) =>
+        {
+            Err(wrong(out, "is not empty; name another folder with --out, or empty it"))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Makes the folder of links. It must be empty, or not be there.
 ///
 /// # Errors
-/// [`LabelError`] where it is not empty or cannot be written.
+/// As [`vacant`], and [`LabelError`] where it cannot be written.
 pub fn link(found: &BTreeMap<String, Vec<PathBuf>>, out: &Path) -> Result<(), LabelError> {
-    if fs::read_dir(out).is_ok_and(|mut entries| entries.next().is_some()) {
-        let out = files::shown(out);
-        return Err(LabelError::Other(format!(
-            "{out} is not empty; name another folder with --out, or empty it"
-        )));
-    }
+    vacant(out)?;
     for (genre, songs) in found {
         let folder = out.join(genre.replace(['/', '\\', ':'], "-"));
         fs::create_dir_all(&folder).map_err(LabelError::at(&folder))?;

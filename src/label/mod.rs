@@ -26,7 +26,7 @@ pub use error::LabelError;
 pub use hear::{Hearing, Progress, facts, hear, stamp};
 pub use index::{FileFacts, Heard, Index, Moment, Stamp};
 pub use journal::{Damage, Entry, Journal, JournalHeader};
-pub use learn::{Learnt, learn, link};
+pub use learn::{Learnt, learn, link, vacant};
 pub use library::{Found, Songs, find};
 pub use merge::{Merged, merge};
 pub use plan::{Chosen, Head, Line, Plan, Shard, Standing, Standings, Tagged, Writer};

@@ -12,7 +12,8 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::LabelError;
 use super::apply::Mode;
 use super::foreign::{MARK, Wanted, foreign, unopened};
-use crate::paths;
+use crate::dataset::unwritable;
+use crate::{files, paths};
 
 /// What plans of this program begin with.
 const VERSION: u32 = 1;
@@ -168,12 +169,13 @@ impl Line {
     fn fault(&self) -> Option<String> {
         let path = paths::path(&self.path);
         if self.path.is_empty() || !path.components().all(|part| matches!(part, Component::Normal(_))) {
-            return Some(format!("\"{}\" is no path inside the library", self.path));
+            return Some(format!("\"{}\" is no path inside the library", files::shown_text(&self.path)));
         }
         for genre in &self.genres {
-            if genre.trim().is_empty() || genre.contains(';') || genre.chars().any(char::is_control) {
+            if let Some(why) = unwritable(genre) {
+                let genre = files::shown_text(genre);
                 return Some(format!(
-                    "{genre:?} cannot be the name of a genre: it is empty or has a semicolon"
+                    "\"{genre}\" cannot be the name of a genre: {why}; write another name in its place"
                 ));
             }
         }
@@ -301,7 +303,7 @@ impl Plan {
                 return Err(fail(number, reason));
             }
             if !seen.insert(xxh3_64(line.path.as_bytes())) {
-                return Err(fail(number, format!("\"{}\" was named before", line.path)));
+                return Err(fail(number, format!("\"{}\" was named before", files::shown_text(&line.path))));
             }
         }
         plan.len = seen.len();

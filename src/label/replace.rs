@@ -100,7 +100,7 @@ impl Folder {
     /// Opens a file by its path in the library; of a link its target, which must lie in the library too.
     ///
     /// # Errors
-    /// [`Trouble::Refused`] where it is not a regular file in the library that may be written.
+    /// [`Trouble::Refused`] where it is not a regular file in the library.
     pub fn open(&mut self, name: &str) -> Result<Target, Trouble> {
         let relative = paths::path(name);
         if !relative.components().all(|part| matches!(part, Component::Normal(_))) {
@@ -120,19 +120,27 @@ impl Folder {
         if identity(&file.metadata()?) != identity(&about) {
             return refuse("it was replaced while it was opened");
         }
-        if about.permissions().readonly() {
-            return refuse("it is read-only");
-        }
-        let names = links(&about);
-        if names > 1 && !self.keeping.part_hard_links {
-            return refuse(format!("it has {names} names (hard links), which would no longer be one file"));
-        }
         if let Some(folder) = path.parent()
             && self.swept.insert(folder.to_owned())
         {
             sweep(folder);
         }
         Ok(Target { file, path, name, about })
+    }
+
+    /// Whether a file may be written, which is asked of none that stays as it is.
+    ///
+    /// # Errors
+    /// [`Trouble::Refused`] where it is read-only, or has several names.
+    pub fn may_write(&self, target: &Target) -> Result<(), Trouble> {
+        if target.about.permissions().readonly() {
+            return refuse("it is read-only");
+        }
+        let names = links(&target.about);
+        if names > 1 && !self.keeping.part_hard_links {
+            return refuse(format!("it has {names} names (hard links), which would no longer be one file"));
+        }
+        Ok(())
     }
 
     /// Puts a copy into the place of a file whose tags are in the states `after`, verified against `old`, which is what
@@ -147,6 +155,7 @@ impl Folder {
         after: &[State],
         ready: impl FnOnce() -> Result<(), E>,
     ) -> Result<(), E> {
+        self.may_write(target)?;
         let scratch = Scratch::new(&target.path).map_err(Trouble::from)?;
         self.copy(target, old, after, &scratch)?;
         ready()?;

@@ -6,6 +6,7 @@ use std::path::Path;
 use serde::Deserialize;
 
 use super::LabelError;
+use crate::dataset::unwritable;
 use crate::files;
 
 /// The default, which is the file dataset/taxonomy.toml.
@@ -77,6 +78,12 @@ impl Taxonomy {
         let mut taxonomy =
             Self { separators: document.separators, meanings: HashMap::new(), parents: HashMap::new() };
         for name in document.genres.keys() {
+            if let Some(why) = unwritable(name) {
+                let name = files::shown_text(name);
+                return Err(format!(
+                    "\"{name}\" cannot be the name of a genre: {why}; it can be an alias of one"
+                ));
+            }
             taxonomy.learn(name, Meaning::Genre(name.clone()))?;
         }
         for (name, described) in &document.genres {
@@ -225,6 +232,7 @@ mod tests {
             ("[genres]\nA = { parent = \"B\" }\nB = { parent = \"A\" }", "own parents"),
             ("ignore = [\"a\"]\n[genres]\nA = {}", "two things"),
             ("nonsense = 1", "unknown field"),
+            ("[genres]\n\"A; B\" = {}", "has a semicolon"),
         ] {
             let error = Taxonomy::parse(text).unwrap_err();
             assert!(error.contains(wanted), "{error}");

@@ -168,6 +168,38 @@ mod unix {
         assert!(fs::read(&seed).unwrap() == song(1, None));
     }
 
+    /// What nothing would be written to is counted as the plan counts it.
+    #[test]
+    fn files_that_stay_as_they_are_need_not_be_writable() {
+        let folder = two();
+        let root = folder.path().join("music");
+        fs::hard_link(root.join("b.mp3"), root.join("c.mp3")).unwrap();
+        fs::write(root.join("d.mp3"), song(4, Some("Old"))).unwrap();
+        fs::set_permissions(root.join("d.mp3"), fs::Permissions::from_mode(0o444)).unwrap();
+        let path = plan(&root, &["New"]);
+        for pretend in [true, false] {
+            let (tally, outcomes) = apply_with(&path, &Apply { pretend, ..Apply::default() }).unwrap();
+            assert_eq!((tally.written, tally.has, tally.refused), (1, 3, 0), "{outcomes:?}");
+        }
+        for pretend in [true, false] {
+            let options = Apply { mode: Mode::Replace, pretend, ..Apply::default() };
+            let (tally, outcomes) = apply_with(&path, &options).unwrap();
+            assert_eq!((tally.done, tally.refused), (1, 3), "{outcomes:?}");
+            ["b.mp3", "c.mp3"].iter().for_each(|name| refused(&outcomes[*name], "hard links"));
+            refused(&outcomes["d.mp3"], "read-only");
+        }
+        fs::remove_file(path.with_extension("journal")).unwrap();
+        let same = apply(&plan(&root, &["Old"]), Mode::Replace);
+        assert_eq!((&same["b.mp3"], &same["d.mp3"]), (&Outcome::Same, &Outcome::Same));
+        // What is to be written must be, also to be undone.
+        let journal = path.with_extension("journal");
+        fs::hard_link(root.join("a.mp3"), folder.path().join("a.mp3")).unwrap();
+        assert!(
+            journal.exists()
+                && matches!(&undo(&path)["a.mp3"], Undone::Refused(why) if why.contains("hard links"))
+        );
+    }
+
     #[test]
     fn nothing_but_regular_writable_files_is_opened_for_writing() {
         let folder = two();

@@ -38,6 +38,7 @@ fn nonsense_is_named_by_its_line() {
         (third("\"artist 1/", "\"/etc/"), &["line 3", "inside the library"]),
         (third("[\"New\"]", "[\"New; Old\"]"), &["line 3", "semicolon"]),
         (third("[\"New\"]", "[\"\"]"), &["line 3", "empty"]),
+        (third("[\"New\"]", "[\"New\\nOld\"]"), &["line 3", r"New\x0AOld", "line break"]),
         (third("[\"New\"]", "\"New\""), &["line 3"]),
         (third("\"genres\":[\"New\"]", "\"genre\":[\"New\"]"), &["line 3", "genre"]),
         (third("\"audio\":\"", "\"audio\":\"x"), &["line 3", "audio"]),

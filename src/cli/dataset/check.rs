@@ -9,7 +9,7 @@ use super::super::progress::Progress;
 use super::super::{CliError, End, counted, print, warn_of_trouble};
 use crate::audio::AudioSpec;
 use crate::dataset::check::{Depth, Report, check};
-use crate::files::{self, printable};
+use crate::files::{self, printable, shown_text};
 
 /// Reads every song of a dataset and says what is in it, what cannot be used and what should be mended.
 #[derive(Args)]
@@ -87,7 +87,7 @@ fn table(report: &Report) -> String {
             (artists, unknown) => format!("{artists} ({unknown} unknown)"),
         };
         [
-            printable(&genre.genre),
+            shown_text(&genre.genre),
             genre.songs.to_string(),
             format!("{:.2}", genre.hours),
             artists,
@@ -96,7 +96,7 @@ fn table(report: &Report) -> String {
             tally(genre.sample_rates.iter().map(|(hz, n)| (f64::from(*hz) / 1000.0, n))),
         ]
     }));
-    let mut text = format!("{}\n", printable(&report.dataset));
+    let mut text = format!("{}\n", shown_text(&report.dataset));
     text += &aligned(&rows);
     let _ = write!(text, "{}, {:.2} h", counted(report.songs, "song"), report.hours);
     if report.other_files > 0 {
@@ -118,7 +118,7 @@ fn table(report: &Report) -> String {
         for finding in findings {
             let _ = writeln!(text, "  {}", printable(&finding.what));
             for song in &finding.songs {
-                let _ = writeln!(text, "    {}", printable(song));
+                let _ = writeln!(text, "    {}", shown_text(song));
             }
         }
     }

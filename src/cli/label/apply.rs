@@ -5,7 +5,7 @@ use clap::Args;
 use super::{failed, stop_by_ctrl_c};
 use crate::cli::progress::Progress;
 use crate::cli::{CliError, End, counted, print, quoted};
-use crate::files::printable;
+use crate::files::shown_text;
 use crate::label::{self, Keeping, Mode, Outcome, Plan};
 
 /// Writes the genres of a plan into the files' tags.
@@ -76,17 +76,17 @@ impl Apply {
             done += 1;
             match outcome {
                 Outcome::Written(genres) if !self.quiet => {
-                    let text = format!("{}: {}\n", printable(&line.path), printable(&genres.join("; ")));
+                    let text = format!("{}: {}\n", shown_text(&line.path), shown_text(&genres.join("; ")));
                     let printed = progress.suspend(|| print(&text));
                     if printed.is_err() && trouble.is_ok() {
                         trouble = printed;
                     }
                 }
                 Outcome::Troubled(reason) => {
-                    progress.line(&format!("cannot be labelled: {}: {reason}", printable(&line.path)));
+                    progress.line(&format!("cannot be labelled: {}: {reason}", shown_text(&line.path)));
                 }
                 Outcome::Refused(reason) => {
-                    progress.line(&format!("left alone: {}: {reason}", printable(&line.path)));
+                    progress.line(&format!("left alone: {}: {reason}", shown_text(&line.path)));
                 }
                 _ => {}
             }

@@ -3,7 +3,7 @@ use clap::Args;
 use super::flags::Flags;
 use super::stop_by_ctrl_c;
 use crate::cli::{CliError, End, counted, print, say};
-use crate::files::printable;
+use crate::files::shown_text;
 use crate::label::{Contradiction, Moment};
 
 /// Names the songs whose sound contradicts the genre in their tags, the most confident first.
@@ -37,21 +37,30 @@ Examples:
 impl Audit {
     pub fn run(&self) -> Result<End, CliError> {
         let stop = stop_by_ctrl_c("after this song")?;
-        let heard = self.flags.hear(&stop)?;
+        let heard = self.flags.hear(false, &stop)?;
         if !heard.whole {
             return Ok(End::Interrupted);
         }
         // All genres: the tag's may be the least probable.
         let deciding = heard.deciding(usize::MAX);
         let mut found: Vec<Contradiction> = Vec::new();
+        let mut judged = Judged::default();
         for song in &heard.songs.found {
             let mut line = deciding.line(song, &heard.index, &heard.how);
-            let Some(sound) = heard.heard(song).filter(|sound| sound.trouble.is_none()) else { continue };
+            let sound = heard.heard(song).filter(|sound| sound.trouble.is_none());
+            *match sound {
+                None => &mut judged.unheard,
+                Some(_) if line.tagged().is_empty() => &mut judged.untagged,
+                Some(_) if deciding.known(&line).is_empty() => &mut judged.unknown,
+                Some(_) => &mut judged.songs,
+            } += 1;
+            let Some(sound) = sound else { continue };
             line.probabilities = deciding.ranked(sound);
             found.extend(deciding.contradiction(&line, &sound.moments));
         }
         let confidence = |song: &Contradiction| song.probability - song.tagged_probability;
         found.sort_by(|a, b| confidence(b).total_cmp(&confidence(a)).then_with(|| a.path.cmp(&b.path)));
+        let count = found.len();
         found.truncate(self.most.unwrap_or(usize::MAX));
         for song in &found {
             print(&match self.json {
@@ -62,10 +71,51 @@ impl Audit {
             })?;
         }
         if !self.json {
-            let (count, songs) = (found.len(), counted(heard.songs.found.len(), "song"));
-            say(&format!("{count} of {songs} sound like another genre than their tags name"));
+            let most = match found.len() {
+                shown if shown < count => format!("; named: the first {shown}"),
+                _ => String::new(),
+            };
+            say(&(judged.told(count) + &most));
         }
         Ok(End::Success)
+    }
+}
+
+/// How many songs could be judged, and how many not.
+#[derive(Default)]
+struct Judged {
+    songs: usize,
+    /// Without a genre in their tags.
+    untagged: usize,
+    /// Whose tags name no genre that the model knows.
+    unknown: usize,
+    unheard: usize,
+}
+
+impl Judged {
+    fn told(&self, contradicted: usize) -> String {
+        let songs = counted(self.songs, "song");
+        let mut text = match (self.songs, contradicted) {
+            (0, _) => "no song can be judged".to_owned(),
+            (1, count) => {
+                format!("{count} of {songs} whose tags name a genre that the model knows sounds like another")
+            }
+            (_, count) => {
+                format!("{count} of {songs} whose tags name a genre that the model knows sound like another")
+            }
+        };
+        let mut before = "; not judged: ";
+        for (count, what) in [
+            (self.untagged, "without a genre"),
+            (self.unknown, "of genres that the model does not know"),
+            (self.unheard, "cannot be heard"),
+        ] {
+            if count > 0 {
+                text += &format!("{before}{count} {what}");
+                before = ", ";
+            }
+        }
+        text
     }
 }
 
@@ -78,10 +128,10 @@ fn told(song: &Contradiction) -> String {
         .collect();
     format!(
         "{}: tagged {} ({:.1} %), sounds like {} ({:.1} %) at {}\n",
-        printable(&song.path),
-        printable(&song.tagged.join("; ")),
+        shown_text(&song.path),
+        shown_text(&song.tagged.join("; ")),
         100.0 * song.tagged_probability,
-        song.heard,
+        shown_text(&song.heard),
         100.0 * song.probability,
         spans.join(", ")
     )

@@ -10,6 +10,7 @@ use xxhash_rust::xxh3::Xxh3Default;
 use super::failed;
 use crate::cli::progress::Progress;
 use crate::cli::{CliError, DeviceFlag, counted, models, open, say};
+use crate::dataset::unwritable;
 use crate::files;
 use crate::label::{self, Deciding, Found, Hearing, Index, Shard, Songs, Taxonomy, from_environment};
 use crate::model::{Labels, Model};
@@ -126,8 +127,8 @@ impl Flags {
         }
     }
 
-    /// Hears what is not known yet.
-    pub fn hear(&self, stop: &AtomicBool) -> Result<HeardLibrary, CliError> {
+    /// Hears what is not known yet. `writing`: the genres are for tags, so each needs a name that tags can hold.
+    pub fn hear(&self, writing: bool, stop: &AtomicBool) -> Result<HeardLibrary, CliError> {
         let shard = self.shard()?;
         let taxonomy = Taxonomy::open(self.taxonomy.as_deref()).map_err(failed)?;
         let model = match &self.model {
@@ -140,6 +141,9 @@ impl Flags {
                  (train --from teaches it yours)"
                     .to_string(),
             ));
+        }
+        if writing {
+            writable(&model.card.genres, &taxonomy)?;
         }
         let threshold = self.threshold.or(model.card.decision.unsure_below).unwrap_or(0.0);
         let genres = model.card.genres.clone();
@@ -186,6 +190,23 @@ impl Flags {
             whole,
         })
     }
+}
+
+/// Fails where a genre cannot be written into tags, as the taxonomy writes it.
+fn writable(genres: &[String], taxonomy: &Taxonomy) -> Result<(), CliError> {
+    let fault = |genre: &String| {
+        let written = taxonomy.written(genre);
+        unwritable(&written).map(|why| format!("\"{}\" ({why})", files::shown_text(&written)))
+    };
+    let faults: Vec<String> = genres.iter().filter_map(fault).collect();
+    if faults.is_empty() {
+        return Ok(());
+    }
+    Err(CliError::Other(format!(
+        "the model knows genres that cannot be written into tags: {}; make each an alias of another name in a taxonomy \
+         (--taxonomy; docs/labelling.md shows how), or rename its folder and train again",
+        faults.join(", ")
+    )))
 }
 
 /// How fast it goes, and how long it will.

@@ -6,8 +6,9 @@ use clap::{Args, ValueEnum};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::failed;
+use super::learn::too_few;
 use crate::cli::{CliError, counted, say};
-use crate::files::{self, printable};
+use crate::files;
 use crate::label::{self, Taxonomy};
 
 /// Where the genre of a song is read.
@@ -47,7 +48,12 @@ impl LabelFlags {
         let library = named.map_or(Path::new(crate::cli::songs::DATASET), PathBuf::as_path);
         let taxonomy = Taxonomy::open(self.taxonomy.as_deref()).map_err(failed)?;
         let songs = label::find(library, None).and_then(label::Songs::some).map_err(failed)?;
-        let (learnt, found) = label::learn(&songs, &taxonomy, self.least_songs.unwrap_or(10) as usize);
+        let least = self.least_songs.unwrap_or(10);
+        let (learnt, found) = label::learn(&songs, &taxonomy, least as usize);
+        // The folder of links is nobody's to mend.
+        if learnt.genres.len() < 2 {
+            return Err(too_few(&learnt, library, ("--least-songs", least)));
+        }
         let cache = dirs::cache_dir().ok_or_else(|| {
             CliError::Other("this system has no folder for caches; use label learn --out DIR".to_owned())
         })?;
@@ -60,7 +66,7 @@ impl LabelFlags {
         }
         label::link(&found, &out).map_err(failed)?;
         let genres: Vec<String> =
-            learnt.genres.iter().map(|(genre, songs)| format!("{} {songs}", printable(genre))).collect();
+            learnt.genres.iter().map(|(genre, songs)| format!("{genre} {songs}")).collect();
         let unknown: usize = learnt.unknown.values().sum();
         say(&format!(
             "by tags: {}; left out: {} without a genre, {} of several, {} not in the taxonomy, {} unread \

@@ -61,7 +61,7 @@ fn row(line: &Line) -> maud::Markup {
         .collect();
     html! {
         tr {
-            td { bdi { (line.path) } }
+            td { bdi { (files::shown_text(&line.path)) } }
             td { bdi { (line.tagged().join("; ")) } }
             td {
                 @match line.standing(Mode::OnlyIfEmpty) {

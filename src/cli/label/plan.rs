@@ -50,7 +50,7 @@ impl Plan {
         // Before hours of hearing, not behind them.
         check_room(&self.out, PLAN, "--out")?;
         let stop = stop_by_ctrl_c("after this song")?;
-        let heard = self.flags.hear(&stop)?;
+        let heard = self.flags.hear(true, &stop)?;
         if !heard.whole {
             say("no plan was written; what was heard is remembered");
             return Ok(End::Interrupted);
@@ -72,7 +72,7 @@ impl Plan {
         for song in &heard.songs.found {
             let line = deciding.line(song, &heard.index, &heard.how);
             if let Some(trouble) = &line.trouble {
-                say(&format!("cannot be labelled: {}: {trouble}", files::printable(&line.path)));
+                say(&format!("cannot be labelled: {}: {trouble}", files::shown_text(&line.path)));
             }
             standings.count(line.standing(Mode::OnlyIfEmpty));
             writer.line(&line).map_err(failed)?;

@@ -6,7 +6,7 @@ use clap::{Args, ValueEnum};
 
 use super::{PAGE, failed, make_room, page};
 use crate::cli::{CliError, End, print, say};
-use crate::files::{self, printable};
+use crate::files::{self, shown_text};
 use crate::label::{Line, Mode, Plan, Standing};
 use crate::paths;
 
@@ -60,7 +60,7 @@ impl Show {
             say(&format!("page: {}", files::shown(path)));
         }
         match self.format {
-            Format::M3u => self.write_playlists(&plan)?,
+            Format::M3u => return self.write_playlists(&plan),
             format => {
                 if format == Format::Csv {
                     print("path,tagged,genres,genre1,probability1,genre2,probability2,trouble\n")?;
@@ -78,15 +78,26 @@ impl Show {
         Ok(End::Success)
     }
 
-    /// A playlist of every genre, of songs that the plan names it for.
-    fn write_playlists(&self, plan: &Plan) -> Result<(), CliError> {
+    /// A playlist of every genre, of songs that the plan names it for. A line is a path as it is, so that one with a line
+    /// break has none: escapes and addresses (`file:`) are read by some players alone, and shown as a broken entry by others.
+    fn write_playlists(&self, plan: &Plan) -> Result<End, CliError> {
         let mut lists: BTreeMap<String, Vec<u8>> = BTreeMap::new();
+        let mut end = End::Success;
         for line in plan.lines().map_err(failed)? {
             let (_, line) = line.map_err(failed)?;
+            let path = plan.head.library.join(paths::path(&line.path));
+            let path = path.as_os_str().as_encoded_bytes();
+            if !line.genres.is_empty() && path.iter().any(|byte| b"\n\r".contains(byte)) {
+                let shown = shown_text(&line.path);
+                say(&format!(
+                    "left out: {shown}: a playlist cannot hold a path with a line break; rename it"
+                ));
+                end = End::Incomplete;
+                continue;
+            }
             for genre in &line.genres {
                 let list = lists.entry(genre.clone()).or_insert_with(|| b"#EXTM3U\n".to_vec());
-                let path = plan.head.library.join(paths::path(&line.path));
-                list.extend(path.as_os_str().as_encoded_bytes());
+                list.extend(path);
                 list.push(b'\n');
             }
         }
@@ -101,7 +112,7 @@ impl Show {
             files::write_atomic(&path, list).map_err(|error| at(&path, error))?;
             print(&format!("{}\n", files::shown(&path)))?;
         }
-        Ok(())
+        Ok(end)
     }
 }
 
@@ -109,12 +120,12 @@ impl Show {
 fn table(line: &Line) -> String {
     let tagged = line.tagged();
     let has = if tagged.is_empty() { "no genre".to_owned() } else { tagged.join("; ") };
-    let mut text = format!("{}: {}", printable(&line.path), printable(&has));
+    let mut text = format!("{}: {}", shown_text(&line.path), shown_text(&has));
     let guesses: Vec<String> = line
         .probabilities
         .iter()
         .take(3)
-        .map(|p| format!("{} {:.1} %", p.genre, 100.0 * p.probability))
+        .map(|p| format!("{} {:.1} %", shown_text(&p.genre), 100.0 * p.probability))
         .collect();
     let (named, heard) = (line.genres.join("; "), guesses.join(", "));
     let _ = match line.standing(Mode::OnlyIfEmpty) {

@@ -5,7 +5,7 @@ use clap::Args;
 use super::{failed, stop_by_ctrl_c};
 use crate::cli::progress::Progress;
 use crate::cli::{CliError, End, counted, print, say};
-use crate::files::{self, printable};
+use crate::files;
 use crate::label::{self, Damage, Journal, Keeping, Undone};
 
 /// Puts back what tags said before `label apply`, by its journal.
@@ -47,7 +47,7 @@ impl Undo {
                 Undone::Before => before += 1,
                 Undone::Refused(reason) => {
                     refused += 1;
-                    progress.line(&format!("left alone: {}: {reason}", printable(&entry.path)));
+                    progress.line(&format!("left alone: {}: {reason}", files::shown_text(&entry.path)));
                 }
             }
             progress.at(restored + before + refused, total, "");

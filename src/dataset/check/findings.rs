@@ -30,7 +30,8 @@ pub struct Finding {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Concern {
-    /// Too few genres, genres without songs that can be told apart, or genres that look alike.
+    /// Too few genres, genres without songs that can be told apart, genres that look alike, or
+    /// whose names tags cannot hold.
     Genres,
     /// Songs that can be used although a part of them is missing.
     Losses,

@@ -11,6 +11,8 @@ use super::id3v1::Id3v1;
 use super::id3v2::Id3v2;
 use super::ilst::Ilst;
 use super::riff_info::Info;
+use crate::dataset::unwritable;
+use crate::files;
 
 /// The kinds of tags that are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -133,11 +135,9 @@ pub(super) fn place(fields: &[Field], others: usize) -> usize {
 /// Fails where a value cannot be told from several, or cannot be text.
 pub(super) fn check(values: &[String]) -> Result<(), TagError> {
     for value in values {
-        if value.trim().is_empty() || value.chars().any(char::is_control) {
-            return refused(format!("{value:?} is no name of a genre"));
-        }
-        if value.contains(';') {
-            return refused(format!("players would read \"{value}\" as several genres: it has a semicolon"));
+        if let Some(why) = unwritable(value) {
+            let value = files::shown_text(value);
+            return refused(format!("\"{value}\" cannot be the name of a genre: {why}"));
         }
     }
     Ok(())

@@ -37,9 +37,13 @@ impl Chunks {
             (b"RIFF", b"WAVE") => false,
             (b"FORM", b"AIFF" | b"AIFC") => true,
             (b"RF64" | b"BW64", b"WAVE") => {
-                return refused("tags are not written in WAV with sizes of 64 bits (RF64, BW64)");
+                return refused(
+                    "genres in WAV with sizes of 64 bits (RF64, BW64) are neither read nor written",
+                );
             }
-            (b"RIFX", _) => return refused("tags are not written in WAV of the other byte order (RIFX)"),
+            (b"RIFX", _) => {
+                return refused("genres in WAV of the other byte order (RIFX) are neither read nor written");
+            }
             _ => return Ok(None),
         };
         let end = 8 + number(big, &head[4..8]);

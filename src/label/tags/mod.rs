@@ -106,8 +106,8 @@ fn skip_id3(source: &Source<'_>) -> Result<u64, TagError> {
     Ok(start)
 }
 
-/// Formats that are heard, or known, but whose tags are not written, by how they begin.
-const NOT_WRITTEN: [(&[u8], &str); 8] = [
+/// Formats that are heard, or known, but whose tags are neither read nor written, by how they begin.
+const UNSUPPORTED: [(&[u8], &str); 8] = [
     (b"\x1a\x45\xdf\xa3", "Matroska and WebM"),
     (b"caff", "CAF"),
     (b"\x30\x26\xb2\x75", "WMA (ASF)"),
@@ -135,10 +135,10 @@ fn open(source: &Source<'_>) -> Result<Box<dyn Container>, TagError> {
         Some(bare) => Ok(Box::new(bare)),
         None => {
             let head = source.up_to(0, 16)?;
-            let name = NOT_WRITTEN.iter().find(|(beginning, _)| head.starts_with(beginning));
+            let name = UNSUPPORTED.iter().find(|(beginning, _)| head.starts_with(beginning));
             refused(match name {
-                Some((_, name)) => format!("tags are not written in {name}"),
-                None => "tags are not written in files of this format".to_owned(),
+                Some((_, name)) => format!("genres in {name} are neither read nor written"),
+                None => "genres in files of this format are neither read nor written".to_owned(),
             })
         }
     }

@@ -158,7 +158,11 @@ impl Ogg {
         let (codec, prefix, packets) = match page.body() {
             [1, b'v', b'o', b'r', b'b', b'i', b's', ..] => (Codec::Vorbis, &b"\x03vorbis"[..], 2),
             [b'O', b'p', b'u', b's', b'H', b'e', b'a', b'd', ..] => (Codec::Opus, &b"OpusTags"[..], 1),
-            _ => return refused("its Ogg holds neither Vorbis nor Opus: tags are not written in such files"),
+            _ => {
+                return refused(
+                    "its Ogg holds neither Vorbis nor Opus: genres in such files are neither read nor written",
+                );
+            }
         };
         let (first, serial) = (0..page.len(), page.serial());
         let mut at = first.end;
