@@ -3,10 +3,11 @@
 
     python3 benches/peer.py [--figure train|infer|stft|log_mel ...] [--batch 32 ...] [--device cpu|cuda] [--seconds 1]
                             [--threads 2] [--precision f32|tf32|bf16] [--channels-last] [--compile]
+                            [--huge-pages]
 
 Prints one line of JSON per figure and batch: `about`, and `ms`, the time of every run after those that warm up; with CUDA
-`device_memory`, the peak of what tensors took. The options of the last line are what an expert would try: other layouts,
-lower precision (autocast; the features and the loss stay in float32) and `torch.compile`. A training step is forward, loss, backward and AdamW, from audio in the host's memory to a loss
+`device_memory`, the peak of what tensors took. The options of the last two lines are what an expert would try: other layouts,
+lower precision (autocast; the features and the loss stay in float32), `torch.compile` and huge pages. A training step is forward, loss, backward and AdamW, from audio in the host's memory to a loss
 there; it does not clip, drop out or smooth labels, which the project's step does. Inference is from audio there to
 probabilities there. The features are of audio in the device's memory, and stay there. Needs torch.
 """
@@ -28,6 +29,8 @@ RATE, N_FFT, HOP, MELS, LOW, HIGH, SLOPE = 44_100, 2048, 512, 128, 30.0, 16_000.
 CHANNELS, UNITS = [16, 32, 64, 128], 256
 WARM_UP, RUNS = 3, 3
 FIGURES = ["train", "infer", "stft", "log_mel"]
+# Of the C library's allocator, and of PyTorch's.
+HUGE_PAGES = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1", "THP_MEM_ALLOC_ENABLE": "1"}
 
 
 def mel_filters():
@@ -99,7 +102,11 @@ def main():
     parser.add_argument("--precision", choices=["f32", "tf32", "bf16"], default="f32")
     parser.add_argument("--channels-last", action="store_true")
     parser.add_argument("--compile", action="store_true")
+    parser.add_argument("--huge-pages", action="store_true", help="ask for memory in huge pages (Linux, glibc)")
     options = parser.parse_args()
+    if options.huge_pages and any(os.environ.get(name) != value for name, value in HUGE_PAGES.items()):
+        # The C library reads it when a process begins.
+        os.execve(sys.executable, [sys.executable, *sys.argv], {**os.environ, **HUGE_PAGES})
     torch.set_num_threads(options.threads)
     # By the fastest kernel that cuDNN finds.
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = options.precision == "tf32"
@@ -160,6 +167,7 @@ def measure(options, figure, batch):
             times.append(time.perf_counter() - start)
     name = torch.cuda.get_device_name() if device.type == "cuda" else f"{torch.get_num_threads()} threads"
     how = ["compiled" if options.compile else "eager", options.precision, *["channels last"] * options.channels_last]
+    how += ["huge pages"] * options.huge_pages
     about = f"PyTorch {torch.__version__} ({', '.join(how)}), {name}"
     line = {"figure": figure, "batch": batch, "about": about, "ms": [1e3 * taken for taken in times[WARM_UP:]]}
     if device.type == "cuda":
