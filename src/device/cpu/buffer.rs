@@ -11,7 +11,7 @@ use memmap2::MmapMut;
 /// than a processor keeps the addresses of.
 #[derive(Default)]
 pub struct Buffer {
-    /// None where there is no element.
+    /// None of the default alone, which stands in the place of a buffer that is taken out.
     pages: Option<MmapMut>,
     len: usize,
 }
@@ -22,10 +22,8 @@ impl Buffer {
     /// # Errors
     /// Where the system has not so much memory.
     pub fn zeros(len: usize) -> io::Result<Self> {
-        if len == 0 {
-            return Ok(Self::default());
-        }
-        let bytes = len.checked_mul(size_of::<f32>()).ok_or(io::ErrorKind::OutOfMemory)?;
+        // No system maps no bytes.
+        let bytes = len.max(1).checked_mul(size_of::<f32>()).ok_or(io::ErrorKind::OutOfMemory)?;
         let pages = MmapMut::map_anon(bytes)?;
         // A wish: a system without huge pages gives small ones.
         #[cfg(target_os = "linux")]
