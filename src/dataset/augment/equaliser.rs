@@ -96,13 +96,12 @@ impl Filter {
         }
         inputs[BLOCK..].copy_from_slice(delays);
         let (mut outputs, mut behind) = ([0.0; BLOCK], [0.0; DELAYS]);
-        for n in 0..INPUTS {
-            let (output, delay) = &self.answers[n];
+        for ((output, delay), input) in self.answers.iter().zip(inputs) {
             for i in 0..BLOCK {
-                outputs[i] += output[i] * inputs[n];
+                outputs[i] += output[i] * input;
             }
             for i in 0..DELAYS {
-                behind[i] += delay[i] * inputs[n];
+                behind[i] += delay[i] * input;
             }
         }
         for n in 0..BLOCK {
