@@ -52,6 +52,7 @@ impl Base {
     ///
     /// # Errors
     /// [`TrainError::OtherBase`] with the first setting that differs, or as [`Base::load`].
+    #[cfg(feature = "cli")]
     pub(crate) fn suits(&self, config: &ModelConfig) -> Result<(), TrainError> {
         fits(self, &self.load()?, config)
     }
