@@ -9,17 +9,18 @@
 // Shapes: x [N, IN_C, IN_H, IN_W]; y, dy [N, OUT_C, OUT_H, OUT_W]; w, dw [OUT_C, IN_C, 3, 3], flipped
 // [IN_C, OUT_C, 3, 3].
 //
-// convolve: a workgroup computes BLOCKS blocks of ROWS output channels (4, 8 or 16) at TILE_P×TILE_Q positions of
-//   SAMPLES samples; a thread computes one block at four positions below each other. Six elements of a column of the
-//   image serve 12·ROWS multiply-adds. A stage holds CHANNELS input channels in
+// convolve: a workgroup computes BLOCKS blocks of ROWS output channels (4 or 8) at TILE_P×TILE_Q positions of SAMPLES
+//   samples; a thread computes one block at DOWN positions below each other (4 or 8). DOWN + 2 elements of a column of
+//   the image serve 3·DOWN·ROWS multiply-adds. A stage holds CHANNELS input channels in
 //   4·CHANNELS·(SAMPLES·PLANE + 9·ROWS·BLOCKS) bytes. Dispatch:
 //   grid(ceil(OUT_C / (ROWS·BLOCKS)) · ceil(N / SAMPLES) · ceil(OUT_H / TILE_P) · ceil(OUT_W / TILE_Q)).
-// weight_grad: a workgroup has the weights from 16 input channels to 16 output channels, a thread those from one to
-//   eight: 72 sums in registers. It slides along rows of dy: three new elements of the image and eight of dy serve 72
-//   multiply-adds. SLICES slices of 32 threads take every SLICES-th row of a stage, TILE_P×TILE_Q positions of a
-//   sample; their sums are added at the end. A stage takes 4·max(16·PLANE, 2304) + 64·TILE_P·TILE_Q bytes.
-//   Dispatch: grid(PARTS · ceil(OUT_C / 16) · ceil(IN_C / 16)). Parts are ranges of PART_STAGES stages, which
-//   `weight_grad_sum` of conv2d.wgsl adds.
+// weight_grad: a team of 32 threads has the weights from 16 input channels to 16 output channels, a thread those from
+//   one to eight: 72 sums in registers. It slides along rows of dy: three new elements of the image and eight of dy
+//   serve 72 multiply-adds. A workgroup has TEAMS_C·TEAMS_K teams beside each other, so that what is staged serves
+//   several, and SLICES slices of them, which take every SLICES-th row of a stage, TILE_P×TILE_Q positions of a sample;
+//   slices' sums are added at the end. A stage takes 4·max(16·TEAMS_C·PLANE, 2304) + 64·TEAMS_K·TILE_P·TILE_Q bytes.
+//   Dispatch: grid(PARTS · ceil(OUT_C / (16·TEAMS_K)) · ceil(IN_C / (16·TEAMS_C))). Parts are ranges of PART_STAGES stages,
+//   which `weight_grad_sum` of conv2d.wgsl adds.
 //
 // Determinism: every sum has one order, by stages, by slices and by parts; no atomics.
 
@@ -38,8 +39,11 @@ override TILE_P: u32;
 override TILE_Q: u32;
 override CHANNELS: u32 = 16u;
 override SAMPLES: u32 = 1u;
-override ROWS: u32 = 16u;
+override ROWS: u32 = 4u;
+override DOWN: u32 = 4u;
 override BLOCKS: u32 = 1u;
+override TEAMS_C: u32 = 1u;
+override TEAMS_K: u32 = 1u;
 override SLICES: u32 = 1u;
 override PARTS: u32 = 1u;
 override PART_STAGES: u32 = 1u;
@@ -48,8 +52,10 @@ override WEIGHTS: u32 = 1u;      // vectors of `weights`
 override GRADIENTS: u32 = 1u;    // vectors of `gradients`
 
 const TAPS = 9u;
-// Channels of a weight_grad tile, in and out.
+// Channels of a team of weight_grad, in and out; and of its workgroup.
 const SIDE = 16u;
+override SIDE_C: u32 = SIDE * TEAMS_C;
+override SIDE_K: u32 = SIDE * TEAMS_K;
 
 // An odd number of elements, so that the same place of neighbouring channels lies in different banks.
 override PLANE: u32 = ((TILE_P + 2u) * (TILE_Q + 2u)) | 1u;
@@ -61,7 +67,7 @@ override IMAGE_W: u32 = TILE_Q + 2u;
 
 var<workgroup> image: array<f32, IMAGE>;           // [CHANNELS, SAMPLES, PLANE]
 var<workgroup> weights: array<vec4f, WEIGHTS>;     // [CHANNELS, TAPS, BLOCKS, ROWS / 4]
-var<workgroup> gradients: array<vec4f, GRADIENTS>; // [TILE_P, TILE_Q, SIDE / 4]
+var<workgroup> gradients: array<vec4f, GRADIENTS>; // [TILE_P, TILE_Q, SIDE_K / 4]
 
 // What the windows of a tile that begins at (p, q) read, padding included.
 fn stage_image(sample: u32, channel: u32, p: u32, q: u32, thread: u32) {
@@ -82,16 +88,12 @@ fn stage_image(sample: u32, channel: u32, p: u32, q: u32, thread: u32) {
 // ---- Forward, and to the input
 
 // Element i holds output channels 4·i to 4·i + 3 of a thread's block.
-alias Rows = array<vec4f, 4>;
+alias Rows = array<vec4f, 2>;
 
 fn add_product(sum: ptr<function, Rows>, a: Rows, b: f32) {
     (*sum)[0] = fma(a[0], vec4f(b), (*sum)[0]);
     if ROWS > 4u {
         (*sum)[1] = fma(a[1], vec4f(b), (*sum)[1]);
-    }
-    if ROWS > 8u {
-        (*sum)[2] = fma(a[2], vec4f(b), (*sum)[2]);
-        (*sum)[3] = fma(a[3], vec4f(b), (*sum)[3]);
     }
 }
 
@@ -127,10 +129,6 @@ fn weights_at(i: u32) -> Rows {
     if ROWS > 4u {
         rows[1] = weights[i + 1u];
     }
-    if ROWS > 8u {
-        rows[2] = weights[i + 2u];
-        rows[3] = weights[i + 3u];
-    }
     return rows;
 }
 
@@ -142,10 +140,6 @@ fn store(n: u32, row: u32, p: u32, q: u32, sum: Rows) {
     store_four(index, row, sum[0]);
     if ROWS > 4u {
         store_four(index + 4u * OUT_H * OUT_W, row + 4u, sum[1]);
-    }
-    if ROWS > 8u {
-        store_four(index + 8u * OUT_H * OUT_W, row + 8u, sum[2]);
-        store_four(index + 12u * OUT_H * OUT_W, row + 12u, sum[3]);
     }
 }
 
@@ -184,12 +178,12 @@ fn convolve(
         return;
     }
     // The thread's part; those behind the last compute a part that is not stored.
-    let positions = SAMPLES * (TILE_P / 4u) * TILE_Q;
+    let positions = SAMPLES * (TILE_P / DOWN) * TILE_Q;
     let block = thread / positions;
     let own = thread % positions;
     let own_q = own % TILE_Q;
-    let own_p = own / TILE_Q % (TILE_P / 4u) * 4u;
-    let own_sample = own / (TILE_Q * (TILE_P / 4u));
+    let own_p = own / TILE_Q % (TILE_P / DOWN) * DOWN;
+    let own_sample = own / (TILE_Q * (TILE_P / DOWN));
     let quads = BLOCKS * ROWS / 4u;
     let first_weight = min(block, BLOCKS - 1u) * (ROWS / 4u);
     let corner = own_sample * PLANE + own_p * IMAGE_W + own_q;
@@ -197,6 +191,10 @@ fn convolve(
     var sum1 = Rows();
     var sum2 = Rows();
     var sum3 = Rows();
+    var sum4 = Rows();
+    var sum5 = Rows();
+    var sum6 = Rows();
+    var sum7 = Rows();
     for (var channel = 0u; channel < IN_C; channel += CHANNELS) {
         workgroupBarrier();
         stage_image(sample, channel, p, q, thread);
@@ -212,21 +210,49 @@ fn convolve(
                 let x3 = image[here + s + 3u * IMAGE_W];
                 let x4 = image[here + s + 4u * IMAGE_W];
                 let x5 = image[here + s + 5u * IMAGE_W];
+                var x6 = 0.0;
+                var x7 = 0.0;
+                var x8 = 0.0;
+                var x9 = 0.0;
+                if DOWN > 4u {
+                    x6 = image[here + s + 6u * IMAGE_W];
+                    x7 = image[here + s + 7u * IMAGE_W];
+                    x8 = image[here + s + 8u * IMAGE_W];
+                    x9 = image[here + s + 9u * IMAGE_W];
+                }
                 let top = weights_at(there + s * quads);
                 add_product(&sum0, top, x0);
                 add_product(&sum1, top, x1);
                 add_product(&sum2, top, x2);
                 add_product(&sum3, top, x3);
+                if DOWN > 4u {
+                    add_product(&sum4, top, x4);
+                    add_product(&sum5, top, x5);
+                    add_product(&sum6, top, x6);
+                    add_product(&sum7, top, x7);
+                }
                 let middle = weights_at(there + (3u + s) * quads);
                 add_product(&sum0, middle, x1);
                 add_product(&sum1, middle, x2);
                 add_product(&sum2, middle, x3);
                 add_product(&sum3, middle, x4);
+                if DOWN > 4u {
+                    add_product(&sum4, middle, x5);
+                    add_product(&sum5, middle, x6);
+                    add_product(&sum6, middle, x7);
+                    add_product(&sum7, middle, x8);
+                }
                 let bottom = weights_at(there + (6u + s) * quads);
                 add_product(&sum0, bottom, x2);
                 add_product(&sum1, bottom, x3);
                 add_product(&sum2, bottom, x4);
                 add_product(&sum3, bottom, x5);
+                if DOWN > 4u {
+                    add_product(&sum4, bottom, x6);
+                    add_product(&sum5, bottom, x7);
+                    add_product(&sum6, bottom, x8);
+                    add_product(&sum7, bottom, x9);
+                }
             }
         }
     }
@@ -237,6 +263,12 @@ fn convolve(
         store(n, first, p + own_p + 1u, q + own_q, sum1);
         store(n, first, p + own_p + 2u, q + own_q, sum2);
         store(n, first, p + own_p + 3u, q + own_q, sum3);
+        if DOWN > 4u {
+            store(n, first, p + own_p + 4u, q + own_q, sum4);
+            store(n, first, p + own_p + 5u, q + own_q, sum5);
+            store(n, first, p + own_p + 6u, q + own_q, sum6);
+            store(n, first, p + own_p + 7u, q + own_q, sum7);
+        }
     }
 }
 
@@ -249,12 +281,12 @@ fn load_gradient(n: u32, row: u32, p: u32, q: u32) -> f32 {
 }
 
 fn stage_gradients(n: u32, row: u32, p: u32, q: u32, thread: u32) {
-    for (var i = thread; i < TILE_P * TILE_Q * SIDE / 4u; i += WIDTH) {
+    for (var i = thread; i < TILE_P * TILE_Q * SIDE_K / 4u; i += WIDTH) {
         let position = i % (TILE_P * TILE_Q);
         let quad = i / (TILE_P * TILE_Q);
         let first = row + 4u * quad;
         let at = vec2u(p + position / TILE_Q, q + position % TILE_Q);
-        gradients[position * (SIDE / 4u) + quad] = vec4f(
+        gradients[position * (SIDE_K / 4u) + quad] = vec4f(
             load_gradient(n, first, at.x, at.y),
             load_gradient(n, first + 1u, at.x, at.y),
             load_gradient(n, first + 2u, at.x, at.y),
@@ -315,11 +347,11 @@ struct WeightTile {
 }
 
 fn weight_tile(number: u32) -> WeightTile {
-    let tiles_c = (IN_C + SIDE - 1u) / SIDE;
-    let tiles_k = (OUT_C + SIDE - 1u) / SIDE;
+    let tiles_c = (IN_C + SIDE_C - 1u) / SIDE_C;
+    let tiles_k = (OUT_C + SIDE_K - 1u) / SIDE_K;
     let part = number / (tiles_c * tiles_k);
     let end = min((part + 1u) * PART_STAGES, N * stages_down() * stages_across());
-    return WeightTile(number % tiles_c * SIDE, number / tiles_c % tiles_k * SIDE, part, end);
+    return WeightTile(number % tiles_c * SIDE_C, number / tiles_c % tiles_k * SIDE_K, part, end);
 }
 
 fn stages_across() -> u32 {
@@ -351,9 +383,10 @@ fn weight_grad(
         return;
     }
     let lane = thread % 32u;
-    let slice = thread / 32u;
-    let c = lane % SIDE;
-    let half = lane / SIDE;
+    let team = thread / 32u % (TEAMS_C * TEAMS_K);
+    let slice = thread / (32u * TEAMS_C * TEAMS_K);
+    let c = team % TEAMS_C * SIDE + lane % SIDE;
+    let half = team / TEAMS_C * 2u + lane / SIDE;
     var sums = Sums();
     for (var stage = tile.part * PART_STAGES; stage < tile.end; stage++) {
         stage_tile(tile, stage, thread);
@@ -367,7 +400,7 @@ fn weight_grad(
                 let x2 = image[above + j + 2u];
                 let x5 = image[above + IMAGE_W + j + 2u];
                 let x8 = image[below + j + 2u];
-                let at = (i * TILE_Q + j) * (SIDE / 4u) + 2u * half;
+                let at = (i * TILE_Q + j) * (SIDE_K / 4u) + 2u * half;
                 let low = gradients[at];
                 let high = gradients[at + 1u];
                 sums.low[0] = fma(low, vec4f(top.x), sums.low[0]);
@@ -394,10 +427,12 @@ fn weight_grad(
             }
         }
     }
-    // The first slice adds the others' sums to its own, one slice after another.
-    for (var other = 1u; other < SLICES; other++) {
+    // The first slice adds the others' sums to its own, one team and slice after another.
+    for (var turn = 0u; turn < (SLICES - 1u) * TEAMS_C * TEAMS_K; turn++) {
+        let other = 1u + turn / (TEAMS_C * TEAMS_K);
+        let its_turn = team == turn % (TEAMS_C * TEAMS_K);
         workgroupBarrier();
-        if slice == other {
+        if its_turn && slice == other {
             put(0u, lane, sums.low[0]);
             put(1u, lane, sums.high[0]);
             put(2u, lane, sums.low[1]);
@@ -418,7 +453,7 @@ fn weight_grad(
             put(17u, lane, sums.high[8]);
         }
         workgroupBarrier();
-        if slice == 0u {
+        if its_turn && slice == 0u {
             sums.low[0] += take(0u, lane);
             sums.high[0] += take(1u, lane);
             sums.low[1] += take(2u, lane);

@@ -137,6 +137,44 @@ fn tiles() {
     forward.check();
 }
 
+/// Windows of 3×3 taps: all blocks of channels and positions that a thread computes, with one stage of input channels and
+/// several. Large blocks are chosen where there are many.
+#[test]
+fn windows() {
+    let shapes = [
+        (Sizes { n: 3, c: 17, k: 13, image: [9, 13], pad: [2, 0], ..PLAIN }, [4, 4]),
+        (Sizes { n: 128, c: 2, k: 4, image: [63, 44], ..PLAIN }, [4, 8]),
+        (Sizes { n: 70, c: 2, k: 15, image: [64, 44], ..PLAIN }, [8, 4]),
+        (Sizes { n: 65, c: 7, k: 15, image: [64, 43], ..PLAIN }, [8, 8]),
+    ];
+    for (seed, (sizes, block)) in (81..).zip(shapes) {
+        let [forward, ..] = cases(sizes, seed);
+        assert_eq!(forward.constants(["ROWS", "DOWN"]), block, "{sizes:?}");
+        forward.check();
+    }
+}
+
+/// Their weight gradients: teams beside each other in every way, one slice of them and several; one part of the sum of many
+/// stages, several parts, of one stage each and of more.
+#[test]
+fn windows_of_weights() {
+    // TEAMS_C, TEAMS_K, SLICES, PARTS, PART_STAGES.
+    let shapes = [
+        (Sizes { n: 2, c: 16, k: 16, image: [9, 13], ..PLAIN }, [1, 1, 3, 6, 1]),
+        (Sizes { n: 3, c: 31, k: 14, image: [7, 11], pad: [0, 2], ..PLAIN }, [2, 1, 1, 15, 1]),
+        (Sizes { n: 3, c: 15, k: 32, image: [16, 5], ..PLAIN }, [1, 2, 4, 6, 1]),
+        (Sizes { n: 3, c: 30, k: 62, image: [16, 11], ..PLAIN }, [2, 2, 2, 12, 1]),
+        (Sizes { n: 3, c: 250, k: 512, image: [8, 6], ..PLAIN }, [2, 2, 2, 2, 3]),
+        (Sizes { n: 3, c: 512, k: 500, image: [8, 6], ..PLAIN }, [2, 2, 2, 1, 6]),
+    ];
+    for (seed, (sizes, tiles)) in (91..).zip(shapes) {
+        let [.., weight_grad] = cases(sizes, seed);
+        let names = ["TEAMS_C", "TEAMS_K", "SLICES", "PARTS", "PART_STAGES"];
+        assert_eq!(weight_grad.constants(names), tiles, "{sizes:?}");
+        weight_grad.check();
+    }
+}
+
 /// Weight gradients of one tap: register tiles of 4 and 8 channels on either side, two to eight slices of positions;
 /// channels and positions that fill tiles and stages and that do not; one stage, several, and parts of several.
 #[test]

@@ -97,6 +97,16 @@ impl Case {
         }
     }
 
+    /// What the operation's first launch has for these constants, 0 where it has none of the name.
+    pub fn constants<const N: usize>(&self, names: [&str; N]) -> [usize; N] {
+        let shapes: Vec<&Shape> = self.inputs.iter().map(|(shape, _)| shape).collect();
+        let kernel = self.op.prepare(&shapes).unwrap().gpu(None, None);
+        let constants = &kernel.launches[0].constants;
+        names.map(|name| {
+            constants.iter().find(|(known, _)| *known == name).map_or(0, |&(_, value)| value as usize)
+        })
+    }
+
     /// The graph, its inputs, the zeros that are added to them, and its output.
     pub fn graph(&self, in_the_middle: bool) -> (Graph, Vec<NodeId>, Vec<NodeId>, NodeId) {
         let mut graph = Graph::new();

@@ -9,16 +9,24 @@ const SHADER: Shader = shader!("conv2d_window");
 /// Elements of workgroup memory, 16 KiB.
 const MEMORY: usize = 4096;
 const TAPS: usize = 9;
-/// Channels of a weight_grad tile, in and out.
+/// Channels of a team of weight_grad, in and out.
 const SIDE: usize = 16;
-/// Slices of a weight_grad workgroup, at most.
-const SLICES: usize = 4;
-/// Threads of a slice of weight_grad: a tile's input channels by its halves of output channels.
-const SLICE: usize = 32;
-/// Elements that a slice hands to the first: the shader's.
-const REDUCED: usize = SLICE * 8 * TAPS;
-/// Threads that keep a large adapter busy: 16 warps of 32 for each of 128 multiprocessors.
-const BUSY: usize = 65_536;
+/// Threads of a team: its input channels by its halves of output channels.
+const TEAM: usize = 32;
+/// The most threads of a workgroup of one team, and of one of several.
+const WIDTH: usize = 128;
+const WIDTH_OF_TEAMS: usize = 256;
+/// Elements that a team hands to that of the first slice: the shader's.
+const REDUCED: usize = TEAM * 8 * TAPS;
+/// Input channels of a stage of convolve, at most: longer stages make more threads wait for each other.
+const CHANNELS: usize = 5;
+/// Sums of a thread of convolve, at most.
+const MOST_SUMS: usize = 64;
+/// Threads that keep a large adapter busy in convolve, 12 subgroups of 32 for each of 128 multiprocessors; and workgroups.
+const BUSY: usize = 49_152;
+const BUSY_GROUPS: usize = 256;
+/// Threads that keep it busy in weight gradients, in parts.
+const WEIGHT_BUSY: usize = 65_536;
 
 /// The convolution that is computed, as the shader names its sizes: what is read is `in`, what is written is `out`.
 #[derive(Clone, Copy)]
@@ -97,6 +105,7 @@ fn plane([p, q]: [usize; 2]) -> usize {
 #[derive(Clone, Copy, Debug)]
 struct Tile {
     rows: usize,
+    down: usize,
     blocks: usize,
     samples: usize,
     p: usize,
@@ -106,7 +115,7 @@ struct Tile {
 
 impl Tile {
     fn threads(&self) -> usize {
-        self.blocks * self.samples * (self.p / 4) * self.q
+        self.blocks * self.samples * (self.p / self.down) * self.q
     }
 
     fn width(&self) -> usize {
@@ -126,31 +135,35 @@ impl Tile {
             * q.div_ceil(self.q)
     }
 
-    /// The time of all workgroups, in about instructions of a subgroup of 32 threads.
+    /// The time of all workgroups, in about instructions of a subgroup of 32 threads. An element to stage takes 14 of the
+    /// image, 10 of the weights, and waits for memory; 64 sums in registers leave room for fewer subgroups to wait in turn.
+    /// What both cost was fitted to an NVIDIA H200 (docs/performance.md).
     fn cost(&self, image: &Image) -> f64 {
         let stages = image.in_c.div_ceil(self.channels);
         let [pixels, weights] = self.memory();
-        let staged = self.channels * (14 * pixels + 10 * weights) / self.width() + 80;
-        let channel = 36 * self.rows + 30 + 9 * self.rows / 4;
-        let each = stages * (staged + self.channels * channel);
+        let staged = self.channels * (28 * pixels + 15 * weights) / self.width() + 80;
+        let channel = 9 * self.rows * self.down + 3 * (self.down + 2) + 12 + 9 * self.rows / 4;
+        let each = (stages * (staged + self.channels * channel)) as f64;
+        let full = if self.rows * self.down == MOST_SUMS { 1.125 } else { 1.0 };
         let workgroups = self.workgroups(image);
-        let idle = (BUSY as f64 / (workgroups * self.width()) as f64).max(1.0);
-        (workgroups * self.width() / 32 * each) as f64 * idle
+        let threads = workgroups * self.width();
+        let idle = (BUSY as f64 / threads as f64).max(BUSY_GROUPS as f64 / workgroups as f64).max(1.0);
+        (threads / 32) as f64 * each * full * idle
     }
 
     /// The cheapest that fits the memory.
     fn choose(image: &Image) -> Option<Self> {
         let [p, q] = image.output;
-        let rows = [4, 8, 16].into_iter().filter(|&rows| rows < 2 * image.out_c.next_multiple_of(4));
+        let own = [[4, 4], [4, 8], [8, 4], [8, 8]];
         let mut best: Option<(f64, Self)> = None;
-        for rows in rows {
-            for blocks in 1..=image.out_c.div_ceil(rows).min(8) {
-                for p in (4..=p.next_multiple_of(4).min(32)).step_by(4) {
+        for [rows, down] in own.into_iter().filter(|&[rows, _]| rows < 2 * image.out_c.next_multiple_of(4)) {
+            for blocks in [1, 2, 4, 8].into_iter().filter(|&blocks| blocks <= image.out_c.div_ceil(rows)) {
+                for p in (down..=p.next_multiple_of(down).min(32)).step_by(down) {
                     for q in (1..=8).map(|parts| q.div_ceil(parts)) {
                         for samples in [1, 2, 4, 8] {
-                            let tile = Self { rows, blocks, samples, p, q, channels: 1 };
+                            let tile = Self { rows, down, blocks, samples, p, q, channels: 1 };
                             let channels =
-                                (MEMORY / tile.memory().iter().sum::<usize>()).min(image.in_c).min(16);
+                                (MEMORY / tile.memory().iter().sum::<usize>()).min(image.in_c).min(CHANNELS);
                             if !(32..=256).contains(&tile.threads()) || channels == 0 {
                                 continue;
                             }
@@ -172,7 +185,7 @@ impl Tile {
 pub fn convolve(kind: Kind, d: &Dims) -> Option<GpuKernel> {
     let image = Image::new(kind, d)?;
     let tile = Tile::choose(&image)?;
-    let Tile { rows, blocks, samples, p, q, channels } = tile;
+    let Tile { rows, down, blocks, samples, p, q, channels } = tile;
     let [pixels, weights] = tile.memory();
     let own = constants([
         ("WIDTH", tile.width()),
@@ -181,6 +194,7 @@ pub fn convolve(kind: Kind, d: &Dims) -> Option<GpuKernel> {
         ("CHANNELS", channels),
         ("SAMPLES", samples),
         ("ROWS", rows),
+        ("DOWN", down),
         ("BLOCKS", blocks),
         ("IMAGE", channels * pixels),
         ("WEIGHTS", channels * weights / 4),
@@ -190,14 +204,76 @@ pub fn convolve(kind: Kind, d: &Dims) -> Option<GpuKernel> {
     Some(image.launch("convolve", own, bindings, tile.workgroups(&image)).into())
 }
 
-/// The gradient to the weight, in parts that are still to be added.
-pub struct WeightGrad {
-    image: Image,
+/// A workgroup of weight_grad.
+#[derive(Clone, Copy, Debug)]
+struct Teams {
+    /// Beside each other: along input channels, and along output channels.
+    c: usize,
+    k: usize,
     /// Positions of a stage.
     patch: [usize; 2],
     slices: usize,
-    /// Workgroups of a part.
-    tiles: usize,
+}
+
+impl Teams {
+    fn new([c, k]: [usize; 2], patch: [usize; 2]) -> Self {
+        let width = if c * k == 1 { WIDTH } else { WIDTH_OF_TEAMS };
+        Self { c, k, patch, slices: patch[0].min(width / (c * k * TEAM)) }
+    }
+
+    fn width(&self) -> usize {
+        self.c * self.k * self.slices * TEAM
+    }
+
+    /// Elements of a stage: of the image, and of dy.
+    fn staged(&self) -> [usize; 2] {
+        let [p, q] = self.patch;
+        [SIDE * self.c * plane(self.patch), SIDE * self.k * p * q]
+    }
+
+    /// The same in workgroup memory, where teams hand over their sums in the image's place.
+    fn memory(&self) -> [usize; 2] {
+        let [pixels, gradients] = self.staged();
+        [pixels.max(REDUCED), gradients]
+    }
+
+    /// Workgroups that have all weights once.
+    fn tiles(&self, image: &Image) -> usize {
+        image.in_c.div_ceil(SIDE * self.c) * image.out_c.div_ceil(SIDE * self.k)
+    }
+
+    fn stages(&self, image: &Image) -> usize {
+        let [height, width] = image.output;
+        image.n * height.div_ceil(self.patch[0]) * width.div_ceil(self.patch[1])
+    }
+
+    /// The time of all workgroups, as that of [`Tile::cost`]. Up to four positions are computed without a loop.
+    fn cost(&self, image: &Image) -> f64 {
+        let [p, q] = self.patch;
+        let [pixels, gradients] = self.staged();
+        let row = 90 * q + if q <= 4 { 20 } else { 80 };
+        let staged = (28 * pixels + 20 * gradients) / self.width() + 100;
+        let each = p.div_ceil(self.slices) * row + staged;
+        let stages = self.tiles(image) as f64 * self.stages(image) as f64;
+        stages * (self.width() / TEAM * each) as f64
+    }
+
+    /// The cheapest that fits the memory.
+    fn choose(image: &Image) -> Option<Self> {
+        let [height, width] = image.output;
+        let beside = [[1, 1], [2, 1], [1, 2], [2, 2]];
+        let patches = (1..=height.min(16)).flat_map(|p| (1..=8).map(move |parts| [p, width.div_ceil(parts)]));
+        patches
+            .flat_map(|patch| beside.map(|teams| Self::new(teams, patch)))
+            .filter(|teams| teams.memory().iter().sum::<usize>() <= MEMORY)
+            .min_by(|one, other| one.cost(image).total_cmp(&other.cost(image)))
+    }
+}
+
+/// The gradient to the weight, in parts that are still to be added.
+pub struct WeightGrad {
+    image: Image,
+    teams: Teams,
     pub parts: usize,
     part_stages: usize,
 }
@@ -206,46 +282,33 @@ impl WeightGrad {
     /// None where the shader is not made for the convolution.
     pub fn new(d: &Dims) -> Option<Self> {
         let image = Image::new(Kind::WeightGrad, d)?;
-        let patch = choose_patch(&image)?;
-        let slices = patch[0].min(SLICES);
-        let tiles = d.c.div_ceil(SIDE) * d.k.div_ceil(SIDE);
-        let stages = d.n * image.output[0].div_ceil(patch[0]) * image.output[1].div_ceil(patch[1]);
-        let wanted = BUSY.div_ceil(tiles * SLICE * slices).max(1);
+        let teams = Teams::choose(&image)?;
+        let stages = teams.stages(&image);
+        let wanted = WEIGHT_BUSY.div_ceil(teams.tiles(&image) * teams.width()).max(1);
         let part_stages = stages.div_ceil(wanted);
         let parts = stages.div_ceil(part_stages);
-        Some(Self { image, patch, slices, tiles, parts, part_stages })
+        Some(Self { image, teams, parts, part_stages })
     }
 
     /// The launch that writes the parts one behind the other.
     pub fn launch(&self, output: Binding) -> Launch {
-        let [p, q] = self.patch;
+        let Self { image, teams, .. } = self;
+        let [p, q] = teams.patch;
+        let [pixels, gradients] = teams.memory();
         let own = constants([
-            ("WIDTH", SLICE * self.slices),
+            ("WIDTH", teams.width()),
             ("TILE_P", p),
             ("TILE_Q", q),
-            ("CHANNELS", SIDE),
-            ("SLICES", self.slices),
+            ("CHANNELS", SIDE * teams.c),
+            ("TEAMS_C", teams.c),
+            ("TEAMS_K", teams.k),
+            ("SLICES", teams.slices),
             ("PARTS", self.parts),
             ("PART_STAGES", self.part_stages),
-            ("IMAGE", (SIDE * plane(self.patch)).max(REDUCED)),
-            ("GRADIENTS", p * q * SIDE / 4),
+            ("IMAGE", pixels),
+            ("GRADIENTS", gradients / 4),
         ]);
         let bindings = vec![Binding::Input(0), Binding::Input(1), output];
-        self.image.launch("weight_grad", own, bindings, self.parts * self.tiles)
+        image.launch("weight_grad", own, bindings, self.parts * teams.tiles(image))
     }
-}
-
-/// The positions of a stage of weight_grad: those that fit the memory and are computed with the least work.
-fn choose_patch(image: &Image) -> Option<[usize; 2]> {
-    let [height, width] = image.output;
-    let fits = |[p, q]: [usize; 2]| (SIDE * plane([p, q])).max(REDUCED) + SIDE * p * q <= MEMORY;
-    let cost = |[p, q]: [usize; 2]| {
-        let slices = p.min(SLICES);
-        let rows = p.div_ceil(slices);
-        let staged = 14 * SIDE * plane([p, q]) + 10 * SIDE * p * q;
-        let each = rows * (q * 90 + 20) + staged / (SLICE * slices) + 100;
-        height.div_ceil(p) * width.div_ceil(q) * slices * each
-    };
-    let sides = (1..=height.min(16)).flat_map(|p| (1..=8).map(move |parts| [p, width.div_ceil(parts)]));
-    sides.filter(|&sides| fits(sides)).min_by_key(|&sides| cost(sides))
 }
