@@ -123,9 +123,14 @@ impl Workload {
         Ok(if self.by_profile { Duration::from_secs_f64(self.profiled()? - profiled) } else { time })
     }
 
-    /// Every step with its time, of a workload that was loaded with a profile and ran `runs` times.
-    pub fn steps(&mut self, runs: usize) -> Outcome<Vec<Value>> {
-        let seconds = self.loaded.timings()?;
+    /// Seconds of every step so far, of a workload that was loaded with a profile.
+    pub fn timings(&mut self) -> Outcome<Vec<f64>> {
+        Ok(self.loaded.timings()?)
+    }
+
+    /// Every step with its time, of a workload that ran `runs` times since its steps had taken `before`.
+    pub fn steps(&mut self, before: &[f64], runs: usize) -> Outcome<Vec<Value>> {
+        let seconds = self.loaded.timings()?.into_iter().zip(before).map(|(after, before)| after - before);
         let steps = self.program.steps.iter().zip(seconds).map(|(step, seconds)| {
             let (op, settings) = match &step.work {
                 Work::Run { op, .. } => (op.name(), op.settings()),
