@@ -95,11 +95,10 @@ fn what_a_training_cannot_begin_with_is_refused() {
     // The included model's frames are longer than these songs, which it hears repeated.
     run(root, "train --dataset music --device cpu --freeze --run short").ends(0);
     refused("--from none --epochs 0", &["--epochs is 0"]);
-    for conflict in ["--from base.safetensors --preset large", "--from base.safetensors --freeze --epochs 2"]
-    {
-        let ran = run(root, &format!("train --dataset music {conflict}")).ends(2);
-        assert!(ran.err.contains("cannot be used with"), "{}", ran.err);
-    }
+    refused("--from none --preset medium --epochs 0", &["--epochs is 0"]);
+    refused("--from base.safetensors --preset large", &["base.safetensors", "--preset", "--from none"]);
+    let ran = run(root, "train --dataset music --from base.safetensors --freeze --epochs 2").ends(2);
+    assert!(ran.err.contains("cannot be used with"), "{}", ran.err);
     run(root, "train --resume --run first --freeze").refused(&["first"]);
     run(root, "evaluate --model base.safetensors --dataset music --freeze").refused(&["--folds"]);
 }

@@ -17,7 +17,7 @@ pub struct BaseFlags {
     /// Begin with this model: its preprocessing, architecture and weights, and a new last layer for the genres; included is
     /// the one that comes with the program, none is to train from nothing [default: included, unless flags shape another
     /// network, --config is given, or the songs are the demo set]
-    #[arg(long, value_name = "MODEL|included|none", conflicts_with_all = ["config", "preset"])]
+    #[arg(long, value_name = "MODEL|included|none", conflicts_with = "config")]
     pub(super) from: Option<PathBuf>,
     /// Fit the new last layer and leave the rest as it is, which takes seconds once the songs were heard [default, where a
     /// network begins with another and --epochs is not given]
@@ -62,10 +62,15 @@ impl BaseFlags {
         given!(self; base_rate).collect()
     }
 
+    /// The model that is named, if any is.
+    pub(super) fn named(&self) -> Option<&Path> {
+        self.from.as_deref().filter(|from| *from != Path::new("none"))
+    }
+
     /// Begins with the model that is named, or where none is, with that of `default`. Then only the last layer is trained,
     /// unless flags say more.
     pub(super) fn begin(&self, default: Option<&Path>, config: &mut RunConfig) -> Result<(), CliError> {
-        let named = self.from.as_deref().filter(|from| *from != Path::new("none"));
+        let named = self.named();
         if let Some(model) = named.or(default.filter(|_| self.is_open())) {
             config.begin_with(model)?;
             config.training.epochs = 0;

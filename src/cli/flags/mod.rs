@@ -84,6 +84,13 @@ pub fn configure(
     network: &NetworkFlags,
     training: Option<(&TrainingFlags, &ValidationFlags)>,
 ) -> Result<RunConfig, CliError> {
+    if let (Some(model), Some(_)) = (base.named(), network.preset) {
+        let shown = crate::files::shown(model);
+        let message = format!(
+            "--from {shown} brings its own network; leave out --preset, or train from nothing with --from none"
+        );
+        return Err(CliError::Usage(message));
+    }
     let read = file.map(|path| RunConfig::read(path)).transpose()?;
     let mut config = read.unwrap_or_else(|| network.preset.unwrap_or_default().config());
     base.begin(default, &mut config)?;
