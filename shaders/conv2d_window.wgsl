@@ -386,7 +386,8 @@ fn weight_grad(
     let team = thread / 32u % (TEAMS_C * TEAMS_K);
     let slice = thread / (32u * TEAMS_C * TEAMS_K);
     let c = team % TEAMS_C * SIDE + lane % SIDE;
-    let half = team / TEAMS_C * 2u + lane / SIDE;
+    // Which eight of the workgroup's output channels the thread has.
+    let eight = team / TEAMS_C * 2u + lane / SIDE;
     var sums = Sums();
     for (var stage = tile.part * PART_STAGES; stage < tile.end; stage++) {
         stage_tile(tile, stage, thread);
@@ -400,7 +401,7 @@ fn weight_grad(
                 let x2 = image[above + j + 2u];
                 let x5 = image[above + IMAGE_W + j + 2u];
                 let x8 = image[below + j + 2u];
-                let at = (i * TILE_Q + j) * (SIDE_K / 4u) + 2u * half;
+                let at = (i * TILE_Q + j) * (SIDE_K / 4u) + 2u * eight;
                 let low = gradients[at];
                 let high = gradients[at + 1u];
                 sums.low[0] = fma(low, vec4f(top.x), sums.low[0]);
@@ -475,7 +476,7 @@ fn weight_grad(
         }
     }
     if slice == 0u {
-        let k = tile.row + 8u * half;
+        let k = tile.row + 8u * eight;
         let channel = tile.channel + c;
         store_weights(tile.part, k, channel, 0u, sums.low[0]);
         store_weights(tile.part, k + 4u, channel, 0u, sums.high[0]);

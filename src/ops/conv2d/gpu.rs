@@ -1,7 +1,7 @@
 //! Dispatch of `shaders/conv2d.wgsl`.
 
 use super::Dims;
-use super::product::{Kind, Product, sizes};
+use super::product::{Kind, Product, in_parts, sizes};
 use super::{gpu_points, gpu_window};
 use crate::ops::kernel::{Binding, GpuKernel, Launch, Shader, grid, shader};
 
@@ -190,8 +190,7 @@ pub fn weight_grad(d: &Dims) -> GpuKernel {
     };
     let tiles = tile.count(product).max(1);
     let wanted = WEIGHT_BUSY.div_ceil(tiles * tile.width).min(product.terms.div_ceil(PART_TERMS));
-    let part_stages = patch.stages(d).div_ceil(wanted.max(1)).max(1);
-    let parts = patch.stages(d).div_ceil(part_stages);
+    let [parts, part_stages] = in_parts(patch.stages(d), wanted);
     let Patch { p, q, planes, plane } = patch;
     let split = vec![("PARTS", parts), ("PART_STAGES", part_stages)];
     let sizes = vec![("PATCH_P", p), ("PATCH_Q", q), ("PLANES", planes), ("PLANE", plane)];

@@ -3,7 +3,7 @@
 use super::Dims;
 use super::gpu::summed;
 use super::gpu_window::Image;
-use super::product::Kind;
+use super::product::{Kind, in_parts};
 use crate::ops::kernel::{Binding, Cooperative, GpuKernel, Launch, Shader, constants, grid, shader};
 
 pub const COOPERATIVE_8: Shader = shader!(
@@ -160,9 +160,7 @@ fn weight_grad(d: &Dims, units: Cooperative) -> Option<GpuKernel> {
     let memory = |down: usize, positions: usize| line.memory(positions) + positions * (2 * side * down + 16);
     let (down, positions) = stages.find(|&(down, positions)| memory(down, positions) <= MEMORY)?;
     let tiles = line.image.in_c.div_ceil(side) * line.image.out_c.div_ceil(side * down);
-    let stages = line.positions.div_ceil(positions);
-    let part_stages = stages.div_ceil(WEIGHT_BUSY.div_ceil(tiles));
-    let parts = stages.div_ceil(part_stages);
+    let [parts, part_stages] = in_parts(line.positions.div_ceil(positions), WEIGHT_BUSY.div_ceil(tiles));
     let own = [("POSITIONS", positions), ("DOWN", down), ("PARTS", parts), ("PART_STAGES", part_stages)];
     let weights = line.image.in_c * line.image.out_c * TAPS;
     let bindings = |output| vec![Binding::Input(0), Binding::Input(1), output];

@@ -1,6 +1,7 @@
 //! Dispatch of `shaders/conv2d_points.wgsl`: weight gradients of one tap.
 
 use super::Dims;
+use super::product::in_parts;
 use crate::ops::kernel::{Binding, Launch, Shader, constants, grid, shader};
 
 const SHADER: Shader = shader!("conv2d_points");
@@ -59,9 +60,7 @@ impl WeightGrad {
         let stage = (MEMORY / (k.channels + c.channels) / 2 + 1).next_power_of_two().min(WIDTH);
         let tiles = d.k.div_ceil(k.channels) * d.c.div_ceil(c.channels);
         let stages = (d.n * d.h * d.w).div_ceil(stage);
-        let wanted = BUSY.div_ceil(tiles * WIDTH);
-        let part_stages = stages.div_ceil(wanted);
-        let parts = stages.div_ceil(part_stages);
+        let [parts, part_stages] = in_parts(stages, BUSY.div_ceil(tiles * WIDTH));
         Some(Self { d: *d, k, c, stage, slices, tiles, parts, part_stages })
     }
 

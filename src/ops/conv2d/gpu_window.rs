@@ -1,7 +1,7 @@
 //! Dispatch of `shaders/conv2d_window.wgsl`: 3×3 taps with stride 1, by windows in workgroup memory.
 
 use super::Dims;
-use super::product::Kind;
+use super::product::{Kind, in_parts};
 use crate::ops::kernel::{Binding, Constants, GpuKernel, Launch, Shader, constants, grid, shader};
 
 const SHADER: Shader = shader!("conv2d_window");
@@ -144,19 +144,21 @@ impl Tile {
         let staged = self.channels * (28 * pixels + 15 * weights) / self.width() + 80;
         let channel = 9 * self.rows * self.down + 3 * (self.down + 2) + 12 + 9 * self.rows / 4;
         let each = (stages * (staged + self.channels * channel)) as f64;
-        let full = if self.rows * self.down == MOST_SUMS { 1.125 } else { 1.0 };
+        let registers = if self.rows * self.down == MOST_SUMS { 1.125 } else { 1.0 };
         let workgroups = self.workgroups(image);
         let threads = workgroups * self.width();
         let idle = (BUSY as f64 / threads as f64).max(BUSY_GROUPS as f64 / workgroups as f64).max(1.0);
-        (threads / 32) as f64 * each * full * idle
+        (threads / 32) as f64 * each * registers * idle
     }
 
     /// The cheapest that fits the memory.
     fn choose(image: &Image) -> Option<Self> {
         let [p, q] = image.output;
-        let own = [[4, 4], [4, 8], [8, 4], [8, 8]];
+        let of_thread = [[4, 4], [4, 8], [8, 4], [8, 8]];
         let mut best: Option<(f64, Self)> = None;
-        for [rows, down] in own.into_iter().filter(|&[rows, _]| rows < 2 * image.out_c.next_multiple_of(4)) {
+        for [rows, down] in
+            of_thread.into_iter().filter(|&[rows, _]| rows < 2 * image.out_c.next_multiple_of(4))
+        {
             for blocks in [1, 2, 4, 8].into_iter().filter(|&blocks| blocks <= image.out_c.div_ceil(rows)) {
                 for p in (down..=p.next_multiple_of(down).min(32)).step_by(down) {
                     for q in (1..=8).map(|parts| q.div_ceil(parts)) {
@@ -283,10 +285,8 @@ impl WeightGrad {
     pub fn new(d: &Dims) -> Option<Self> {
         let image = Image::new(Kind::WeightGrad, d)?;
         let teams = Teams::choose(&image)?;
-        let stages = teams.stages(&image);
-        let wanted = WEIGHT_BUSY.div_ceil(teams.tiles(&image) * teams.width()).max(1);
-        let part_stages = stages.div_ceil(wanted);
-        let parts = stages.div_ceil(part_stages);
+        let wanted = WEIGHT_BUSY.div_ceil(teams.tiles(&image) * teams.width());
+        let [parts, part_stages] = in_parts(teams.stages(&image), wanted);
         Some(Self { image, teams, parts, part_stages })
     }
 

@@ -63,3 +63,9 @@ pub fn sizes(d: &Dims) -> [(&'static str, usize); 14] {
         ("PAD_W", d.pad[1]),
     ]
 }
+
+/// A long sum of so many stages in `wanted` parts or fewer: how many parts there are, and the stages of each but the last.
+pub fn in_parts(stages: usize, wanted: usize) -> [usize; 2] {
+    let part_stages = stages.div_ceil(wanted.max(1)).max(1);
+    [stages.div_ceil(part_stages), part_stages]
+}
